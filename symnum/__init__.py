@@ -1,0 +1,177 @@
+"""symnum: write the equations once, get a compiled simulator.
+
+``import symnum as sn`` is a table of names. The module behind a name is imported when the name is first used
+(PEP 562), so that the import itself costs milliseconds and a solve loads only what it needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and editors; a test compares the two
+    from symnum.errors import (
+        CodegenError,
+        LoweringError,
+        ModelError,
+        SolveFailed,
+        SymnumError,
+        UnbalancedSystem,
+        UnitError,
+    )
+    from symnum.language.component import Component, Connector, flow, option, potential
+    from symnum.language.connect import connect
+    from symnum.language.event import Event
+    from symnum.language.limit import Limit
+    from symnum.language.system import System
+    from symnum.language.variables import D, parameter, parameters, t, variable, variables
+    from symnum.lowering.compile import compile
+    from symnum.lowering.explain import explain
+    from symnum.rewriting.equation import Eq, Equation
+    from symnum.rewriting.expr import Expr
+    from symnum.rewriting.operators import (
+        absolute,
+        acos,
+        acosh,
+        asin,
+        asinh,
+        atan,
+        atan2,
+        atanh,
+        ceil,
+        clip,
+        cos,
+        cosh,
+        erf,
+        exp,
+        expm1,
+        floor,
+        hypot,
+        ifelse,
+        log,
+        log1p,
+        log10,
+        maximum,
+        minimum,
+        sign,
+        sin,
+        sinh,
+        sqrt,
+        tan,
+        tanh,
+    )
+    from symnum.rewriting.schedule import simplify
+    from symnum.rewriting.sympy_bridge import from_sympy
+    from symnum.solving.linearize import linearize
+    from symnum.solving.problem import Problem
+    from symnum.solving.solution import Solution
+    from symnum.solving.solve import solve
+    from symnum.solving.tableaus import METHODS
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "symnum.errors": "SymnumError ModelError UnitError LoweringError UnbalancedSystem CodegenError SolveFailed",
+    "symnum.language.component": "Component Connector potential flow option",
+    "symnum.language.connect": "connect",
+    "symnum.language.event": "Event",
+    "symnum.language.limit": "Limit",
+    "symnum.language.system": "System",
+    "symnum.language.variables": "variables variable parameters parameter t D",
+    "symnum.lowering.compile": "compile",
+    "symnum.lowering.explain": "explain",
+    "symnum.rewriting.equation": "Eq Equation",
+    "symnum.rewriting.expr": "Expr",
+    "symnum.rewriting.operators": (
+        "sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp expm1 log log1p log10 sqrt hypot erf "
+        "absolute sign floor ceil minimum maximum clip ifelse"
+    ),
+    "symnum.rewriting.schedule": "simplify",
+    "symnum.rewriting.sympy_bridge": "from_sympy",
+    "symnum.solving.linearize": "linearize",
+    "symnum.solving.problem": "Problem",
+    "symnum.solving.solution": "Solution",
+    "symnum.solving.solve": "solve",
+    "symnum.solving.tableaus": "METHODS",
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = [
+    "METHODS",
+    "CodegenError",
+    "Component",
+    "Connector",
+    "D",
+    "Eq",
+    "Equation",
+    "Event",
+    "Expr",
+    "Limit",
+    "LoweringError",
+    "ModelError",
+    "Problem",
+    "Solution",
+    "SolveFailed",
+    "SymnumError",
+    "System",
+    "UnbalancedSystem",
+    "UnitError",
+    "absolute",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "ceil",
+    "clip",
+    "compile",
+    "connect",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
+    "explain",
+    "floor",
+    "flow",
+    "from_sympy",
+    "hypot",
+    "ifelse",
+    "linearize",
+    "log",
+    "log1p",
+    "log10",
+    "maximum",
+    "minimum",
+    "option",
+    "parameter",
+    "parameters",
+    "potential",
+    "sign",
+    "simplify",
+    "sin",
+    "sinh",
+    "solve",
+    "sqrt",
+    "t",
+    "tan",
+    "tanh",
+    "variable",
+    "variables",
+]
+
+
+if not TYPE_CHECKING:  # hidden from type checkers, which would otherwise accept every misspelt name
+
+    def __getattr__(name: str) -> object:
+        """Import the module behind a public name and remember the value, so that this runs once for each name."""
+        module = _MODULES.get(name)
+        if module is None:
+            raise AttributeError(f"module 'symnum' has no attribute {name!r}")
+        value = getattr(import_module(module), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -1,0 +1,44 @@
+"""Every error that symnum raises on purpose.
+
+::
+
+    SymnumError
+    ├── ModelError             the description is wrong: a name, a value, a unit, a connection
+    │   └── UnitError          a unit is unknown, or two quantities in a sum differ in unit
+    ├── LoweringError          the equations cannot become a system that can be solved
+    │   └── UnbalancedSystem   equations and unknowns do not match one to one
+    ├── CodegenError           no code could be generated, compiled or loaded for a sound system
+    └── SolveFailed            the run stopped before the end of the span
+
+A message names the user's own variables and equations, then the stage, then the next thing to try.
+"""
+
+__all__ = ["CodegenError", "LoweringError", "ModelError", "SolveFailed", "SymnumError", "UnbalancedSystem", "UnitError"]
+
+
+class SymnumError(Exception):
+    """Root of all errors raised by symnum; catch this to catch them all."""
+
+
+class ModelError(SymnumError):
+    """The user's description is wrong: a misspelt or duplicated name, a missing value, an open connection."""
+
+
+class UnitError(ModelError):
+    """A unit is unknown or badly written, or the quantities of one sum or equation differ in unit."""
+
+
+class LoweringError(SymnumError):
+    """The description is well-formed, but its equations cannot be turned into a solvable system."""
+
+
+class UnbalancedSystem(LoweringError):
+    """Equations and unknowns cannot be paired one to one; the message lists both kinds of leftovers."""
+
+
+class CodegenError(SymnumError):
+    """A sound system could not be turned into machine code, or the code failed its check."""
+
+
+class SolveFailed(SymnumError):
+    """The solution stopped before the end of the span: start, step size, events or linear algebra."""

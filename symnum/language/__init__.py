@@ -1,0 +1,1 @@
+"""What a user writes: variables, components, connections, events, limits, units and systems."""

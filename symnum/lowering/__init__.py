@@ -1,0 +1,1 @@
+"""From a System to compiled functions, one pass to a file."""
