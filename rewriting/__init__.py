@@ -3,7 +3,7 @@
 This folder is the package ``symnum.rewriting``; it is reached only under that name.
 """
 
-# A second import under the bare name would make a second copy of every class in it, and the two would not mix.
+# Imported under its bare name too, every class in here would exist twice, and the two would not mix.
 if __name__ != "symnum.rewriting":
     raise ImportError(
         f"this folder is the package symnum.rewriting, but it is being imported as {__name__!r}. "

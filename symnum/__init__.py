@@ -69,7 +69,9 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
 __version__ = "0.1.0"
 
 _NAMES = {
-    "symnum.errors": "SymnumError ModelError UnitError LoweringError UnbalancedSystem CodegenError SolveFailed",
+    "symnum.errors": (
+        "SymnumError ModelError UnitError LoweringError UnbalancedSystem CodegenError SolveFailed"
+    ),
     "symnum.language.component": "Component Connector potential flow option",
     "symnum.language.connect": "connect",
     "symnum.language.event": "Event",
@@ -81,8 +83,8 @@ _NAMES = {
     "symnum.rewriting.equation": "Eq Equation",
     "symnum.rewriting.expr": "Expr",
     "symnum.rewriting.operators": (
-        "sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp expm1 log log1p log10 sqrt hypot erf "
-        "absolute sign floor ceil minimum maximum clip ifelse"
+        "sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp expm1 log log1p log10 sqrt "
+        "hypot erf absolute sign floor ceil minimum maximum clip ifelse"
     ),
     "symnum.rewriting.schedule": "simplify",
     "symnum.rewriting.sympy_bridge": "from_sympy",
@@ -130,8 +132,8 @@ __all__ = [
     "cosh",
     "erf",
     "exp",
-    "expm1",
     "explain",
+    "expm1",
     "floor",
     "flow",
     "from_sympy",
@@ -164,7 +166,7 @@ __all__ = [
 if not TYPE_CHECKING:  # hidden from type checkers, which would otherwise accept every misspelt name
 
     def __getattr__(name: str) -> object:
-        """Import the module behind a public name and remember the value, so that this runs once for each name."""
+        """Import the module behind a public name, and remember the value so that this runs once a name."""
         module = _MODULES.get(name)
         if module is None:
             raise AttributeError(f"module 'symnum' has no attribute {name!r}")

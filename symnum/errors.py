@@ -13,7 +13,15 @@
 A message names the user's own variables and equations, then the stage, then the next thing to try.
 """
 
-__all__ = ["CodegenError", "LoweringError", "ModelError", "SolveFailed", "SymnumError", "UnbalancedSystem", "UnitError"]
+__all__ = [
+    "CodegenError",
+    "LoweringError",
+    "ModelError",
+    "SolveFailed",
+    "SymnumError",
+    "UnbalancedSystem",
+    "UnitError",
+]
 
 
 class SymnumError(Exception):
