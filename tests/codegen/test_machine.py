@@ -1,0 +1,70 @@
+"""LLVM text to machine code, and back into memory."""
+
+import ctypes
+import math
+
+import numpy as np
+import pytest
+
+from symnum.codegen import cache, machine
+from symnum.errors import CodegenError
+
+EXP = """
+@scale = global [2 x double] [double 2.0, double 0.0]
+declare double @exp(double)
+define double @scaled_exp(double %x) {
+  %a = load double, ptr @scale
+  %b = load double, ptr getelementptr ([2 x double], ptr @scale, i64 0, i64 1)
+  %e = call double @exp(double %x)
+  %f = fmul double %e, %a
+  %g = fadd double %f, %b
+  ret double %g
+}
+"""
+POLYNOMIAL = """
+define double @poly(double %x) {
+  %a = fmul double %x, 0x400921FB54442D18
+  %b = fadd double %a, 0x4005BF0A8B145769
+  %e = call double @llvm.pow.f64(double %x, double 0.3)
+  %c = fadd double %b, %e
+  ret double %c
+}
+declare double @llvm.pow.f64(double, double)
+"""
+
+
+def function(address):
+    return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(address)
+
+
+@pytest.mark.parametrize(("passes", "codegen"), [(0, 0), (0, 1), (2, 2)])
+def test_two_objects_keep_their_constants(passes, codegen):
+    # Two objects with constants and libm calls: the arrangement in which relocations were once wrong.
+    first = machine.load_object(machine.compile_text(EXP, passes=passes, codegen=codegen))
+    second = machine.load_object(machine.compile_text(POLYNOMIAL, passes=passes, codegen=codegen))
+    for x in (0.25, 1.0, 3.5):
+        assert function(first.address("scaled_exp"))(x) == pytest.approx(2 * math.exp(x), rel=1e-15)
+        assert function(second.address("poly"))(x) == pytest.approx(math.pi * x + math.e + x**0.3, rel=1e-15)
+
+
+def test_globals_can_be_written():
+    loaded = machine.load_object(machine.compile_text(EXP))
+    loaded.write("scale", np.array([3.0, 1.0]))
+    assert function(loaded.address("scaled_exp"))(0.0) == 4.0
+
+
+def test_bad_text_and_unknown_names_are_errors():
+    with pytest.raises(CodegenError, match="rejects"):
+        machine.compile_text("define double @f() { ret i32 0 }")
+    loaded = machine.load_object(machine.compile_text(EXP))
+    with pytest.raises(CodegenError, match="no symbol 'nothing_here'"):
+        loaded.address("nothing_here")
+
+
+def test_cached_object_is_compiled_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMNUM_CACHE", str(tmp_path / "cache"))
+    first = machine.cached_object("test", EXP)
+    monkeypatch.setattr(machine, "compile_text", lambda *a, **k: pytest.fail("compiled again"))
+    assert machine.cached_object("test", EXP) == first
+    key = cache.digest(machine.target(), "0", "1", EXP)
+    assert cache.fetch("test", key) == first
