@@ -7,16 +7,17 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from symnum.errors import (
+    CodegenError,
+    LoweringError,
+    ModelError,
+    SolveFailed,
+    SymnumError,
+    UnbalancedSystem,
+    UnitError,
+)
+
 if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and editors; a test compares the two
-    from symnum.errors import (
-        CodegenError,
-        LoweringError,
-        ModelError,
-        SolveFailed,
-        SymnumError,
-        UnbalancedSystem,
-        UnitError,
-    )
     from symnum.language.component import Component, Connector, flow, option, potential
     from symnum.language.connect import connect
     from symnum.language.event import Event
@@ -69,9 +70,6 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
 __version__ = "0.1.0"
 
 _NAMES = {
-    "symnum.errors": (
-        "SymnumError ModelError UnitError LoweringError UnbalancedSystem CodegenError SolveFailed"
-    ),
     "symnum.language.component": "Component Connector potential flow option",
     "symnum.language.connect": "connect",
     "symnum.language.event": "Event",
