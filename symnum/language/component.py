@@ -1,0 +1,169 @@
+"""Components and their connectors: classes of equations that are written once and used many times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+from symnum.errors import ModelError
+from symnum.language.connect import Connection
+from symnum.language.event import Event
+from symnum.language.limit import Limit
+from symnum.language.variables import Declaration, joined
+from symnum.rewriting.equation import Equation
+from symnum.rewriting.expr import Expr, as_expr
+
+Statement = Equation | Connection | Limit
+
+
+def potential(*, unit: str | None = None, start: Any = None, guess: Any = None, about: str | None = None) -> Any:
+    """In a connector class: a quantity that is equal at all connectors that meet."""
+    return Declaration("potential", start, unit, about, guess)
+
+
+def flow(*, unit: str | None = None, about: str | None = None) -> Any:
+    """In a connector class: a quantity, counted positive into the component, that sums to zero where connectors meet."""
+    return Declaration("flow", None, unit, about)
+
+
+def option(default: Any) -> Any:
+    """In a component class: a plain Python value that `equations` may branch on."""
+    return Declaration("option", default, None, None)
+
+
+class Connector:
+    """Where a component meets others. Subclass it and declare potentials and flows."""
+
+    quantities: ClassVar[tuple[Declaration, ...]] = ()
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.path = ""
+        self.owner: Component | None = None
+        self.settings: dict[str, Any] = {}
+
+    def __init_subclass__(cls) -> None:
+        own = [d for d in vars(cls).values() if isinstance(d, Declaration)]
+        for declaration in own:
+            if declaration.role not in ("potential", "flow"):
+                raise ModelError(f"{cls.__name__}.{declaration.name}: a connector holds potentials and flows only")
+        cls.quantities = (*cls.quantities, *own)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        bound = type(self)()
+        bound.name, bound.path, bound.owner = self.name, joined(instance.path, self.name), instance
+        instance.__dict__[self.name] = bound
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path or self.name}>"
+
+
+class Component:
+    """A class of equations with named quantities, connectors and children.
+
+    Subclass it, declare `variable`, `parameter`, `option`, connectors and child components in the body, and
+    give the equations. ``Resistor("r1", R=100)`` makes an instance: keywords set parameters, options,
+    children and the starts of variables. `equations` is read once for all instances that agree in their
+    options and children, so it may branch on options but not on parameters.
+    """
+
+    quantities: ClassVar[dict[str, Declaration]] = {}
+    connectors: ClassVar[dict[str, Connector]] = {}
+    children: ClassVar[dict[str, Component]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.quantities, cls.connectors, cls.children = dict(cls.quantities), dict(cls.connectors), dict(cls.children)
+        for name, value in vars(cls).items():
+            if isinstance(value, Declaration):
+                if value.role in ("potential", "flow"):
+                    raise ModelError(f"{cls.__name__}.{name}: potentials and flows belong in a Connector class")
+                cls.quantities[name] = value
+            elif isinstance(value, Connector):
+                cls.connectors[name] = value
+            elif isinstance(value, Component):
+                cls.children[name] = value
+
+    def __init__(self, name: str = "", /, **settings: Any) -> None:
+        self.path = name
+        self.settings = settings
+        self.parent: Component | None = None
+        known = [*self.quantities, *self.children]
+        for key, value in settings.items():
+            if key not in known:
+                near = get_close_matches(key, known, 1)
+                hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(known) or 'nothing to set'}."
+                raise ModelError(f"{type(self).__name__}({name!r}): there is no {key} to set.{hint}")
+            if key in self.children and not isinstance(value, Component):
+                raise ModelError(f"{type(self).__name__}({name!r}): {key} takes a component, not {value!r}")
+            if key in self.quantities and self.quantities[key].role != "option":
+                settings[key] = _value(value, joined(name, key))
+        for child_name, prototype in self.children.items():
+            chosen = settings.get(child_name, prototype)
+            child = type(chosen)(joined(name, child_name), **chosen.settings)
+            child.parent = self
+            self.__dict__[child_name] = child
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self.path:
+            raise ModelError(f"{owner.__name__}.{name}: a child component takes its name from the attribute")
+
+    def equations(self) -> Sequence[Statement]:
+        """The equations, connections and limits of the class."""
+        return []
+
+    def events(self) -> Sequence[Event]:
+        """The events of this instance."""
+        return []
+
+    # ---- for lowering -----------------------------------------------------------------------------
+    def child_components(self) -> Iterator[Component]:
+        for name in self.children:
+            yield self.__dict__[name]
+
+    def all_components(self) -> Iterator[Component]:
+        """This component and everything below it, parents first."""
+        yield self
+        for child in self.child_components():
+            yield from child.all_components()
+
+    def variant(self) -> tuple[Any, ...]:
+        """What decides which equations `equations` returns: class, options, variants of the children."""
+        options = tuple(
+            (name, self.settings.get(name, declaration.default))
+            for name, declaration in self.quantities.items()
+            if declaration.role == "option"
+        )
+        return type(self), options, tuple(child.variant() for child in self.child_components())
+
+    def template(self) -> Component:
+        """An instance of the same variant at the empty path: its symbols have relative names."""
+        kept = {n: v for n, v in self.settings.items() if n in self.children or self.quantities[n].role == "option"}
+        return type(self)("", **kept)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path or 'without a name'}>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.quantities or name in self.connectors or name in self.children:
+            raise ModelError(
+                f"{self.path or type(self).__name__}.{name} is declared in the class; set it when the component is made: "
+                f"{type(self).__name__}(..., {name}={value!r})"
+            )
+        object.__setattr__(self, name, value)
+
+
+def _value(value: Any, name: str) -> Any:
+    if isinstance(value, Expr):
+        return value
+    try:
+        exact = as_expr(value)
+    except (TypeError, ModelError) as error:
+        raise ModelError(f"{name}: {value!r} is not a finite number or an expression of parameters") from error
+    return float(exact) if not isinstance(exact.value, int) else exact.value
