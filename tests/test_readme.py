@@ -33,6 +33,8 @@ def test_commands_are_as_promised(readme: str) -> None:
 
 
 def test_named_files_exist(readme: str, repository: Path) -> None:
-    named = set(re.findall(r"\]\(([\w./-]+)\)", readme)) | set(re.findall(r"^\| `([\w/]+)`", readme, flags=re.MULTILINE))
-    missing = {name for name in named | {"examples/kundur_two_area.py"} if not (repository / name).exists()}
+    links = re.findall(r"\]\(([\w./-]+)\)", readme)
+    folders = re.findall(r"^\| `([\w/]+)`", readme, flags=re.MULTILINE)
+    named = {*links, *folders, "examples/kundur_two_area.py"}
+    missing = {name for name in named if not (repository / name).exists()}
     assert not missing
