@@ -1,7 +1,7 @@
 """Shared by all tests: a cache directory of their own, the reference data, reproducible random examples."""
 
 import os
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,18 +14,26 @@ settings.load_profile("symnum")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One empty cache for the whole run: nothing stale is read, and the kernels are compiled only once.
+_CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
-    The user's own setting is honoured when it is given as SYMNUM_TEST_CACHE, which saves the compilation in
-    repeated runs.
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One empty cache for the whole run, set before any test module is imported.
+
+    Nothing stale is read, and the kernels are compiled only once. $SYMNUM_TEST_CACHE names a folder to use
+    instead, which saves the compilation in repeated runs.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        kept = os.environ.get("SYMNUM_TEST_CACHE")
-        patch.setenv("SYMNUM_CACHE", kept or str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("MPLBACKEND", "Agg")  # figures are drawn to files, never to a screen
-        yield
+    kept = os.environ.get("SYMNUM_TEST_CACHE")
+    if not kept:
+        config.stash[_CACHE] = tempfile.TemporaryDirectory(prefix="symnum-tests-")
+        kept = config.stash[_CACHE].name
+    os.environ["SYMNUM_CACHE"] = kept
+    os.environ["MPLBACKEND"] = "Agg"  # figures are drawn to files, never to a screen
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _CACHE in config.stash:
+        config.stash[_CACHE].cleanup()
 
 
 @pytest.fixture(scope="session")
