@@ -39,7 +39,7 @@ class Equation:
         return f"{self.lhs} == {self.rhs}"
 
 
-def Eq(lhs: Expr | Number, rhs: Expr | Number) -> Equation:  # noqa: N802 - SymPy's name for the same thing
+def Eq(lhs: Expr | Number, rhs: Expr | Number) -> Equation:
     """The equation ``lhs == rhs``, for code whose type checker takes ``==`` to be a bool."""
     from symnum.rewriting.expr import as_expr
 

@@ -303,7 +303,7 @@ def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
 def _exact(value: float) -> Rational:
     if value.is_integer() and abs(value) < 2**53:
         return int(value)
-    return Fraction(repr(value))
+    return _whole(Fraction(repr(value)))
 
 
 def rational(value: Number) -> Rational:
@@ -319,7 +319,8 @@ def rational(value: Number) -> Rational:
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ModelError(
-                f"{value} cannot be part of an expression. Leave the limit or the term out instead of making it infinite."
+                f"{value} cannot be part of an expression. "
+                "Leave the limit or the term out instead of making it infinite."
             )
         return _exact(value)
     raise TypeError(f"{value!r} is not a real number")
@@ -464,8 +465,11 @@ def _number_power(base: Rational, exponent: Rational) -> Rational | None:
     if base < 0:
         return None
     root = Fraction(base)
-    top, bottom = _exact_root(root.numerator, exponent.denominator), _exact_root(root.denominator, exponent.denominator)
-    return None if top is None or bottom is None else _number_power(_whole(Fraction(top, bottom)), exponent.numerator)
+    top = _exact_root(root.numerator, exponent.denominator)
+    bottom = _exact_root(root.denominator, exponent.denominator)
+    if top is None or bottom is None:
+        return None
+    return _number_power(_whole(Fraction(top, bottom)), exponent.numerator)
 
 
 def _exact_root(value: int, degree: int) -> int | None:
@@ -485,7 +489,7 @@ def power(base: Expr, exponent: Expr) -> Expr:
 
 
 def apply(op: str, *args: Expr) -> Expr:
-    """The operator applied to arguments, with its exact folds (``sin(0)``, ``min(2, 3)``, ``ifelse(1, a, b)``)."""
+    """The operator over arguments, with its exact folds: ``sin(0)``, ``min(2, 3)``, ``ifelse(1, a, b)``."""
     from symnum.rewriting.operators import OPERATORS
 
     operator = OPERATORS[op]

@@ -22,6 +22,7 @@ from symnum.rewriting.expr import (
     ONE,
     ZERO,
     Expr,
+    Number,
     Operand,
     apply,
     as_expr,
@@ -127,7 +128,7 @@ def _fold_atan2(y: Expr, x: Expr) -> Expr | None:
     return ZERO if y is ZERO and x.op == "number" and x.data > 0 else None
 
 
-def _sign(value: float) -> int:
+def _sign(value: Number) -> int:
     return (value > 0) - (value < 0)
 
 
@@ -232,7 +233,9 @@ OPERATORS: dict[str, Operator] = {
         lambda a: (apply("sign", a),),
         1, math.fabs, "np.abs", "llvm.fabs.f64", "fabs", _fold_exact(abs),
     ),
-    "sign": Operator(1, _flat, 2, _sign, "np.sign", "", "", _fold_exact(_sign)),
+    "sign": Operator(
+        1, _flat, 2, lambda a: _sign(a) if a == a else a, "np.sign", "", "", _fold_exact(_sign)
+    ),
     "floor": Operator(
         1, _flat, 1, math.floor, "np.floor", "llvm.floor.f64", "floor", _fold_exact(math.floor)
     ),
@@ -240,12 +243,12 @@ OPERATORS: dict[str, Operator] = {
     "min": Operator(
         2,
         lambda a, b: (apply("<=", a, b), apply("<", b, a)),
-        1, min, "np.minimum", "", "", _fold_min,
+        1, lambda a, b: a if a <= b or a != a else b, "np.minimum", "", "", _fold_min,
     ),
     "max": Operator(
         2,
         lambda a, b: (apply("<=", b, a), apply("<", a, b)),
-        1, max, "np.maximum", "", "", _fold_max,
+        1, lambda a, b: a if a >= b or a != a else b, "np.maximum", "", "", _fold_max,
     ),
     "ifelse": Operator(
         3,
