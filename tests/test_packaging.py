@@ -71,11 +71,20 @@ def test_rooms_exist_once(room: str, repository: Path) -> None:
 
 def test_data_files_are_packaged(repository: Path, project: dict[str, Any]) -> None:
     """Every file of the packages that is not Python has a pattern in package-data, or a wheel lacks it."""
-    patterns = project["tool"]["setuptools"]["package-data"]["*"]
-    for top in ("symnum", *ROOMS_BY_LINK):
-        for path in (repository / top).rglob("*"):
-            if path.is_file() and path.suffix not in (".py", ".pyc"):
-                assert any(path.match(pattern) for pattern in patterns), path
+    patterns = [Path(pattern) for pattern in project["tool"]["setuptools"]["package-data"]["*"]]
+    for path in data_files(repository):
+        package = next(folder for folder in path.parents if (folder / "__init__.py").is_file())
+        inside = path.relative_to(package)
+        # a pattern holds from the package's folder on, and its * does not cross folders
+        fits = [len(p.parts) == len(inside.parts) and inside.match(str(p)) for p in patterns]
+        assert any(fits), path
+
+
+def data_files(repository: Path) -> list[Path]:
+    """What lies in the packages beside Python files and caches."""
+    tops = [repository / top for top in ("symnum", *ROOMS_BY_LINK)]
+    files = [path for top in tops for path in top.rglob("*") if path.is_file()]
+    return [path for path in files if path.suffix != ".py" and "__pycache__" not in path.parts]
 
 
 def test_version_is_stated_once(repository: Path) -> None:
