@@ -9,7 +9,7 @@ Definitions follow the SI Brochure, 9th edition (BIPM 2019), tables 2, 4, 7 and 
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 
 from symnum.errors import UnitError
 
-__all__ = ["DIMENSIONLESS", "Dimension", "common", "parse"]
+__all__ = ["DIMENSIONLESS", "Dimension", "parse"]
 
 _BASE = ("kg", "m", "s", "A", "K", "mol", "cd")
 
@@ -128,27 +128,6 @@ DIMENSIONLESS = Dimension((Fraction(0),) * len(_BASE))
 
 def _number(scale: float) -> Dimension:
     return Dimension(DIMENSIONLESS.exponents, scale)
-
-
-def common(terms: Iterable[tuple[str, Dimension]], where: str) -> Dimension:
-    """The one unit of all terms of a sum, of both sides of an equation, or of the branches of a choice.
-
-    terms: (what the user wrote, its unit), at least one; where: the equation or expression, for the message.
-    Raises UnitError that names the first two terms which differ in dimension, or only in scale.
-    """
-    (first_text, first), *rest = terms
-    for text, unit in rest:
-        if not first.same(unit):
-            raise UnitError(
-                f"{where}: {first_text} is in {first} and {text} is in {unit}; these cannot be added or "
-                "equated. Correct the unit of one, or the equation."
-            )
-        if not first.same_scale(unit):
-            raise UnitError(
-                f"{where}: {first_text} is in {first} and {text} is in {unit}: one dimension, two scales. "
-                "symnum converts nothing by itself; give both in the same unit."
-            )
-    return first
 
 
 @lru_cache(maxsize=4096)
