@@ -18,7 +18,7 @@ Name = int | str  # a bus goes by its number or its name
 
 
 @dataclass(frozen=True)
-class Bus:
+class BusData:
     """A node of the network; ``voltage`` and ``angle`` are where Newton begins."""
 
     name: Name
@@ -27,7 +27,7 @@ class Bus:
 
 
 @dataclass(frozen=True)
-class Branch:
+class BranchData:
     """A line or transformer: series r + jx, shunt admittances at both ends, ideal transformer at the start.
 
     ``g + jb`` is shared by both ends, half each; ``g1 + jb1`` sits at the start, ``g2 + jb2`` at the end.
@@ -65,7 +65,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadData:
     """Draws p + jq while its voltage is inside vmin..vmax.
 
     Outside the band it turns into the impedance that draws p + jq at the violated limit.
@@ -80,7 +80,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Shunt:
+class ShuntData:
     """A fixed admittance g + jb from a bus to earth."""
 
     name: str
@@ -90,7 +90,7 @@ class Shunt:
 
 
 @dataclass(frozen=True)
-class Generator:
+class GeneratorData:
     """Holds the voltage magnitude v; the slack also holds ``angle``, the others the power p."""
 
     name: str
@@ -104,11 +104,11 @@ class Generator:
 class Network:
     """A whole grid in steady state. Raises ModelError for names that are unknown or used twice."""
 
-    buses: tuple[Bus, ...]
-    branches: tuple[Branch, ...]
-    loads: tuple[Load, ...] = ()
-    shunts: tuple[Shunt, ...] = ()
-    generators: tuple[Generator, ...] = ()
+    buses: tuple[BusData, ...]
+    branches: tuple[BranchData, ...]
+    loads: tuple[LoadData, ...] = ()
+    shunts: tuple[ShuntData, ...] = ()
+    generators: tuple[GeneratorData, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.buses:
@@ -123,13 +123,16 @@ class Network:
             _known(f"branch {branch.name}", (branch.start, branch.end), known)
             if branch.start == branch.end:
                 raise ModelError(f"branch {branch.name} starts and ends at bus {branch.start}")
-        for device in (*self.loads, *self.shunts, *self.generators):
-            _known(f"{type(device).__name__.lower()} {device.name}", (device.bus,), known)
+        for load in self.loads:
+            _known(f"load {load.name}", (load.bus,), known)
+        for shunt in self.shunts:
+            _known(f"shunt {shunt.name}", (shunt.bus,), known)
         for generator in self.generators:
+            _known(f"generator {generator.name}", (generator.bus,), known)
             if (generator.p is None) == (generator.angle is None):
                 raise ModelError(
-                    f"generator {generator.name}: give p= (a machine with fixed power) or angle= (the slack), "
-                    "one of the two"
+                    f"generator {generator.name}: give either p= (a machine with fixed power) or angle= "
+                    "(the slack)"
                 )
 
     def index(self) -> dict[Name, int]:

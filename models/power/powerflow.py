@@ -75,15 +75,16 @@ def power_flow(network: Network, *, tolerance: float = 1e-11, max_iterations: in
         try:
             step = splu(problem.jacobian(magnitude, angle)).solve(-residual)
         except RuntimeError as error:  # SuperLU: exactly singular
-            raise SolveFailed(f"{problem.complaint(residual, iteration)}; the Jacobian is singular") from error
+            complaint = problem.complaint(residual, iteration)
+            raise SolveFailed(f"{complaint}; the Jacobian is singular") from error
         angle[problem.angles] += step[: len(problem.angles)]
         magnitude[problem.magnitudes] += step[len(problem.angles) :]
     low = int(np.argmin(magnitude))
     if magnitude[low] < COLLAPSED:
         raise SolveFailed(
             f"power flow: the voltage at bus {network.buses[low].name} has collapsed to {magnitude[low]:.2g} "
-            "pu, a root of the equations that no grid runs at. Start closer to the solution (voltage and angle "
-            "of the buses)."
+            "pu, a root of the equations that no grid runs at. Start closer to the solution (voltage and "
+            "angle of the buses)."
         )
     return problem.result(magnitude, angle, tuple(mismatches))
 
@@ -218,8 +219,8 @@ class _Balance:
             kind, bus = "reactive", self.magnitudes[worst - len(self.angles)]
         return (
             f"power flow: no solution after {iterations} Newton steps; the largest mismatch is "
-            f"{finite[worst]:.3g} pu of {kind} power at bus {self.network.buses[bus].name}. The grid may be loaded "
-            "beyond what it can carry, or the start (voltage and angle of the buses) is far off"
+            f"{finite[worst]:.3g} pu of {kind} power at bus {self.network.buses[bus].name}. The grid may be "
+            "loaded beyond what it can carry, or the start (voltage and angle of the buses) is far off"
         )
 
     def result(self, magnitude: Real, angle: Real, mismatches: tuple[float, ...]) -> PowerFlow:
