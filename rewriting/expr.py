@@ -33,6 +33,7 @@ Rational: TypeAlias = int | Fraction
 Number: TypeAlias = int | float | Fraction
 Operand: TypeAlias = "Expr | Number"
 
+_REPR_LIMIT = 20_000  # characters: a shared graph written as a tree can be longer than all memory
 _MASK = (1 << 64) - 1
 _BIG = 1 << 2048  # an exact power beyond this many digits is rounded to a float: nobody means them
 
@@ -146,7 +147,7 @@ class Expr:
     def __repr__(self) -> str:
         from symnum.rewriting.show import text
 
-        return text(self)
+        return text(self, limit=_REPR_LIMIT)
 
     def _repr_latex_(self) -> str:
         from symnum.rewriting.show import latex

@@ -254,7 +254,10 @@ def _array_power(base: NDArray[Any], exponent: Rational) -> NDArray[Any]:
         return base
     if exponent == 2:
         return base * base
-    return np.asarray(np.sqrt(base) if exponent == HALF else np.power(base, float(exponent)))
+    if exponent == HALF:
+        return np.asarray(np.sqrt(base))
+    powered: NDArray[Any] = np.power(base, float(exponent))
+    return powered
 
 
 def _numpy_function(spelling: str) -> Callable[..., NDArray[np.float64]]:
