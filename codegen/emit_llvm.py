@@ -1,0 +1,375 @@
+"""The default back end: LLVM IR text, compiled by llvmlite.
+
+The text does not depend on the number of copies in a loop: counts, bases, strides and tables are read at run time
+from descriptors, to which the one global variable points. So one object serves every size of a model. Loops over
+equal templates with equal addressing share one body.
+
+What does not repeat is straight-line code with literal positions, cut into internal functions.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from symnum.codegen import machine
+from symnum.codegen.emitter import Addressing, Emitter, Loaded, Program, TableBuilder, Tables, addressing
+from symnum.codegen.function import Function, Gather, Loop
+from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
+from symnum.codegen.share import Body, Chunk, Statement, chunks, statements
+from symnum.rewriting.expr import Expr
+from symnum.rewriting.operators import OPERATORS
+
+__all__ = ["LlvmEmitter"]
+
+DATA = "symnum_data"
+_RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
+_CHUNK = 200  # statements per internal function: code quality per compile time is best at 100-400
+_OPTIMIZED = 2000  # straight-line statements up to which LLVM's passes are worth their time
+
+# `contract` allows fused multiply-add. Never nnan or ninf: solvers reject a step by its NaN.
+_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_COMPARE = {"<": "olt", "<=": "ole", "equal": "oeq"}
+_INTRINSICS = {"sqrt": "llvm.sqrt.f64", "min": "llvm.minimum.f64", "max": "llvm.maximum.f64"}
+_POINTERS = {"u": "%u", "p": "%p", "w": "%r", "out": "%out"}
+
+# Scratch comes twice, to read (%r) and to write (%w): no item reads a place that it writes.
+_PARAMETERS = (
+    "double %t, ptr noalias %out, ptr noalias readonly %u, ptr noalias readonly %p, "
+    "ptr noalias readonly %r, ptr noalias %w, ptr noalias readonly %d, "
+    "ptr noalias readonly %x, ptr noalias readonly %k"
+)
+_ARGUMENTS = "double %t, ptr %out, ptr %u, ptr %p, ptr %w, ptr %w"
+
+
+def _literal(value: float) -> str:
+    return f"0x{struct.pack('>d', value).hex().upper()}"
+
+
+class _Kinds(NamedTuple):
+    """What a loop body depends on: two loops with equal kinds share their body."""
+
+    roots: tuple[Expr, ...]
+    columns: tuple[tuple[str, str], ...]  # (space, addressing kind)
+    outputs: tuple[tuple[str, str, bool], ...]  # (space, addressing kind, accumulate)
+
+
+class _Module:
+    """The text of one module while it grows."""
+
+    def __init__(self, scratch: int) -> None:
+        self.functions: list[str] = []
+        self.declared: set[str] = set()
+        self.bodies: dict[_Kinds, str] = {}
+        self.kernels: set[str] = set()
+        self.metadata: list[str] = []
+        self.tables = TableBuilder(_RESERVED)
+        self.scratch = scratch
+        self.n_work = scratch
+        self.plain = False  # leave straight-line code to the instruction selector alone
+
+    # ---- statements ---------------------------------------------------------------------------
+    def spell(self, k: int, statement: Statement, value: list[str]) -> list[str]:
+        """Lines that put statement k into %v{k}; slots and numbers are handled by the caller."""
+        op = statement.op
+        args = [value[arg] for arg in statement.args]
+        name = f"%v{k}"
+        if op in _ARITHMETIC:
+            return [f"{name} = {_ARITHMETIC[op]} contract double {args[0]}, {args[1]}"]
+        if op == "neg":
+            return [f"{name} = fneg double {args[0]}"]
+        if op in _COMPARE:
+            return [f"{name} = fcmp {_COMPARE[op]} double {args[0]}, {args[1]}"]
+        if op == "truth":
+            return [f"{name} = fcmp une double {args[0]}, 0.0"]
+        if op == "real":
+            return [f"{name} = uitofp i1 {args[0]} to double"]
+        if op in ("and", "or"):
+            return [f"{name} = {op} i1 {args[0]}, {args[1]}"]
+        if op == "not":
+            return [f"{name} = xor i1 {args[0]}, true"]
+        if op == "ifelse":
+            return [f"{name} = select i1 {args[0]}, double {args[1]}, double {args[2]}"]
+        if op == "sign":  # nan and zeros stay themselves
+            return [
+                f"{name}.p = fcmp ogt double {args[0]}, 0.0",
+                f"{name}.n = fcmp olt double {args[0]}, 0.0",
+                f"{name}.s = select i1 {name}.n, double -1.0, double {args[0]}",
+                f"{name} = select i1 {name}.p, double 1.0, double {name}.s",
+            ]
+        symbol = _INTRINSICS.get(op) or OPERATORS[op].llvm
+        self.declared.add(f"declare double @{symbol}({', '.join(['double'] * len(args))}) #1")
+        return [f"{name} = call contract double @{symbol}({', '.join(f'double {arg}' for arg in args)})"]
+
+    # ---- straight-line code -------------------------------------------------------------------
+    def straight(self, loop: Loop, body: Body) -> list[str]:
+        """Internal functions for a loop of one copy; returns their calls."""
+        calls = []
+        for chunk in chunks(body, _CHUNK):
+            name = f"part{len(self.functions)}"
+            attributes = "#2" if self.plain else "#0"
+            lines = [f"; {_comment(loop.name)}", f"define internal void @{name}({_PARAMETERS}) {attributes} {{"]
+            lines += [f"  {line}" for line in self.chunk(loop, body, chunk)]
+            self.functions.append("\n".join([*lines, "  ret void", "}"]))
+            calls.append(f"call void @{name}({_ARGUMENTS}, ptr %d, ptr %x, ptr %k)")
+        return calls
+
+    def chunk(self, loop: Loop, body: Body, chunk: Chunk) -> list[str]:
+        lines: list[str] = []
+        value = [""] * len(body.statements)
+        for k, place in chunk.loads.items():
+            self.load(lines, f"%s{k}", "%r", self.scratch + place)
+            value[k] = f"%s{k}"
+            if body.statements[k].boolean:
+                lines.append(f"%sb{k} = fcmp une double %s{k}, 0.0")
+                value[k] = f"%sb{k}"
+        for k in chunk.values:
+            statement = body.statements[k]
+            if statement.op == "slot":
+                assert isinstance(statement.data, tuple)
+                column = loop.columns[statement.data[1]]
+                if column.space == "c":
+                    value[k] = _literal(float(column.index[0]))
+                else:
+                    value[k] = f"%v{k}"
+                    self.load(lines, value[k], _POINTERS[column.space], int(column.index[0]))
+            elif statement.op == "number":
+                assert isinstance(statement.data, float)
+                value[k] = _literal(statement.data)
+            elif statement.op == "time":
+                value[k] = "%t"
+            else:
+                lines += self.spell(k, statement, value)
+                value[k] = f"%v{k}"
+        for k, place in chunk.spills.items():
+            spilled = value[k]
+            if body.statements[k].boolean:
+                lines.append(f"%sr{k} = uitofp i1 {spilled} to double")
+                spilled = f"%sr{k}"
+            self.n_work = max(self.n_work, self.scratch + place + 1)
+            lines.append(f"%sp{k} = getelementptr inbounds double, ptr %w, i64 {self.scratch + place}")
+            lines.append(f"store double {spilled}, ptr %sp{k}, align 8")
+        for number, k in chunk.roots:
+            output = loop.outputs[number]
+            pointer = "%w" if output.space == "w" else "%out"
+            lines.append(f"%o{number} = getelementptr inbounds double, ptr {pointer}, i64 {int(output.index[0])}")
+            stored = value[k]
+            if output.accumulate:
+                lines.append(f"%ob{number} = load double, ptr %o{number}, align 8")
+                lines.append(f"%os{number} = fadd contract double %ob{number}, {stored}")
+                stored = f"%os{number}"
+            lines.append(f"store double {stored}, ptr %o{number}, align 8")
+        return lines
+
+    @staticmethod
+    def load(lines: list[str], name: str, pointer: str, place: int) -> None:
+        lines.append(f"{name}.a = getelementptr inbounds double, ptr {pointer}, i64 {place}")
+        lines.append(f"{name} = load double, ptr {name}.a, align 8")
+
+    # ---- loops --------------------------------------------------------------------------------
+    def loop(self, loop: Loop) -> list[str]:
+        columns = [Addressing("uniform", 0, 0) if c.space == "c" and _constant(c.index)
+                   else Addressing("unit", 0, 1) if c.space == "c" else addressing(c.index)
+                   for c in loop.columns]  # fmt: skip
+        outputs = [addressing(output.index) for output in loop.outputs]
+        kinds = _Kinds(
+            loop.roots,
+            tuple((c.space, a.kind) for c, a in zip(loop.columns, columns, strict=True)),
+            tuple((o.space, a.kind, o.accumulate) for o, a in zip(loop.outputs, outputs, strict=True)),
+        )
+        if kinds not in self.bodies:
+            self.bodies[kinds] = f"loop{len(self.bodies)}"
+            self.functions.append(self.loop_body(self.bodies[kinds], loop.name, kinds))
+        described = [loop.count]
+        for column, place in zip(loop.columns, columns, strict=True):
+            if column.space == "c":
+                values = column.index[:1] if place.kind == "uniform" else column.index
+                described += [self.tables.numbers(values), 0]
+            else:
+                described += self.described(place, column.index)
+        for output, place in zip(loop.outputs, outputs, strict=True):
+            described += self.described(place, output.index)
+        start = self.tables.describe(*described)
+        return [
+            f"%d{start} = getelementptr inbounds i64, ptr %d, i64 {start}",
+            f"call void @{self.bodies[kinds]}({_ARGUMENTS}, ptr %d{start}, ptr %x, ptr %k)",
+        ]
+
+    def described(self, place: Addressing, index: np.ndarray) -> list[int]:  # type: ignore[type-arg]
+        """The two descriptors of one addressing."""
+        return [self.tables.positions(index), 0] if place.kind == "table" else [place.base, place.stride]
+
+    def loop_body(self, name: str, comment: str, kinds: _Kinds) -> str:
+        body = statements(kinds.roots)
+        group = len(self.metadata)
+        parallel = not any(accumulate for _, _, accumulate in kinds.outputs)
+        access = f", !llvm.access.group !{group}" if parallel else ""
+        mark = f", !llvm.loop !{group + 2}" if parallel else ""
+        if parallel:  # no copy reads what another writes: LLVM may vectorize without proving it
+            self.metadata += [
+                f"!{group} = distinct !{{}}",
+                f'!{group + 1} = !{{!"llvm.loop.parallel_accesses", !{group}}}',
+                f"!{group + 2} = distinct !{{!{group + 2}, !{group + 1}}}",
+            ]
+        head = ["%count = load i64, ptr %d, align 8"]
+        inner: list[str] = []
+        value = [""] * len(body.statements)
+        for k, statement in enumerate(body.statements):
+            if statement.op == "slot":
+                assert isinstance(statement.data, tuple)
+                number = statement.data[1]
+                space, kind = kinds.columns[number]
+                value[k] = f"%v{k}"
+                pointer = "%k" if space == "c" else _POINTERS[space]
+                lines = head if kind == "uniform" else inner
+                address = self.place(head, inner, f"c{number}", kind, pointer, 1 + 2 * number, access)
+                lines.append(f"%v{k} = load double, ptr {address}, align 8{access if lines is inner else ''}")
+            elif statement.op == "number":
+                assert isinstance(statement.data, float)
+                value[k] = _literal(statement.data)
+            elif statement.op == "time":
+                value[k] = "%t"
+            else:
+                inner += self.spell(k, statement, value)
+                value[k] = f"%v{k}"
+        first = 1 + 2 * len(kinds.columns)
+        for number, (space, kind, accumulate) in enumerate(kinds.outputs):
+            pointer = "%w" if space == "w" else "%out"
+            address = self.place(head, inner, f"o{number}", kind, pointer, first + 2 * number, access)
+            stored = value[body.roots[number]]
+            if accumulate:
+                inner.append(f"%ob{number} = load double, ptr {address}, align 8")
+                inner.append(f"%os{number} = fadd contract double %ob{number}, {stored}")
+                stored = f"%os{number}"
+            inner.append(f"store double {stored}, ptr {address}, align 8{access}")
+        return "\n".join([
+            f"; {_comment(comment)}", f"define internal void @{name}({_PARAMETERS}) #0 {{", "entry:",
+            *(f"  {line}" for line in head), "  br label %copy", "copy:",
+            "  %i = phi i64 [ 0, %entry ], [ %next, %copy ]", *(f"  {line}" for line in inner),
+            "  %next = add nuw nsw i64 %i, 1", "  %more = icmp ult i64 %next, %count",
+            f"  br i1 %more, label %copy, label %done{mark}", "done:", "  ret void", "}",
+        ])  # fmt: skip
+
+    @staticmethod
+    def place(
+        head: list[str], inner: list[str], name: str, kind: str, pointer: str, at: int, access: str
+    ) -> str:
+        """Lines that find the place of one column in copy %i; returns the pointer to it."""
+        head.append(f"%{name}.d = getelementptr inbounds i64, ptr %d, i64 {at}")
+        head.append(f"%{name}.b = load i64, ptr %{name}.d, align 8")
+        if kind == "table":
+            head.append(f"%{name}.t = getelementptr inbounds i32, ptr %x, i64 %{name}.b")
+            inner.append(f"%{name}.i = getelementptr inbounds i32, ptr %{name}.t, i64 %i")
+            inner.append(f"%{name}.j = load i32, ptr %{name}.i, align 4{access}")
+            inner.append(f"%{name}.k = zext nneg i32 %{name}.j to i64")
+            inner.append(f"%{name}.a = getelementptr inbounds double, ptr {pointer}, i64 %{name}.k")
+            return f"%{name}.a"
+        head.append(f"%{name}.q = getelementptr inbounds double, ptr {pointer}, i64 %{name}.b")
+        if kind == "uniform":
+            return f"%{name}.q"
+        step = "%i"
+        if kind == "strided":
+            head.append(f"%{name}.e = getelementptr inbounds i64, ptr %d, i64 {at + 1}")
+            head.append(f"%{name}.s = load i64, ptr %{name}.e, align 8")
+            inner.append(f"%{name}.m = mul nsw i64 %i, %{name}.s")
+            step = f"%{name}.m"
+        inner.append(f"%{name}.a = getelementptr inbounds double, ptr %{name}.q, i64 {step}")
+        return f"%{name}.a"
+
+    # ---- gathers ------------------------------------------------------------------------------
+    def gather(self, gather: Gather) -> list[str]:
+        signed = bool(np.all(np.abs(gather.coefficient) == 1.0))
+        kernel = kernel_name(signed, gather.second is not None, gather.output.accumulate)
+        self.kernels.add(kernel)
+        order = np.arange(len(gather.first))
+        described = [len(gather.output.index), self.tables.positions(gather.output.index)]
+        if signed:  # per row first the positive terms, then the negative ones
+            row = np.repeat(np.arange(len(gather.output.index)), np.diff(gather.indptr))
+            negative = gather.coefficient < 0
+            order = np.lexsort((order, negative, row))
+            bounds = np.bincount(2 * row + negative, minlength=2 * len(gather.output.index))
+            described.append(self.tables.positions(np.concatenate([[0], np.cumsum(bounds)])))
+        else:
+            described.append(self.tables.positions(gather.indptr))
+        described.append(self.tables.positions(gather.first[order]))
+        described.append(0 if gather.second is None else self.tables.positions(gather.second[order]))
+        described.append(0 if signed else self.tables.numbers(gather.coefficient))
+        start = self.tables.describe(*described)
+        source = _POINTERS[gather.space].replace("%r", "%w")
+        target = "%w" if gather.output.space == "w" else "%out"
+        return [
+            f"; {_comment(gather.name)}",
+            f"%d{start} = getelementptr inbounds i64, ptr %d, i64 {start}",
+            f"call void @{kernel}(ptr {target}, ptr {source}, ptr %d{start}, ptr %x, ptr %k)",
+        ]
+
+    # ---- functions ----------------------------------------------------------------------------
+    def function(self, name: str, function: Function, bodies: Mapping[int, Body]) -> str:
+        lines: list[str] = []
+        for item in function.items:
+            if isinstance(item, Gather):
+                lines += self.gather(item)
+            elif item.count == 1:
+                lines += self.straight(item, bodies[id(item)])
+            else:
+                lines += self.loop(item)
+        return "\n".join([
+            f"define void @{name}(double %t, ptr noalias %out, ptr noalias readonly %u, ptr noalias readonly %p, "
+            "ptr noalias %w) #0 {",
+            f"  %d = load ptr, ptr @{DATA}, align 8", "  %x = load ptr, ptr %d, align 8",
+            "  %kp = getelementptr inbounds ptr, ptr %d, i64 1", "  %k = load ptr, ptr %kp, align 8",
+            *(f"  {line}" for line in lines), "  ret void", "}",
+        ])  # fmt: skip
+
+    def text(self) -> str:
+        kernels = [GATHER_KERNELS[name] for name in sorted(self.kernels)]
+        return "\n\n".join([
+            f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels, *self.functions,
+            "attributes #0 = { nounwind }\nattributes #1 = { nounwind willreturn memory(none) }\n"
+            "attributes #2 = { nounwind noinline optnone }",
+            "\n".join(self.metadata),
+        ])  # fmt: skip
+
+
+def _constant(values: np.ndarray) -> bool:  # type: ignore[type-arg]
+    return bool(np.all(values == values[0]))
+
+
+def _comment(name: str) -> str:
+    return name.replace("\n", " ")
+
+
+class LlvmEmitter(Emitter):
+    """LLVM IR text through llvmlite; needs neither numba nor a compiler."""
+
+    name = "llvm"
+    cached = True
+
+    def emit(self, functions: Mapping[str, Function]) -> Program:
+        module = _Module(max((f.n_work for f in functions.values()), default=0))
+        bodies = {
+            id(item): statements(item.roots)
+            for f in functions.values() for item in f.items if isinstance(item, Loop) and item.count == 1
+        }  # fmt: skip
+        total = sum(len(body.statements) for body in bodies.values())
+        module.plain = total > _OPTIMIZED
+        for name, function in functions.items():
+            module.functions.append(module.function(name, function, bodies))
+        looping = bool(module.bodies or module.kernels)
+        level = 0 if module.plain and not looping else 2
+        return Program(module.text(), tuple(functions), module.tables.build(), module.n_work, level)
+
+    def build(self, program: Program) -> bytes:
+        level = program.level
+        return machine.cached_object("object", program.source, passes=level, codegen=level)
+
+    def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
+        loaded = machine.load_object(code)
+        descriptors = tables.descriptors.copy()
+        descriptors[:_RESERVED] = tables.positions.ctypes.data, tables.numbers.ctypes.data
+        loaded.write(DATA, np.array([descriptors.ctypes.data], np.uint64))
+        owners = (loaded, descriptors, tables)
+        return Loaded({name: loaded.address(name) for name in names}, owners)

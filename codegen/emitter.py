@@ -1,0 +1,152 @@
+"""The contract of the back ends, and the tables that generated code reads.
+
+A back end turns named functions into a `Program` (text and tables) and a program into addresses. Everything else -
+caching, checks, sparse matrices - is done by callers, the same for all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from symnum.codegen.function import Array, Function
+from symnum.errors import CodegenError
+
+__all__ = ["BACKENDS", "Addressing", "Emitter", "Loaded", "Program", "TableBuilder", "Tables", "addressing", "backend"]
+
+BACKENDS: dict[str, tuple[str, str]] = {
+    "llvm": ("symnum.codegen.emit_llvm", "LlvmEmitter"),
+    "numba": ("symnum.codegen.emit_numba", "NumbaEmitter"),
+    "numpy": ("symnum.codegen.emit_numpy", "NumpyEmitter"),
+}
+"""Back end -> (module, class); a module is imported when its back end is asked for."""
+
+_FEW = 4  # below this many copies every column looks affine by accident: a table keeps bodies shared
+
+
+class Addressing(NamedTuple):
+    """How copy i finds its place: ``uniform`` base; ``unit`` base + i; ``strided`` base + stride*i; ``table``."""
+
+    kind: str
+    base: int
+    stride: int
+
+
+def addressing(index: Array) -> Addressing:
+    """The simplest addressing that gives these positions."""
+    first = int(index[0])
+    count = len(index)
+    if index[-1] == first and bool(np.all(index == first)):
+        return Addressing("uniform", first, 0)
+    if count < _FEW:
+        return Addressing("table", 0, 0)
+    stride = int(index[1]) - first
+    if first + stride * (count - 1) == int(index[-1]) and bool(np.all(np.diff(index) == stride)):
+        return Addressing("unit" if stride == 1 else "strided", first, stride)
+    return Addressing("table", 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What compiled code reads besides its arguments: int64 descriptors, int32 positions, float64 numbers."""
+
+    descriptors: Array
+    positions: Array
+    numbers: Array
+
+
+class TableBuilder:
+    """Collects tables; equal ones are stored once."""
+
+    def __init__(self, reserved: int) -> None:
+        """``reserved``: descriptors in front that the loader fills."""
+        self.descriptors: list[int] = [0] * reserved
+        self._parts: dict[str, list[Array]] = {"positions": [], "numbers": []}
+        self._sizes = {"positions": 0, "numbers": 0}
+        self._known: dict[tuple[str, bytes], int] = {}
+
+    def positions(self, index: Array) -> int:
+        """Where the positions begin in the common int32 table."""
+        return self._add("positions", np.ascontiguousarray(index, np.int32))
+
+    def numbers(self, values: Array) -> int:
+        """Where the numbers begin in the common float64 table."""
+        return self._add("numbers", np.ascontiguousarray(values, np.float64))
+
+    def _add(self, which: str, values: Array) -> int:
+        key = (which, values.tobytes())
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._sizes[which]
+            self._parts[which].append(values)
+            self._sizes[which] += len(values)
+        return found
+
+    def describe(self, *values: int) -> int:
+        """Append descriptors; returns the place of the first."""
+        start = len(self.descriptors)
+        self.descriptors.extend(values)
+        return start
+
+    def build(self) -> Tables:
+        """The finished tables."""
+        empty = {"positions": np.zeros(0, np.int32), "numbers": np.zeros(0)}
+        joined = {k: np.concatenate([empty[k], *parts]).astype(empty[k].dtype) for k, parts in self._parts.items()}
+        return Tables(np.array(self.descriptors, np.int64), joined["positions"], joined["numbers"])
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Emitted code: ``source`` in the language of the back end, its tables, scratch needed by any of the functions.
+
+    ``level``: how hard to optimize, 0 (large straight-line code) to 2.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    tables: Tables
+    n_work: int
+    level: int
+
+
+class Loaded(NamedTuple):
+    """Addresses of ``void f(double t, double *out, const double *u, const double *p, double *work)`` by name.
+
+    ``owners`` must live as long as an address is used.
+    """
+
+    addresses: dict[str, int]
+    owners: tuple[object, ...]
+
+
+class Emitter(ABC):
+    """One back end. ``load(build(emit(functions)))`` gives addresses; ``build`` is what a cache may keep."""
+
+    name: ClassVar[str]
+    cached: ClassVar[bool]  # whether the bytes of `build` are worth keeping on disk
+
+    @abstractmethod
+    def emit(self, functions: Mapping[str, Function]) -> Program:
+        """Text and tables for functions that share parameters and scratch; deterministic."""
+
+    @abstractmethod
+    def build(self, program: Program) -> bytes:
+        """Machine code (or whatever `load` needs besides the tables)."""
+
+    @abstractmethod
+    def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
+        """Put built code into memory."""
+
+
+def backend(name: str) -> Emitter:
+    """The back end of this name; `CodegenError` lists the known ones."""
+    if name not in BACKENDS:
+        raise CodegenError(f"unknown back end {name!r}. Choose one of {', '.join(BACKENDS)}.")
+    module, cls = BACKENDS[name]
+    emitter: Emitter = getattr(import_module(module), cls)()
+    return emitter
