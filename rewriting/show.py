@@ -121,7 +121,7 @@ def _sum(expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
     for term, coefficient in terms:
         if pieces:
             pieces.append(" - " if coefficient < 0 else " + ")
-            coefficient = abs(coefficient)
+            coefficient = _magnitude(coefficient)
         pieces += _product(coefficient, term, order)[1]
     if constant:
         pieces.append((" - " if constant < 0 else " + ") + number_text(abs(constant)))
@@ -130,7 +130,7 @@ def _sum(expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
 
 def _product(coefficient: Rational, expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
     """``coefficient * expr`` as one fraction."""
-    size = number_text(abs(coefficient))
+    size = number_text(_magnitude(coefficient))
     above, _, below = size.partition("/")
     top: list[list[_Piece]] = [] if above == "1" else [[above]]
     bottom: list[list[_Piece]] = [[below]] if below else []
@@ -139,7 +139,7 @@ def _product(coefficient: Rational, expr: Expr, order: _Order) -> tuple[int, lis
     )
     alone = coefficient == 1 and len(factors) == 1
     for base, exponent in factors:
-        (top if exponent > 0 else bottom).append(_power(base, abs(exponent), alone and exponent > 0))
+        (top if exponent > 0 else bottom).append(_power(base, _magnitude(exponent), alone and exponent > 0))
     if alone and factors[0][1] > 0:
         base, exponent = factors[0]
         strength = _ATOM if exponent == HALF else _POWER
@@ -151,6 +151,10 @@ def _product(coefficient: Rational, expr: Expr, order: _Order) -> tuple[int, lis
     if coefficient < 0 and len(top) == 1 and not bottom:
         return _UNARY, pieces
     return _PRODUCT, pieces
+
+
+def _magnitude(value: Rational) -> Rational:
+    return -value if value < 0 else value
 
 
 def _joined(factors: list[list[_Piece]]) -> list[_Piece]:

@@ -292,8 +292,8 @@ def _functions() -> dict[Any, Callable[..., Expr]]:
         return lambda *args: apply(op, *args)
 
     plain = (
-        "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
-        "exp", "log", "sign", "floor", "erf",
+        "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
+        "atanh", "exp", "log", "sign", "floor", "erf",
     )  # fmt: skip
     table: dict[Any, Callable[..., Expr]] = {getattr(sympy, op): same(op) for op in plain}
     table |= {getattr(cfunctions, op): same(op) for op in ("expm1", "log1p", "log10", "hypot")}

@@ -252,11 +252,13 @@ def _array_power(base: NDArray[Any], exponent: Rational) -> NDArray[Any]:
 
     if exponent == 1:
         return base
+    powered: NDArray[Any]
     if exponent == 2:
-        return base * base
-    if exponent == HALF:
-        return np.asarray(np.sqrt(base))
-    powered: NDArray[Any] = np.power(base, float(exponent))
+        powered = base * base
+    elif exponent == HALF:
+        powered = np.sqrt(base)
+    else:
+        powered = np.power(base, float(exponent))
     return powered
 
 
