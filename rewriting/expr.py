@@ -47,6 +47,7 @@ class Symbol(NamedTuple):
     about: str | None = None
     default: Operand | None = None  # parameter: its value; variable: its start
     guess: Operand | None = None  # variable: where Newton begins when it is not a start
+    nominal: float | None = None  # variable: its usual size; the absolute tolerance is a multiple of it
 
 
 class Expr:
@@ -66,12 +67,13 @@ class Expr:
     ``key`` is a 64-bit structural hash that is the same in every process; it orders terms and factors.
     """
 
-    __slots__ = ("__weakref__", "args", "data", "key", "op")
+    __slots__ = ("__weakref__", "args", "blind", "data", "key", "op")
 
     op: str
     args: tuple[Expr, ...]
     data: Any
     key: int
+    blind: Any  # a note that `shape` keeps on the node, or None
 
     # NumPy must not try to make arrays of us: ``np.float64(2) * x`` then calls ``x.__rmul__``.
     __array_ufunc__ = None
@@ -295,7 +297,7 @@ def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
         found = _TABLE.get(entry)
         if found is None:
             found = object.__new__(Expr)
-            found.op, found.args, found.data, found.key = op, args, data, key
+            found.op, found.args, found.data, found.key, found.blind = op, args, data, key, None
             _TABLE[entry] = found
     return found
 

@@ -19,7 +19,15 @@ class Declaration:
     It takes its name from the attribute; on an instance it gives the symbol with the hierarchical name.
     """
 
-    def __init__(self, role: str, default: Any, unit: str | None, about: str | None, guess: Any = None) -> None:
+    def __init__(
+        self,
+        role: str,
+        default: Any,
+        unit: str | None,
+        about: str | None,
+        guess: Any = None,
+        nominal: float | None = None,
+    ) -> None:
         if unit is not None:
             parse(unit)
         self.role = role  # variable | parameter | option | potential | flow
@@ -27,6 +35,7 @@ class Declaration:
         self.unit = unit
         self.about = about
         self.guess = guess
+        self.nominal = nominal
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -48,7 +57,7 @@ class Declaration:
         """The symbol of this quantity in the instance at ``path``."""
         value = settings.get(self.name, self.default)
         kind = "parameter" if self.role == "parameter" else "variable"
-        return symbol(Symbol(joined(path, self.name), kind, self.unit, self.about, value, self.guess))
+        return symbol(Symbol(joined(path, self.name), kind, self.unit, self.about, value, self.guess, self.nominal))
 
     def __repr__(self) -> str:
         return f"<{self.role} {self.name or 'without a name'}>"
@@ -78,6 +87,7 @@ def variable(
     unit: str | None = None,
     start: Operand | None = None,
     guess: Operand | None = None,
+    nominal: float | None = None,
     about: str | None = None,
 ) -> Expr: ...
 @overload
@@ -87,6 +97,7 @@ def variable(
     unit: str | None = None,
     start: Operand | None = None,
     guess: Operand | None = None,
+    nominal: float | None = None,
     about: str | None = None,
 ) -> Any: ...
 def variable(
@@ -95,20 +106,24 @@ def variable(
     unit: str | None = None,
     start: Operand | None = None,
     guess: Operand | None = None,
+    nominal: float | None = None,
     about: str | None = None,
 ) -> Any:
     """An unknown function of time.
 
     start: its value at the beginning of a simulation (a state) or where Newton begins (an algebraic unknown).
     guess: where Newton begins; unlike a start it is never held against the equations.
+    nominal: its usual size; the absolute tolerance of a solution is meant for 1 and is multiplied by it.
     In the body of a component class leave the name out: it is taken from the attribute.
     """
     start, guess = _checked_value(start, "start"), _checked_value(guess, "guess")
+    if nominal is not None and not (0 < float(as_expr(nominal)) < float("inf")):
+        raise ModelError(f"nominal={nominal}: the usual size of a variable is a positive number")
     if name is None:
-        return Declaration("variable", start, unit, about, guess)
+        return Declaration("variable", start, unit, about, guess, nominal)
     if unit is not None:
         parse(unit)
-    return symbol(Symbol(_checked_name(name), "variable", unit, about, start, guess))
+    return symbol(Symbol(_checked_name(name), "variable", unit, about, start, guess, nominal))
 
 
 def variables(names: str, *, unit: str | None = None) -> tuple[Expr, ...]:

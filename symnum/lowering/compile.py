@@ -1,0 +1,125 @@
+"""Compiling: a `System` becomes machine code. `sn.compile` is this list of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symnum.codegen.model import CompiledModel, build_model
+from symnum.errors import CodegenError
+from symnum.language.event import Event
+from symnum.language.system import System
+from symnum.lowering.flat import FlatSystem
+from symnum.lowering.functions import functions_of
+from symnum.lowering.lower import lower
+from symnum.rewriting.expr import Expr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csc_array
+
+_COMPILED: WeakKeyDictionary[System, dict[Any, CompiledSystem]] = WeakKeyDictionary()
+
+
+class CompiledSystem:
+    """A flattened system and its machine code: ``M u' = f(t, u, p)`` with exact derivatives of f.
+
+    flat: names, structure and definitions. model: addresses for the solvers. All arrays are float64 in the
+    order of ``states`` and ``parameters``.
+    """
+
+    def __init__(self, flat: FlatSystem, model: CompiledModel) -> None:
+        self.flat = flat
+        self.model = model
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the entries of ``u``, algebraic unknowns included."""
+        return self.flat.state_names
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the entries of ``p``."""
+        return tuple(info.name for info in self.flat.parameters)
+
+    @property
+    def mass(self) -> NDArray[np.float64]:
+        """(n,) the diagonal of M: 1 for states, 0 for algebraic unknowns."""
+        return self.flat.mass
+
+    @property
+    def sparsity(self) -> csc_array:
+        """(n, n) pattern of the Jacobian."""
+        return self.model.sparsity
+
+    def rhs(self, t: float, u: Sequence[float], p: Sequence[float]) -> NDArray[np.float64]:
+        """f(t, u, p), shape (n,)."""
+        return self.model.rhs(t, np.asarray(u, float), np.asarray(p, float))
+
+    def jacobian(self, t: float, u: Sequence[float], p: Sequence[float]) -> csc_array:
+        """df/du, exact and sparse, shape (n, n)."""
+        return self.model.jacobian(t, np.asarray(u, float), np.asarray(p, float))
+
+    def time_gradient(self, t: float, u: Sequence[float], p: Sequence[float]) -> NDArray[np.float64]:
+        """The partial derivative df/dt, shape (n,)."""
+        return self.model.time_gradient(t, np.asarray(u, float), np.asarray(p, float))
+
+    def source(self, backend: str = "numba") -> str:
+        """The generated code: "numba" (Python to read, edit and run) or "llvm"."""
+        return self.model.source(backend)
+
+    def __repr__(self) -> str:
+        n = self.flat.n
+        algebraic = n - int(self.mass.sum())
+        return (
+            f"<CompiledSystem {self.flat.name}: {n - algebraic} states, {algebraic} algebraic unknowns, "
+            f"{len(self.parameters)} parameters>"
+        )
+
+
+def compile(  # noqa: A001 - sn.compile(system) is what it does; the builtin is not wanted here
+    system: System, *, events: Sequence[Event] = (), backend: str = "llvm", simplify: str | None = "default"
+) -> CompiledSystem:
+    """Machine code for a system. Compiled once per system, options and process; kept on disk for the next.
+
+    events: further events beside those of the system. backend: see `symnum.codegen.emitter`.
+    simplify: level of the rewriter ("strict", "default", "fast"), or None to leave expressions as written.
+    """
+    if not isinstance(system, System):
+        raise CodegenError(f"compile takes a System, not {system!r}")
+    extra = tuple(events)
+    memory = _COMPILED.setdefault(system, {})
+    options = (tuple(id(event) for event in extra), backend, simplify)
+    if options not in memory:
+        memory[options] = _compiled(lower(system, extra), backend, simplify)
+    return memory[options]
+
+
+def _compiled(flat: FlatSystem, backend: str, simplify: str | None) -> CompiledSystem:
+    functions = functions_of(flat)
+    state_events = [event for event in flat.events if event.when is not None]
+    model = build_model(
+        functions.rhs,
+        functions.roots,
+        mass=flat.mass,
+        n_parameters=len(flat.parameters),
+        event_direction=np.array([event.crossing for event in state_events], np.int64),
+        limit_parameter=flat.limit_parameter,
+        simplify=None if simplify is None else _simplifier(simplify),
+        simplify_tag=str(simplify),
+        backend=backend,
+    )
+    return CompiledSystem(flat, model)
+
+
+def _simplifier(level: str) -> Any:
+    def simplified(roots: tuple[Expr, ...], free: frozenset[Expr]) -> tuple[Expr, ...]:
+        from symnum.rewriting.schedule import simplify
+
+        return tuple(simplify(list(roots), level=level, free=free))
+
+    return simplified

@@ -1,0 +1,148 @@
+"""Families: one template and one integer column per slot, the form of everything that lowering handles.
+
+A scalar unknown has a number. With n unknowns, number i < n is unknown i itself and n + i is its time
+derivative, so that derivatives take part in matching like any other unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.rewriting.derivative import derivative
+from symnum.rewriting.expr import ONE, ZERO, Expr, number, slot
+from symnum.rewriting.walk import leaves, substitute
+
+IntArray: TypeAlias = NDArray[np.int64]
+AnyArray: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Family:
+    """``count`` copies of ``root``, whose leaf ``slot(letter, k)`` reads ``columns[k][copy]``.
+
+    Letters: u (unknown or derivative, by number), p (parameter, by number), c (a number of the copy's own).
+    ``target``: the unknown that each copy defines, or -1: then the copy is the equation 0 == root.
+    ``owner`` and ``member`` say which component class and which instance a copy comes from; copies of
+    one owner and the same members can share one loop. ``label(copy)`` is the user's own equation.
+    """
+
+    root: Expr
+    letters: str
+    columns: tuple[AnyArray, ...]
+    owner: int
+    member: IntArray
+    origin: tuple[Callable[[int], str], IntArray]
+    target: IntArray
+
+    @property
+    def count(self) -> int:
+        return len(self.member)
+
+    def label(self, copy: int) -> str:
+        text, rows = self.origin
+        return text(int(rows[copy]))
+
+    def select(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Family:
+        """The copies in ``rows`` only."""
+        return replace(
+            self,
+            columns=tuple(column[rows] for column in self.columns),
+            member=self.member[rows],
+            origin=(self.origin[0], self.origin[1][rows]),
+            target=self.target[rows],
+        )
+
+    def unknown_slots(self) -> list[int]:
+        return [k for k, letter in enumerate(self.letters) if letter == "u"]
+
+    def with_root(self, root: Expr, extra: Sequence[tuple[str, AnyArray]] = ()) -> Family:
+        """Another root over the old slots and ``extra`` ones; unused slots go, equal columns merge."""
+        letters = self.letters + "".join(letter for letter, _ in extra)
+        return compacted(replace(self, root=root, letters=letters, columns=(*self.columns, *(c for _, c in extra))))
+
+    def solved_for(self, k: int) -> Expr | None:
+        """The root solved for slot ``k``, or None where it is not linear in it."""
+        leaf = slot("u", k)
+        coefficient = derivative(self.root, leaf)
+        if coefficient is ZERO or leaf in leaves((coefficient,)):
+            return None
+        (rest,) = substitute((self.root,), {leaf: ZERO})
+        return -rest / coefficient
+
+    def coefficient(self, k: int) -> Expr | None:
+        """d root / d slot k where the root is linear in it, else None."""
+        leaf = slot("u", k)
+        found = derivative(self.root, leaf)
+        return None if found is ZERO or leaf in leaves((found,)) else found
+
+
+def compacted(family: Family) -> Family:
+    """Slots renumbered in order of use: unused ones dropped, equal columns merged, uniform numbers literal."""
+    mapping: dict[Expr, Expr] = {}
+    letters: list[str] = []
+    columns: list[AnyArray] = []
+    known: dict[tuple[str, bytes], Expr] = {}
+    for leaf in leaves((family.root,)):
+        if leaf.op != "slot":
+            continue
+        letter, k = leaf.data
+        column = family.columns[k]
+        if letter == "c" and len(column) and (column == column[0]).all():
+            mapping[leaf] = number(float(column[0]))
+            continue
+        entry = (letter, column.tobytes())
+        if entry not in known:
+            known[entry] = slot(letter, len(columns))
+            letters.append(letter)
+            columns.append(column)
+        mapping[leaf] = known[entry]
+    (root,) = substitute((family.root,), mapping)
+    compact = replace(family, root=root, letters="".join(letters), columns=tuple(columns))
+    # merging columns may cancel leaves: x - y with y standing for x
+    used = {leaf for leaf in leaves((root,)) if leaf.op == "slot"}
+    return compact if len(used) == len(columns) else compacted(compact)
+
+
+def split_by(family: Family, pattern: AnyArray) -> list[tuple[int, Family]]:
+    """(value, copies with that value of ``pattern``), in order of value."""
+    values = np.unique(pattern)
+    if len(values) == 1:
+        return [(int(values[0]), family)]
+    return [(int(value), family.select(pattern == value)) for value in values]
+
+
+def inlined(consumer: Family, k: int, producer: Family, rows: IntArray) -> Family:
+    """``consumer`` with its slot ``k`` replaced by ``producer.root``; copy i takes the producer's copy ``rows[i]``."""
+    base = len(consumer.columns)
+    shifted = {
+        slot(letter, j): slot(letter, base + j) for j, letter in enumerate(producer.letters)
+    }
+    (body,) = substitute((producer.root,), shifted)
+    (root,) = substitute((consumer.root,), {slot("u", k): body})
+    extra = [(letter, column[rows]) for letter, column in zip(producer.letters, producer.columns, strict=True)]
+    return consumer.with_root(root, extra)
+
+
+def is_equality(root: Expr) -> bool:
+    """Whether the root is ``slot - slot`` of two unknowns (either sign): an alias."""
+    if root.op != "+" or len(root.args) != 2 or root.constant != 0:
+        return False
+    if any(arg.op != "slot" or arg.data[0] != "u" for arg in root.args):
+        return False
+    return set(root.data[1]) == {1, -1}
+
+
+def coefficient_rank(coefficient: Expr) -> int:
+    """0: plus or minus one, 1: another number, 2: parameters only, 3: anything else."""
+    if coefficient is ONE or (coefficient.op == "number" and coefficient.data == -1):
+        return 0
+    if coefficient.op == "number":
+        return 1
+    if all(leaf.op == "slot" and leaf.data[0] in "pc" for leaf in leaves((coefficient,))):
+        return 2
+    return 3

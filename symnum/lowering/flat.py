@@ -1,0 +1,180 @@
+"""A flattened, analysed system: what is integrated, what is given explicitly, what everything is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+
+import numpy as np
+
+from symnum.errors import ModelError
+from symnum.language.event import Event
+from symnum.language.system import Guard
+from symnum.lowering.families import Family, IntArray
+from symnum.lowering.flatten import LimitFamily
+from symnum.lowering.structure import Structure
+from symnum.rewriting.expr import Expr, Symbol, linear, slot
+from symnum.rewriting.walk import leaves, substitute
+
+
+@dataclass(frozen=True)
+class FlatSystem:
+    """``M u' = f(t, u, p)`` with ``M = diag(mass)``, and the rest of the unknowns as explicit definitions.
+
+    unknowns (n) and parameters carry the names. ``vector[i]`` is the number (see `families`) of ``u[i]``:
+    below n an unknown, from n on the derivative of unknown ``number - n`` kept as an algebraic unknown.
+    ``position`` is its inverse, -1 elsewhere. ``mass`` is 1 for states and 0 for algebraic unknowns.
+    ``limit_parameter[j]``: the hidden parameter that is 1 while limit j leaves its state free.
+    """
+
+    name: str
+    unknowns: tuple[Symbol, ...]
+    parameters: tuple[Symbol, ...]
+    structure: Structure
+    vector: IntArray
+    position: IntArray
+    mass: np.ndarray[tuple[int], np.dtype[np.float64]]
+    limits: tuple[LimitFamily, ...]
+    limit_parameter: IntArray
+    events: tuple[Event, ...]
+    guards: tuple[Guard, ...]
+
+    @property
+    def n(self) -> int:
+        """Length of ``u``."""
+        return len(self.vector)
+
+    @cached_property
+    def unknown_number(self) -> dict[str, int]:
+        return {info.name: i for i, info in enumerate(self.unknowns)}
+
+    @cached_property
+    def parameter_number(self) -> dict[str, int]:
+        return {info.name: i for i, info in enumerate(self.parameters)}
+
+    @cached_property
+    def state_names(self) -> tuple[str, ...]:
+        """The names of the entries of ``u``."""
+        return tuple(self.number_name(int(number)) for number in self.vector)
+
+    @cached_property
+    def equation_texts(self) -> tuple[str, ...]:
+        """What row i of ``f`` is: the user's equation, or the state whose derivative it gives."""
+        texts = [f"D({name})" for name in self.state_names]
+        rows = iter(np.flatnonzero(self.mass == 0).tolist())
+        for family in self.structure.residuals:
+            for copy in range(family.count):
+                texts[next(rows)] = family.label(copy)
+        for row in self.structure.residual_sums:
+            texts[next(rows)] = self.structure.sums.labels[row]
+        for part in self.structure.definitions:
+            for copy, target in enumerate(part.target.tolist()):
+                if target >= len(self.unknowns):
+                    texts[self.position[target - len(self.unknowns)]] = part.label(copy)
+        return tuple(texts)
+
+    def number_name(self, number: int) -> str:
+        n = len(self.unknowns)
+        return self.unknowns[number].name if number < n else f"D({self.unknowns[number - n].name})"
+
+    # ---- from names to numbers --------------------------------------------------------------------
+    def parameter_index(self, key: Expr | str, where: str) -> int:
+        name = _name_of(key)
+        found = self.parameter_number.get(name)
+        if found is None:
+            raise ModelError(self._unknown_name(name, self.parameter_number, self.unknown_number, "parameter", where))
+        return found
+
+    def number_of(self, key: Expr | str, where: str) -> int:
+        """The number of a variable or of a derivative ``D(x)``, by its representative."""
+        n = len(self.unknowns)
+        if isinstance(key, Expr) and key.op == "D":
+            inner = key.args[0]
+            named = self.unknown_number.get(_derivative_name(key))
+            if named is not None:
+                return int(self.structure.representative[named])
+            return n + self.number_of(inner, where)
+        name = _name_of(key)
+        found = self.unknown_number.get(name)
+        if found is None:
+            raise ModelError(self._unknown_name(name, self.unknown_number, self.parameter_number, "variable", where))
+        return int(self.structure.representative[found])
+
+    def _unknown_name(self, name: str, table: dict[str, int], other: dict[str, int], kind: str, where: str) -> str:
+        if name in other:
+            return f"{where}: {name} is not a {kind} of {self.name}"
+        near = get_close_matches(name, [n for n in (*table, *other) if not n.startswith("free(")], 3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        return f"{where}: {self.name} has no {kind} called {name}.{hint}"
+
+    def with_numbers(self, exprs: Sequence[Expr], where: str) -> tuple[Expr, ...]:
+        """The expressions over ``slot("u", number)`` and ``slot("p", parameter)``."""
+        mapping: dict[Expr, Expr] = {}
+        for leaf in leaves(exprs):
+            if leaf.op == "symbol" and leaf.kind == "time":
+                continue
+            if leaf.op == "symbol" and leaf.kind == "parameter":
+                mapping[leaf] = slot("p", self.parameter_index(leaf, where))
+            else:
+                mapping[leaf] = slot("u", self.number_of(leaf, where))
+        return substitute(tuple(exprs), mapping)
+
+    # ---- definitions of what is not integrated ----------------------------------------------------
+    @cached_property
+    def _definition(self) -> tuple[IntArray, IntArray]:
+        part = np.full(2 * len(self.unknowns), -1, np.int64)
+        copy = np.zeros_like(part)
+        for g, family in enumerate(self.structure.definitions):
+            part[family.target] = g
+            copy[family.target] = np.arange(family.count)
+        return part, copy
+
+    @cached_property
+    def _free(self) -> dict[int, int]:
+        """Derivatives of limited states by number, with the parameter that frees or holds them."""
+        states = [int(x) for limit in self.limits for x in limit.state]
+        return dict(zip((len(self.unknowns) + x for x in states), self.limit_parameter.tolist(), strict=True))
+
+    def definition(self, number: int) -> Expr | None:
+        """What an explicit unknown equals, over ``slot("u", number)`` and ``slot("p", …)``; None in ``u``."""
+        if self.position[number] >= 0:
+            return None
+        part, copy = self._definition
+        if part[number] >= 0:
+            family = self.structure.definitions[part[number]]
+            free = self._free.get(number)
+            body = instance(family, int(copy[number]))
+            return body if free is None else slot("p", free) * body
+        sums = self.structure.sums
+        at = np.flatnonzero(self.structure.sum_targets == number)
+        row = sums.row(int(self.structure.sum_rows[at[0]]))
+        terms = dict(zip(sums.unknown[row].tolist(), sums.coefficient[row].tolist(), strict=True))
+        own = terms.pop(number)
+        return linear((slot("u", other), int(-c / own)) for other, c in terms.items())
+
+
+def instance(family: Family, copy: int) -> Expr:
+    """One copy written out over ``slot("u", number)``, ``slot("p", parameter)`` and numbers."""
+    from symnum.rewriting.expr import number
+
+    mapping = {
+        slot(letter, k): number(float(column[copy])) if letter == "c" else slot(letter, int(column[copy]))
+        for k, (letter, column) in enumerate(zip(family.letters, family.columns, strict=True))
+    }
+    (root,) = substitute((family.root,), mapping)
+    return root
+
+
+def _name_of(key: Expr | str) -> str:
+    if isinstance(key, str):
+        return key
+    if not isinstance(key, Expr) or key.op != "symbol":
+        raise ModelError(f"{key} is not the name of a variable or parameter")
+    return key.name
+
+
+def _derivative_name(key: Expr) -> str:
+    inner = key.args[0]
+    return f"D({_derivative_name(inner) if inner.op == 'D' else inner.name})"

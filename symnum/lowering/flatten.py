@@ -1,0 +1,396 @@
+"""Flattening: a `System` becomes numbered scalar unknowns and parameters with families of equations.
+
+Components of one class and variant are traced once: their equations are born as families whose columns are
+looked up by name. Connections become pairs of equal potentials and rows of a sparse table of flows. The
+system's own equations are grouped by shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from symnum.errors import ModelError
+from symnum.language.component import Component, Connector
+from symnum.language.connect import Connection
+from symnum.language.event import Event
+from symnum.language.limit import Limit
+from symnum.language.system import System
+from symnum.language.variables import Declaration, joined
+from symnum.lowering.families import Family, IntArray, compacted
+from symnum.lowering.unit_check import check_units
+from symnum.rewriting.equation import Equation
+from symnum.rewriting.expr import Expr, Symbol, slot
+from symnum.rewriting.shape import canonical
+from symnum.rewriting.walk import leaves, substitute
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Rows ``0 == sum(coefficient * unknown)``: Kirchhoff's law at every node of a connection."""
+
+    indptr: IntArray
+    unknown: IntArray
+    coefficient: np.ndarray[Any, np.dtype[np.float64]]
+    labels: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.indptr) - 1
+
+    def row(self, r: int) -> slice:
+        return slice(int(self.indptr[r]), int(self.indptr[r + 1]))
+
+
+@dataclass(frozen=True)
+class LimitFamily:
+    """Limits of one template: ``distance`` is positive outside; ``side`` +1 holds from above, -1 from below."""
+
+    distance: Family
+    state: IntArray
+    side: int
+
+
+@dataclass
+class RawSystem:
+    """A flattened system before any structural pass."""
+
+    name: str
+    unknowns: list[Symbol] = field(default_factory=list)
+    parameters: list[Symbol] = field(default_factory=list)
+    families: list[Family] = field(default_factory=list)
+    equalities: list[tuple[int, int]] = field(default_factory=list)
+    sums: Sums = field(default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ()))
+    limits: list[LimitFamily] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    unknown_number: dict[str, int] = field(default_factory=dict)
+    parameter_number: dict[str, int] = field(default_factory=dict)
+
+
+def flatten(system: System) -> RawSystem:
+    """Number everything and write every equation as a family row."""
+    return _Flattener(system).run()
+
+
+class _Flattener:
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.raw = RawSystem(system.name)
+        self.inner: dict[str, Connector] = {}
+        self.node_of: dict[str, str] = {}  # union-find over connector paths with side: "path" or "path|"
+
+    def run(self) -> RawSystem:
+        components = list(self.system.components())
+        for component in components:
+            self.place(component)
+        groups: dict[Any, list[Component]] = {}
+        for component in components:
+            groups.setdefault(component.variant(), []).append(component)
+        for owner, members in enumerate(groups.values()):
+            self.trace(owner, members)
+        self.scalar_equations(len(groups))
+        for connection in self.system.connections:
+            self.join([(port.path, 1) for port in connection.ports], self.system.name)
+        self.connection_sets(components)
+        self.number_derivatives()
+        self.raw.events = [*self.system.events, *(e for c in components for e in c.events())]
+        return self.raw
+
+    # ---- names ------------------------------------------------------------------------------------
+    def add_unknown(self, info: Symbol) -> int:
+        if info.name in self.raw.unknown_number or info.name in self.raw.parameter_number:
+            raise ModelError(f"{self.system.name}: the name {info.name} is used twice; rename one of the quantities")
+        self.raw.unknown_number[info.name] = len(self.raw.unknowns)
+        self.raw.unknowns.append(info)
+        return len(self.raw.unknowns) - 1
+
+    def add_parameter(self, info: Symbol) -> int:
+        if info.name in self.raw.unknown_number or info.name in self.raw.parameter_number:
+            raise ModelError(f"{self.system.name}: the name {info.name} is used twice; rename one of the quantities")
+        self.raw.parameter_number[info.name] = len(self.raw.parameters)
+        self.raw.parameters.append(info)
+        return len(self.raw.parameters) - 1
+
+    def place(self, component: Component) -> None:
+        for declaration in component.quantities.values():
+            if declaration.role == "option":
+                continue
+            info = declaration.symbol(component.path, component.settings).data
+            (self.add_parameter if declaration.role == "parameter" else self.add_unknown)(info)
+        for name, prototype in component.connectors.items():
+            path = joined(component.path, name)
+            for declaration in prototype.quantities:
+                self.add_unknown(declaration.symbol(path, {}).data)
+
+    def number_of(self, leaf: Expr, name: str) -> int:
+        """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
+        raw = self.raw
+        table, other = raw.unknown_number, raw.parameter_number
+        if leaf.kind == "parameter":
+            table, other = other, table
+        found = table.get(name)
+        if found is not None:
+            return found
+        if name in other:
+            raise ModelError(f"{raw.name}: {name} is both a variable and a parameter; rename one of them")
+        if "." in name:
+            near = get_close_matches(name, [*raw.unknown_number, *raw.parameter_number], 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ModelError(
+                f"{raw.name}: {name} belongs to a component that is not part of the system; add it to parts=.{hint}"
+            )
+        info = leaf.data._replace(name=name)
+        return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
+
+    def unknown_id(self, leaf: Expr, absolute: Callable[[Expr], str]) -> int:
+        """The number of an unknown or of the derivative ``D(x)`` (n is not known yet: derivatives are -1 - i)."""
+        if leaf.op == "D":
+            inner = leaf.args[0]
+            if inner.op == "D":  # D(D(x)): the inner derivative becomes an unknown of its own
+                return -1 - self.derivative_unknown(inner, absolute)
+            return -1 - self.number_of(inner, absolute(inner))
+        return self.number_of(leaf, absolute(leaf))
+
+    def derivative_unknown(self, leaf: Expr, absolute: Callable[[Expr], str]) -> int:
+        inner = leaf.args[0]
+        if inner.op == "D":
+            below = self.derivative_unknown(inner, absolute)
+        else:
+            below = self.number_of(inner, absolute(inner))
+        name = f"D({self.raw.unknowns[below].name})"
+        found = self.raw.unknown_number.get(name)
+        if found is None:
+            found = self.add_unknown(Symbol(name, "variable", about=f"derivative of {self.raw.unknowns[below].name}"))
+            self.raw.families.append(
+                Family(
+                    slot("u", 0) - slot("u", 1), "uu", (np.array([-1 - below]), np.array([found])),
+                    -1, np.array([found]), (lambda _: f"{name} is the derivative", np.zeros(1, np.int64)), np.array([-1]),
+                )
+            )  # fmt: skip
+        return found
+
+    def number_derivatives(self) -> None:
+        """Now that n is known, derivative i gets its number n + i."""
+        n = len(self.raw.unknowns)
+
+        def final(family: Family) -> Family:
+            columns = tuple(
+                np.where(column < 0, n - 1 - column, column) if letter == "u" else column
+                for letter, column in zip(family.letters, family.columns, strict=True)
+            )
+            return compacted(replace(family, columns=columns))
+
+        self.raw.families = [final(family) for family in self.raw.families]
+        self.raw.limits = [replace(limit, distance=final(limit.distance)) for limit in self.raw.limits]
+
+    # ---- components -------------------------------------------------------------------------------
+    def trace(self, owner: int, members: list[Component]) -> None:
+        template = members[0].template()
+        own = _own_symbols(template)
+        paths = [member.path for member in members]
+        statements = list(template.equations())
+        title = type(template).__name__
+
+        def absolute_at(path: str) -> Callable[[Expr], str]:
+            return lambda leaf: joined(path, own[leaf]) if leaf in own else leaf.name
+
+        finders = [absolute_at(path) for path in paths]
+        for statement in statements:
+            if isinstance(statement, Connection):
+                for path in paths:
+                    self.join(
+                        [(joined(path, p.path), -1 if p.owner is template else 1) for p in statement.ports], title
+                    )
+            elif isinstance(statement, Equation):
+                check_units(statement, f"{title}: {statement}")
+                text = str(statement)
+                self.raw.families.append(
+                    self.family(statement.residual, finders, owner, lambda row, text=text: f"{paths[row]}: {text}")
+                )
+            elif isinstance(statement, Limit):
+                self.limit(statement, finders, owner, title, paths)
+            else:
+                raise ModelError(
+                    f"{title}.equations: {statement!r} is neither an equation, a connection nor a limit. "
+                    "Python may have compared two plain values: an equation needs a variable or parameter."
+                )
+
+    def family(
+        self, root: Expr, finders: Sequence[Callable[[Expr], str]], owner: int, label: Callable[[int], str]
+    ) -> Family:
+        mapping: dict[Expr, Expr] = {}
+        letters = ""
+        columns: list[IntArray] = []
+        for leaf in leaves((root,)):
+            if leaf.op == "symbol" and leaf.kind == "time":
+                continue
+            if leaf.op == "symbol" and leaf.kind == "parameter":
+                letter, ids = "p", [self.number_of(leaf, absolute(leaf)) for absolute in finders]
+            elif leaf.op in ("symbol", "D"):
+                letter, ids = "u", [self.unknown_id(leaf, absolute) for absolute in finders]
+            else:
+                continue
+            mapping[leaf] = slot(letter, len(columns))
+            letters += letter
+            columns.append(np.array(ids, np.int64))
+        (body,) = substitute((root,), mapping)
+        count = len(finders)
+        return compacted(
+            Family(body, letters, tuple(columns), owner, np.arange(count), (label, np.arange(count)), np.full(count, -1))
+        )
+
+    def limit(
+        self, limit: Limit, finders: Sequence[Callable[[Expr], str]], owner: int, title: str, paths: Sequence[str]
+    ) -> None:
+        label = f"{limit}"
+        state = np.array([self.unknown_id(limit.state, absolute) for absolute in finders], np.int64)
+        for side, bound in ((1, limit.high), (-1, limit.low)):
+            if bound is None:
+                continue
+            check_units(Equation(limit.state, bound), f"{title}: {limit}")
+            distance = self.family(
+                side * (limit.state - bound), finders, owner, lambda row: joined(paths[row], label)
+            )
+            self.raw.limits.append(LimitFamily(distance, state, side))
+
+    # ---- the system's own equations ---------------------------------------------------------------
+    def scalar_equations(self, owner: int) -> None:
+        self.number_in_reading_order()
+        grouped: dict[Expr, list[tuple[tuple[Expr, ...], Equation]]] = {}
+        letters_of: dict[Expr, str] = {}
+        for equation in self.system.equations:
+            check_units(equation, f"{self.system.name}: {equation}")
+            residual = equation.residual
+            if residual.is_number:
+                raise ModelError(
+                    f"{self.system.name}: the equation {equation} holds no unknown and is "
+                    f"{'always true' if residual.value == 0 else 'never true'}; remove it"
+                )
+            template = canonical((residual,), _classify)
+            root = template.roots[0]
+            flipped = canonical((-residual,), _classify)
+            if flipped.roots[0].key < root.key:  # the sign of a residual is arbitrary: let equal shapes meet
+                template, root = flipped, flipped.roots[0]
+            grouped.setdefault(root, []).append((template.leaves, equation))
+            letters_of[root] = "".join(_classify(leaf) if leaf.op != "number" else "c" for leaf in template.leaves)
+        for number_, (root, rows) in enumerate(grouped.items()):
+            letters = letters_of[root]
+            columns: list[Any] = []
+            for k, letter in enumerate(letters):
+                found = [leaves_[k] for leaves_, _ in rows]
+                if letter == "c":
+                    columns.append(np.array([float(leaf) for leaf in found]))
+                elif letter == "p":
+                    columns.append(np.array([self.number_of(leaf, leaf.name) for leaf in found], np.int64))
+                else:
+                    columns.append(np.array([self.unknown_id(leaf, lambda s: s.name) for leaf in found], np.int64))
+            (body,) = substitute((root,), {slot("d", k): slot("u", k) for k, x in enumerate(letters) if x == "d"})
+            texts = [str(equation) for _, equation in rows]
+            count = len(rows)
+            family = Family(
+                body, letters.replace("d", "u"), tuple(columns), owner + number_, np.arange(count),
+                (lambda row, texts=texts: texts[row], np.arange(count)), np.full(count, -1),
+            )  # fmt: skip
+            self.raw.families.append(compacted(_with_literals(family, [leaves_ for leaves_, _ in rows])))
+        for limit in self.system.limits:
+            self.limit(limit, [lambda s: s.name], -2, self.system.name, [""])
+
+    def number_in_reading_order(self) -> None:
+        """Unknowns in the order in which the equations give them: D(x) on a left side first, then the rest."""
+        equations = self.system.equations
+        sides = [side for equation in equations for side in (equation.lhs, equation.rhs)]
+        for side in [equation.lhs for equation in equations] + sides:
+            derivatives = [leaf for leaf in leaves((side,)) if leaf.op == "D"]
+            for leaf in sorted(derivatives, key=str):
+                while leaf.op == "D":
+                    leaf = leaf.args[0]
+                self.number_of(leaf, leaf.name)
+        for side in sides:
+            symbols = [leaf for leaf in leaves((side,)) if leaf.op == "symbol" and leaf.kind != "time"]
+            for leaf in sorted(symbols, key=str):
+                self.number_of(leaf, leaf.name)
+
+    # ---- connections ------------------------------------------------------------------------------
+    def join(self, ports: list[tuple[str, int]], where: str) -> None:
+        first = self.root_of(_end(ports[0]))
+        for port in ports[1:]:
+            self.node_of[self.root_of(_end(port))] = first
+
+    def root_of(self, end: str) -> str:
+        self.node_of.setdefault(end, end)
+        while self.node_of[end] != end:
+            self.node_of[end] = self.node_of[self.node_of[end]]
+            end = self.node_of[end]
+        return end
+
+    def connection_sets(self, components: Iterable[Component]) -> None:
+        sets: dict[str, list[tuple[str, int, tuple[Declaration, ...]]]] = {}
+        for component in components:
+            for name, prototype in component.connectors.items():
+                path = joined(component.path, name)
+                if path not in self.node_of:
+                    raise ModelError(
+                        f"{self.system.name}: the connector {path} ({type(prototype).__name__}) is not connected. "
+                        f"Join it with sn.connect({path}, ...), or leave the component out."
+                    )
+                for side, end in ((1, path), (-1, path + "|")):
+                    if end in self.node_of:
+                        sets.setdefault(self.root_of(end), []).append((path, side, prototype.quantities))
+        index, unknown, coefficient, labels = [0], [], [], []
+        numbers = self.raw.unknown_number
+        for ends in sets.values():
+            joined_names = ", ".join(path for path, _, _ in ends)
+            for declaration in ends[0][2]:
+                ids = [numbers[joined(path, declaration.name)] for path, _, _ in ends]
+                if declaration.role == "potential":
+                    self.raw.equalities += [(ids[0], other) for other in ids[1:]]
+                else:
+                    unknown += ids
+                    coefficient += [float(side) for _, side, _ in ends]
+                    index.append(len(unknown))
+                    labels.append(f"sum of {declaration.name} at connect({joined_names})")
+        self.raw.sums = Sums(
+            np.array(index, np.int64), np.array(unknown, np.int64), np.array(coefficient, float), tuple(labels)
+        )
+
+
+def _end(port: tuple[str, int]) -> str:
+    """A connector has an outer and an inner end; inside its own component it is met from within."""
+    return port[0] if port[1] > 0 else port[0] + "|"
+
+
+def _classify(leaf: Expr) -> str:
+    if leaf.op == "D":
+        return "d"
+    return "p" if leaf.kind == "parameter" else "u"
+
+
+def _with_literals(family: Family, rows: list[tuple[Expr, ...]]) -> Family:
+    """Numbers that are the same in every copy are written into the root, exactly."""
+    mapping = {
+        slot("c", k): rows[0][k]
+        for k, letter in enumerate(family.letters)
+        if letter == "c" and all(row[k] is rows[0][k] for row in rows)
+    }
+    return replace(family, root=substitute((family.root,), mapping)[0]) if mapping else family
+
+
+def _own_symbols(template: Component) -> dict[Expr, str]:
+    """Symbols of a template instance and of its children, with their names relative to it."""
+    own: dict[Expr, str] = {}
+    for component in template.all_components():
+        for declaration in component.quantities.values():
+            if declaration.role != "option":
+                leaf = declaration.symbol(component.path, component.settings)
+                own[leaf] = leaf.name
+        for name, prototype in component.connectors.items():
+            for declaration in prototype.quantities:
+                leaf = declaration.symbol(joined(component.path, name), {})
+                own[leaf] = leaf.name
+    return own
+
+

@@ -1,0 +1,291 @@
+"""From structure to functions: explicit unknowns are substituted or become scratch, copies become loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
+from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
+from symnum.lowering.flat import FlatSystem
+from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.walk import cost, substitute
+
+_TINY = 4.0  # operations: cheaper to repeat than to store and load
+_FEW = 4  # copies: fewer are written out as straight-line code
+
+
+@dataclass(frozen=True)
+class Functions:
+    """``rhs`` (n,) and ``roots`` (events, then distance and drive of each limit; None without any)."""
+
+    rhs: Function
+    roots: Function | None
+
+
+def functions_of(flat: FlatSystem) -> Functions:
+    builder = _Builder(flat)
+    limits = builder.limit_outputs(len(_state_events(flat)))
+    outputs = builder.right_hand_side()
+    rhs = builder.function("rhs", outputs, flat.n, sums=True)
+    events = builder.event_outputs()
+    if not events and not limits:
+        return Functions(rhs, None)
+    n_out = len(_state_events(flat)) + 2 * len(flat.limit_parameter)
+    return Functions(rhs, builder.function("roots", [*events, *limits], n_out, sums=False))
+
+
+def _state_events(flat: FlatSystem) -> list[Expr]:
+    return [event.when for event in flat.events if event.when is not None]
+
+
+class _Builder:
+    def __init__(self, flat: FlatSystem) -> None:
+        self.flat = flat
+        self.n = len(flat.unknowns)
+        self.parts: list[Family] = []
+        self.part_of = np.full(2 * self.n, -1, np.int64)
+        self.row_of = np.zeros(2 * self.n, np.int64)
+        self.uses = self.count_uses()
+        for group in flat.structure.definitions:
+            for part in self.expanded(group):
+                self.part_of[part.target] = len(self.parts)
+                self.row_of[part.target] = np.arange(part.count)
+                self.parts.append(part)
+
+    def count_uses(self) -> IntArray:
+        """How often each unknown is read."""
+        structure = self.flat.structure
+        uses = np.zeros(2 * self.n, np.int64)
+        distances = [limit.distance for limit in self.flat.limits]
+        for family in (*structure.definitions, *structure.residuals, *distances):
+            for k in family.unknown_slots():
+                np.add.at(uses, family.columns[k], 1)
+        for row in structure.residual_sums:
+            # sums read scratch: two uses, so that nothing is taken for a single consumer
+            np.add.at(uses, structure.sums.unknown[structure.sums.row(int(row))], 2)
+        return uses
+
+    # ---- substitution -----------------------------------------------------------------------------
+    def expanded(self, family: Family) -> list[Family]:
+        """The family with explicit unknowns substituted where that is cheap, split where copies differ."""
+        waiting, done = [family], []
+        while waiting:
+            current = waiting.pop()
+            for k in current.unknown_slots():
+                column = current.columns[k]
+                producer = np.where(self.flat.position[column] >= 0, -1, self.part_of[column])
+                pieces = split_by(current, producer)
+                if len(pieces) > 1:
+                    waiting += [piece for _, piece in reversed(pieces)]
+                    break
+                g = pieces[0][0]
+                if g >= 0 and self.worth_inlining(current, k, self.parts[g]):
+                    waiting.append(inlined(current, k, self.parts[g], self.row_of[column]))
+                    break
+            else:
+                done.append(current)
+        return done
+
+    def worth_inlining(self, consumer: Family, k: int, producer: Family) -> bool:
+        column = np.asarray(consumer.columns[k], np.int64)
+        if int(self.uses[column].max()) <= 1 or cost((producer.root,)) <= _TINY:
+            return True
+        if consumer.count < _FEW:
+            return producer.count < _FEW  # straight-line code shares what is common
+        same_owner = consumer.owner == producer.owner >= 0
+        return same_owner and bool((producer.member[self.row_of[column]] == consumer.member).all())
+
+    # ---- what is computed -------------------------------------------------------------------------
+    def right_hand_side(self) -> list[Family]:
+        """Families with ``target`` = row of the result."""
+        flat = self.flat
+        rows = []
+        for part in self.parts:
+            chosen = part.target >= self.n
+            state = np.where(chosen, part.target - self.n, 0)
+            chosen = chosen & (flat.position[state] >= 0)
+            if chosen.any():
+                here = part.select(np.flatnonzero(chosen))
+                rows.append(replace(here, target=flat.position[here.target - self.n]))
+        promoted = np.array([x for x in flat.structure.states if flat.position[self.n + x] >= 0], np.int64)
+        if len(promoted):
+            label = (lambda row: f"D({flat.unknowns[promoted[row]].name})", np.arange(len(promoted)))
+            rows.append(
+                Family(slot("u", 0), "u", (self.n + promoted,), -6, promoted, label, flat.position[promoted])
+            )
+        rows = [piece for family in rows for piece in self.limited(family)]
+        algebraic = np.flatnonzero(flat.mass == 0)
+        start = 0
+        for family in flat.structure.residuals:
+            here = replace(family, target=algebraic[start : start + family.count])
+            rows += self.expanded(here)
+            start += family.count
+        return rows
+
+    def limited(self, family: Family) -> list[Family]:
+        """Rows of limited states are multiplied by the parameter that frees or holds them."""
+        free = np.full(self.flat.n, -1, np.int64)
+        start = 0
+        for limit in self.flat.limits:
+            ids = self.flat.limit_parameter[start : start + len(limit.state)]
+            free[self.flat.position[limit.state]] = ids
+            start += len(limit.state)
+        pieces = []
+        for held, piece in split_by(family, (free[family.target] >= 0).astype(np.int64)):
+            if held:
+                k = len(piece.columns)
+                piece = piece.with_root(slot("p", k) * piece.root, [("p", free[piece.target])])
+            pieces.append(piece)
+        return pieces
+
+    def limit_outputs(self, first: int) -> list[Family]:
+        """Distance and drive of each limit, at ``first + 2 j`` and ``first + 2 j + 1``."""
+        rows: list[Family] = []
+        at = first
+        for limit in self.flat.limits:
+            places = at + 2 * np.arange(len(limit.state))
+            rows += self.expanded(replace(limit.distance, target=places))
+            derivative = self.n + limit.state
+            for piece_id in np.unique(self.part_of[derivative]):
+                members = np.flatnonzero(self.part_of[derivative] == piece_id)
+                if piece_id < 0:  # the derivative is itself an unknown
+                    drive = Family(
+                        limit.side * slot("u", 0), "u", (derivative[members],), -7, members,
+                        (limit.distance.label, members), places[members] + 1,
+                    )  # fmt: skip
+                else:
+                    part = self.parts[piece_id].select(self.row_of[derivative[members]])
+                    drive = replace(part, target=places[members] + 1).with_root(limit.side * part.root)
+                rows.append(drive)
+            at += 2 * len(limit.state)
+        return rows
+
+    def event_outputs(self) -> list[Family]:
+        rows = []
+        for i, when in enumerate(_state_events(self.flat)):
+            (expr,) = self.flat.with_numbers((when,), f"Event(when={when})")
+            rows += self.expanded(scalar_family(expr, np.array([i])))
+        return rows
+
+    # ---- items ------------------------------------------------------------------------------------
+    def function(self, name: str, outputs: list[Family], n_out: int, *, sums: bool) -> Function:
+        needed = [self.parts_read(family) for family in outputs]
+        wanted: set[int] = set().union(*needed)
+        structure = self.flat.structure
+        if sums and len(structure.residual_sums):
+            for row in structure.residual_sums:
+                wanted |= set(self.part_of[structure.sums.unknown[structure.sums.row(int(row))]].tolist())
+        wanted.discard(-1)
+        stack = list(wanted)
+        while stack:
+            for g in self.parts_read(self.parts[stack.pop()]):
+                if g not in wanted:
+                    wanted.add(g)
+                    stack.append(g)
+        scratch = np.full(2 * self.n, -1, np.int64)
+        level: dict[int, int] = {}
+        size = 0
+        pieces: list[tuple[int, Family, str]] = []
+        for g in sorted(wanted):  # parts stand in an order in which each reads only earlier ones
+            part = self.parts[g]
+            level[g] = 1 + max((level[h] for h in self.parts_read(part)), default=-1)
+            scratch[part.target] = np.arange(size, size + part.count)
+            size += part.count
+            pieces.append((level[g], replace(part, target=scratch[part.target]), "w"))
+        for family, read in zip(outputs, needed, strict=True):
+            pieces.append((max((level[g] for g in read), default=-1) + 1, family, "out"))
+        items: list[Item] = []
+        for depth in sorted({depth for depth, _, _ in pieces}):
+            items += self.fused(name, scratch, [(f, space) for d, f, space in pieces if d == depth])
+        if sums and len(structure.residual_sums):
+            items += self.gathers(scratch)
+        return Function(name, tuple(items), n_out, size)
+
+    def parts_read(self, family: Family) -> set[int]:
+        found: set[int] = set()
+        for k in family.unknown_slots():
+            column = family.columns[k]
+            found |= set(np.where(self.flat.position[column] >= 0, -1, self.part_of[column]).tolist())
+        found.discard(-1)
+        return found
+
+    def fused(self, name: str, scratch: IntArray, pieces: list[tuple[Family, str]]) -> list[Item]:
+        """One loop per set of families over the same copies; what has few copies is written out once."""
+        together: dict[tuple[int, bytes], list[tuple[Family, str]]] = {}
+        single: list[tuple[Family, str]] = []
+        for family, space in pieces:
+            if family.count < _FEW:
+                single += [(family.select(np.array([copy])), space) for copy in range(family.count)]
+            else:
+                together.setdefault((family.owner, family.member.tobytes()), []).append((family, space))
+        loops: list[Item] = [self.loop(f"{name}_{i}", scratch, group) for i, group in enumerate(together.values())]
+        if single:
+            loops.append(self.loop(f"{name}_scalar", scratch, single))
+        return loops
+
+    def loop(self, name: str, scratch: IntArray, pieces: list[tuple[Family, str]]) -> Loop:
+        columns: list[Column] = []
+        known: dict[tuple[str, bytes], Expr] = {}
+        roots, outputs = [], []
+        for family, space in pieces:
+            mapping = {}
+            for k, (letter, column) in enumerate(zip(family.letters, family.columns, strict=True)):
+                where, index = self.place(letter, column, scratch)
+                entry = (where, index.tobytes())
+                if entry not in known:
+                    known[entry] = slot(where, len(columns))
+                    columns.append(Column(where, index))
+                mapping[slot(letter, k)] = known[entry]
+            roots.append(substitute((family.root,), mapping)[0])
+            outputs.append(Output(space, family.target))
+        return Loop(name, pieces[0][0].count, tuple(roots), tuple(columns), tuple(outputs))
+
+    def place(self, letter: str, column: AnyArray, scratch: IntArray) -> tuple[str, AnyArray]:
+        if letter != "u":
+            return letter, column
+        position = self.flat.position[column]
+        return ("u", position) if (position >= 0).all() else ("w", scratch[column])
+
+    def gathers(self, scratch: IntArray) -> list[Item]:
+        """Residual rows of the sums: flows in scratch are summed first, those in ``u`` are added."""
+        structure, flat = self.flat.structure, self.flat
+        algebraic = np.flatnonzero(flat.mass == 0)
+        rows = algebraic[len(algebraic) - len(structure.residual_sums) :]
+        items: list[Item] = []
+        for space in ("w", "u"):
+            indptr, first, coefficient = [0], [], []
+            for row in structure.residual_sums:
+                unknown = structure.sums.unknown[structure.sums.row(int(row))]
+                inside = flat.position[unknown] >= 0
+                chosen = unknown[inside if space == "u" else ~inside]
+                first.append(flat.position[chosen] if space == "u" else scratch[chosen])
+                coefficient.append(
+                    structure.sums.coefficient[structure.sums.row(int(row))][inside if space == "u" else ~inside]
+                )
+                indptr.append(indptr[-1] + len(chosen))
+            if indptr[-1] or space == "w":
+                items.append(
+                    Gather(
+                        f"sums_{space}", Output("out", rows, accumulate=space == "u"), np.array(indptr), space,
+                        np.concatenate(first), None, np.concatenate(coefficient),
+                    )
+                )  # fmt: skip
+        return items
+
+
+def scalar_family(expr: Expr, target: IntArray) -> Family:
+    """One copy of an expression over ``slot("u", number)`` and ``slot("p", parameter)``."""
+    from symnum.rewriting.walk import leaves
+
+    mapping, letters, columns = {}, "", []
+    for leaf in leaves((expr,)):
+        if leaf.op == "slot":
+            letter, index = leaf.data
+            mapping[leaf] = slot(letter, len(columns))
+            letters += letter
+            columns.append(np.array([index], np.int64))
+    (root,) = substitute((expr,), mapping)
+    text = str(expr)
+    return Family(root, letters, tuple(columns), -8, np.zeros(1, np.int64), (lambda _: text, np.zeros(1, np.int64)), target)

@@ -1,0 +1,71 @@
+"""Lowering: the list of passes from a `System` to a `FlatSystem`, in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from symnum.errors import ModelError
+from symnum.language.event import Event
+from symnum.language.system import System
+from symnum.lowering.families import Family, compacted
+from symnum.lowering.flat import FlatSystem
+from symnum.lowering.flatten import LimitFamily, RawSystem, flatten
+from symnum.lowering.structure import Structure, analyse
+from symnum.rewriting.expr import Symbol
+
+
+def lower(system: System, events: tuple[Event, ...] = ()) -> FlatSystem:
+    """Flatten, join aliases, match, choose what is explicit, number the rest. ``events`` come on top."""
+    raw = flatten(system)  #        System    -> RawSystem: numbered unknowns, families, sums
+    structure = analyse(raw)  #     RawSystem -> Structure: states, explicit definitions, implicit rest
+    return _numbered(system, raw, structure, events)
+
+
+def _numbered(system: System, raw: RawSystem, structure: Structure, events: tuple[Event, ...]) -> FlatSystem:
+    n = len(raw.unknowns)
+    integrated = np.concatenate([structure.states, structure.implicit])
+    vector = integrated[np.lexsort((integrated >= n, integrated % max(n, 1)))]
+    position = np.full(2 * n, -1, np.int64)
+    position[vector] = np.arange(len(vector))
+    mass = np.zeros(len(vector))
+    mass[position[structure.states]] = 1.0
+    limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
+    return FlatSystem(
+        system.name, tuple(raw.unknowns), parameters, structure, vector, position, mass, limits, limit_parameter,
+        (*raw.events, *events), system.guards,
+    )  # fmt: skip
+
+
+def _limits(
+    raw: RawSystem, structure: Structure, position: np.ndarray[tuple[int], np.dtype[np.int64]], mass: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> tuple[tuple[LimitFamily, ...], np.ndarray[tuple[int], np.dtype[np.int64]], tuple[Symbol, ...]]:
+    """Limits by representatives, and one hidden parameter per limited state that frees or holds it."""
+    n = len(raw.unknowns)
+    number = np.concatenate([structure.representative, n + structure.representative])
+    parameters = list(raw.parameters)
+    free: dict[int, int] = {}
+    limits, flags = [], []
+    for limit in raw.limits:
+        state = structure.representative[limit.state]
+        for row, x in enumerate(state.tolist()):
+            if position[x] < 0 or not mass[position[x]]:
+                raise ModelError(
+                    f"{limit.distance.label(row)}: {raw.unknowns[x].name} is not a state (no equation holds its "
+                    "derivative). For a bound of an algebraic quantity use sn.clip."
+                )
+            if x not in free:
+                free[x] = len(parameters)
+                parameters.append(Symbol(f"free({raw.unknowns[x].name})", "parameter", default=1))
+            flags.append(free[x])
+        limits.append(replace(limit, state=state, distance=_renumbered(limit.distance, number)))
+    return tuple(limits), np.array(flags, np.int64), tuple(parameters)
+
+
+def _renumbered(family: Family, number: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Family:
+    columns = tuple(
+        number[column] if letter == "u" else column
+        for letter, column in zip(family.letters, family.columns, strict=True)
+    )
+    return compacted(replace(family, columns=columns))

@@ -1,0 +1,384 @@
+"""Structure: which unknowns are states, which are given explicitly, which stay implicit.
+
+Every unknown is defined once. Unknowns in blocks of one equation are solved for; in larger blocks, columns
+whose equations give them explicitly are taken as long as no cycle arises, per family and never per copy, so
+that families stay whole. What remains becomes an algebraic unknown of the DAE with its residual row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from symnum.errors import LoweringError
+from symnum.lowering.balance import imbalance
+from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted, is_equality
+from symnum.lowering.flatten import RawSystem, Sums
+from symnum.lowering.incidence import Incidence, blocks, incidence, match
+from symnum.rewriting.expr import slot
+
+_DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The outcome, in the numbers of `families` (n + i is the derivative of unknown i).
+
+    representative: (n,) the unknown that stands for each one. definitions: explicit families in an order in
+    which each reads only earlier ones. sum_rows / sum_targets: rows of ``sums`` solved for one unknown; they
+    are read by nothing but results. residuals, residual_sums: the implicit equations. states, implicit: numbers.
+    """
+
+    representative: IntArray
+    states: IntArray
+    implicit: IntArray
+    definitions: tuple[Family, ...]
+    sums: Sums
+    sum_rows: IntArray
+    sum_targets: IntArray
+    residuals: tuple[Family, ...]
+    residual_sums: IntArray
+
+
+def analyse(raw: RawSystem) -> Structure:
+    n = len(raw.unknowns)
+    representative = _representatives(raw, n)
+    number = np.concatenate([representative, n + representative])
+    families = [_renumbered(f, number) for f in _without_aliases(raw.families, n)]
+    sums, short = _short_sums(replace(raw.sums, unknown=number[raw.sums.unknown]))
+    families = [f for f in (*families, *short) if not _redundant(raw.name, f)]
+
+    is_state = np.zeros(n, bool)
+    appears = np.zeros(2 * n, bool)
+    for family in families:
+        for k in family.unknown_slots():
+            appears[family.columns[k]] = True
+    is_state[np.flatnonzero(appears[n:])] = True
+    is_unknown = np.zeros(2 * n, bool)
+    is_unknown[:n] = (representative == np.arange(n)) & ~is_state
+    is_unknown[n:] = is_state
+
+    graph = incidence(families, sums, is_unknown)
+    matched = match(graph)
+    if graph.n_equations != is_unknown.sum() or (matched[is_unknown] < 0).any():
+
+        def text(equation: int) -> str:
+            f, copy = graph.locate(equation)
+            return families[f].label(copy) if f < len(families) else sums.labels[copy]
+
+        def name(number_: int) -> str:
+            return raw.unknowns[number_].name if number_ < n else f"D({raw.unknowns[number_ - n].name})"
+
+        raise imbalance(raw.name, graph, matched, text, name, n)
+    return _Selection(raw, families, sums, graph, matched).structure(representative, np.flatnonzero(is_state))
+
+
+# ---- aliases --------------------------------------------------------------------------------------
+def _representatives(raw: RawSystem, n: int) -> IntArray:
+    """Union of equal unknowns. The one that stands for a set: differentiated, else the least deeply nested."""
+    parent = list(range(n))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    differentiated = np.zeros(n, bool)
+    pairs = list(raw.equalities)
+    for family in raw.families:
+        for k in family.unknown_slots():
+            column = family.columns[k]
+            differentiated[column[column >= n] - n] = True
+        if is_equality(family.root):
+            a, b = family.columns[0], family.columns[1]
+            plain = (a < n) & (b < n)
+            pairs += zip(a[plain].tolist(), b[plain].tolist(), strict=True)
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+    rank = [(not differentiated[i], raw.unknowns[i].name.count("."), i) for i in range(n)]
+    best: dict[int, int] = {}
+    for i in range(n):
+        r = root(i)
+        if r not in best or rank[i] < rank[best[r]]:
+            best[r] = i
+    return np.array([best[root(i)] for i in range(n)], np.int64)
+
+
+def _without_aliases(families: list[Family], n: int) -> list[Family]:
+    kept = []
+    for family in families:
+        if is_equality(family.root):
+            rows = np.flatnonzero((family.columns[0] >= n) | (family.columns[1] >= n))
+            if len(rows):
+                kept.append(family.select(rows))
+        else:
+            kept.append(family)
+    return kept
+
+
+def _renumbered(family: Family, number: IntArray) -> Family:
+    columns = tuple(
+        number[column] if letter == "u" else column
+        for letter, column in zip(family.letters, family.columns, strict=True)
+    )
+    return compacted(replace(family, columns=columns))
+
+
+def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
+    """Nodes where one or two flows meet are ordinary equations: ``a = 0`` and ``a + b = 0``."""
+    length = np.diff(sums.indptr)
+    families = []
+    for wide in (1, 2):
+        rows = np.flatnonzero(length == wide)
+        if not len(rows):
+            continue
+        columns = [sums.unknown[sums.indptr[rows] + k] for k in range(wide)]
+        signs = [sums.coefficient[sums.indptr[rows] + k] for k in range(wide)]
+        relative = signs[0] * signs[-1]
+        for sign in (1.0, -1.0):
+            part = np.flatnonzero(relative == sign)
+            if len(part):
+                root = slot("u", 0) if wide == 1 else slot("u", 0) + int(sign) * slot("u", 1)
+                labels = [sums.labels[rows[i]] for i in part]
+                count = len(part)
+                families.append(
+                    compacted(
+                        Family(
+                            root, "u" * wide, tuple(c[part] for c in columns), -3 - wide, rows[part],
+                            (labels.__getitem__, np.arange(count)), np.full(count, -1),
+                        )
+                    )
+                )  # fmt: skip
+    keep = np.flatnonzero(length > 2)
+    entries = np.concatenate([np.arange(sums.indptr[r], sums.indptr[r + 1]) for r in keep] or [np.zeros(0, np.int64)])
+    left = Sums(
+        np.concatenate([[0], np.cumsum(length[keep])]).astype(np.int64),
+        sums.unknown[entries],
+        sums.coefficient[entries],
+        tuple(sums.labels[r] for r in keep),
+    )
+    return left, families
+
+
+def _redundant(name: str, family: Family) -> bool:
+    """Whether aliasing left ``0 == 0``; ``0 == 1`` is an error."""
+    if not family.root.is_number:
+        return False
+    if family.root.value:
+        raise LoweringError(f"{name}: {family.label(0)} cannot hold: it says 0 == {family.root}")
+    return True
+
+
+# ---- explicit unknowns ----------------------------------------------------------------------------
+class _Selection:
+    """Chooses, family by family, which equations are solved for which unknowns."""
+
+    def __init__(
+        self, raw: RawSystem, families: list[Family], sums: Sums, graph: Incidence, matched: IntArray
+    ) -> None:
+        self.families, self.sums, self.graph, self.matched = families, sums, graph, matched
+        self.size = blocks(graph, matched)  # by equation
+        self.block_size = np.where(matched >= 0, self.size[matched], 0)  # by unknown
+        self.occurrences = np.bincount(graph.unknown, minlength=len(graph.is_unknown))
+        self.taken = np.zeros(graph.n_equations, bool)
+        self.defined = np.full(len(graph.is_unknown), -1, np.int64)  # by group
+        self.groups: list[Family] = []
+
+    def structure(self, representative: IntArray, states: IntArray) -> Structure:
+        self.single_blocks()
+        self.larger_blocks()
+        sum_rows, sum_targets = self.single_sums()
+        self.cut_long_chains()
+        order = self.ordered()
+        first = self.graph.first
+        residuals = []
+        for f, family in enumerate(self.families):
+            rows = np.flatnonzero(~self.taken[first[f] : first[f + 1]])
+            if len(rows):
+                residuals.append(family.select(rows))
+        left = np.flatnonzero(~self.taken[first[-2] :])
+        explicit = self.defined >= 0
+        explicit[sum_targets] = True
+        implicit = np.flatnonzero(self.graph.is_unknown & ~explicit)
+        return Structure(
+            representative, states, implicit, tuple(order), self.sums, sum_rows, sum_targets, tuple(residuals), left
+        )
+
+    def take(self, f: int, k: int, rows: IntArray) -> None:
+        """Solve the copies ``rows`` of family f for the unknowns in its slot k."""
+        family = self.families[f]
+        solved = family.solved_for(k)
+        assert solved is not None
+        targets = np.asarray(family.columns[k][rows], np.int64)
+        self.defined[targets] = len(self.groups)
+        self.taken[self.graph.first[f] + rows] = True
+        self.groups.append(replace(family.select(rows), target=targets).with_root(solved))
+
+    def candidates(self, f: int, k: int) -> IntArray:
+        """Copies of f whose slot k holds an undefined unknown that occurs once in the copy."""
+        family = self.families[f]
+        column = family.columns[k]
+        fine = self.graph.is_unknown[column] & (self.defined[column] < 0)
+        fine &= ~self.taken[self.graph.first[f] : self.graph.first[f + 1]]
+        for other in family.unknown_slots():
+            if other != k:
+                fine &= family.columns[other] != column
+        rows = np.flatnonzero(fine)
+        _, where = np.unique(column[rows], return_index=True)
+        return rows[np.sort(where)]
+
+    def single_blocks(self) -> None:
+        for f, family in enumerate(self.families):
+            equations = np.arange(self.graph.first[f], self.graph.first[f + 1])
+            for k in family.unknown_slots():
+                rows = self.candidates(f, k)
+                own = (self.size[equations[rows]] == 1) & (self.matched[family.columns[k][rows]] == equations[rows])
+                rows = rows[own]
+                if len(rows) and family.coefficient(k) is not None:
+                    self.take(f, k, rows)
+
+    def larger_blocks(self) -> None:
+        ranked = []
+        for f, family in enumerate(self.families):
+            sizes = self.size[self.graph.first[f] : self.graph.first[f + 1]]
+            if not (sizes > 1).any():
+                continue
+            for k in family.unknown_slots():
+                coefficient = family.coefficient(k)
+                if coefficient is None or coefficient_rank(coefficient) > 2:
+                    continue
+                rows = np.flatnonzero(sizes > 1)
+                uses = self.occurrences[family.columns[k][rows]]
+                ranked.append((coefficient_rank(coefficient) // 2, int(uses.max(initial=0)), f, k))
+        for _, _, f, k in sorted(ranked):
+            family = self.families[f]
+            rows = self.candidates(f, k)
+            inside = (self.size[self.graph.first[f] + rows] > 1) & (self.block_size[family.columns[k][rows]] > 1)
+            rows = rows[inside]
+            if len(rows) and not self.makes_cycle(f, k, rows):
+                self.take(f, k, rows)
+
+    def makes_cycle(self, f: int, k: int, rows: IntArray) -> bool:
+        family = self.families[f]
+        new = np.zeros(len(self.graph.is_unknown), bool)
+        new[family.columns[k][rows]] = True
+        before: set[int] = set()
+        for other in family.unknown_slots():
+            if other != k:
+                read = family.columns[other][rows]
+                if new[read].any():
+                    return True
+                before |= set(np.unique(self.defined[read]).tolist()) - {-1}
+        after = {
+            g
+            for g, group in enumerate(self.groups)
+            if any(new[group.columns[j]].any() for j in group.unknown_slots())
+        }
+        seen: set[int] = set()
+        stack = list(before)
+        while stack:
+            g = stack.pop()
+            if g in after:
+                return True
+            if g not in seen:
+                seen.add(g)
+                stack.extend(self.read_by(g))
+        return False
+
+    def read_by(self, g: int) -> set[int]:
+        group = self.groups[g]
+        found: set[int] = set()
+        for j in group.unknown_slots():
+            found |= set(np.unique(self.defined[group.columns[j]]).tolist())
+        return found - {-1}
+
+    def single_sums(self) -> tuple[IntArray, IntArray]:
+        """Rows of the sums that alone determine an unknown nothing else reads (the current into ground)."""
+        rows, targets = [], []
+        for r in range(self.sums.count):
+            equation = int(self.graph.first[-2]) + r
+            if self.size[equation] != 1:
+                continue
+            unknowns = self.sums.unknown[self.sums.row(r)]
+            target = next((int(u) for u in unknowns if self.matched[u] == equation), -1)
+            if target >= 0 and self.occurrences[target] == 1:
+                rows.append(r)
+                targets.append(target)
+                self.taken[equation] = True
+        return np.array(rows, np.int64), np.array(targets, np.int64)
+
+    # ---- order ------------------------------------------------------------------------------------
+    def levels(self) -> IntArray:
+        """Per unknown the length of the longest chain of explicit unknowns below it, up to the cap."""
+        level = np.zeros(len(self.graph.is_unknown), np.int64)
+        for _ in range(_DEEPEST + 1):
+            changed = False
+            for group in self.groups:
+                best = level[group.target]
+                for j in group.unknown_slots():
+                    column = group.columns[j]
+                    best = np.maximum(best, np.where(self.defined[column] >= 0, level[column] + 1, 0))
+                if (best > level[group.target]).any():
+                    level[group.target] = np.minimum(best, _DEEPEST + 1)
+                    changed = True
+            if not changed:
+                break
+        return level
+
+    def cut_long_chains(self) -> None:
+        """Explicit unknowns at the end of very long chains go back to being implicit."""
+        level = self.levels()
+        for g, group in enumerate(self.groups):
+            deep = level[group.target] > _DEEPEST
+            if not deep.any():
+                continue
+            self.defined[group.target[deep]] = -1
+            for f, family in enumerate(self.families):
+                if family.origin[0] is group.origin[0]:
+                    copies = np.flatnonzero(np.isin(family.origin[1], group.origin[1][deep]))
+                    self.taken[self.graph.first[f] + copies] = False
+            self.groups[g] = group.select(~deep)
+
+    def ordered(self) -> list[Family]:
+        """Groups such that each reads only earlier ones; groups on a cycle are split by level first."""
+        cyclic = self.on_cycles()
+        if cyclic:
+            level = self.levels()
+            parts: list[Family] = []
+            for g, group in enumerate(self.groups):
+                if g in cyclic:
+                    for value in np.unique(level[group.target]):
+                        parts.append(group.select(level[group.target] == value))
+                else:
+                    parts.append(group)
+            self.groups = parts
+            for g, group in enumerate(parts):
+                self.defined[group.target] = g
+        done: list[int] = []
+        state = [0] * len(self.groups)
+        for start in range(len(self.groups)):
+            stack = [(start, iter(sorted(self.read_by(start))))] if not state[start] else []
+            state[start] = 1
+            while stack:
+                g, below = stack[-1]
+                following = next((h for h in below if not state[h]), None)
+                if following is None:
+                    done.append(g)
+                    stack.pop()
+                else:
+                    state[following] = 1
+                    stack.append((following, iter(sorted(self.read_by(following)))))
+        return [self.groups[g] for g in done if self.groups[g].count]
+
+    def on_cycles(self) -> set[int]:
+        """Groups that read themselves, directly or through others."""
+        import networkx
+
+        graph = networkx.DiGraph([(g, h) for g in range(len(self.groups)) for h in self.read_by(g)])
+        found = {g for g in graph if graph.has_edge(g, g)}
+        for component in networkx.strongly_connected_components(graph):
+            if len(component) > 1:
+                found |= component
+        return found

@@ -1,0 +1,243 @@
+"""A problem: a compiled system with numbers for its start, its parameters and its span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import ModelError
+from symnum.language.event import Event
+from symnum.language.system import System
+from symnum.lowering.compile import CompiledSystem
+from symnum.lowering.compile import compile as compile_system
+from symnum.lowering.flat import FlatSystem
+from symnum.rewriting.expr import Expr, as_expr
+from symnum.rewriting.walk import evaluate, leaves
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Values: TypeAlias = Mapping[Any, Any]
+
+
+class Problem:
+    """What `solve` takes.
+
+    system: a `System` (compiled here) or what `sn.compile` gave. start: {variable, D(variable) or name: number
+    or expression of parameters}, over the declared starts. span: (t_begin, t_end). parameters: {parameter or
+    name: number or expression of parameters}. events: further events of this problem.
+    """
+
+    def __init__(
+        self,
+        system: System | CompiledSystem,
+        start: Values | None = None,
+        span: tuple[float, float] = (0.0, 1.0),
+        parameters: Values | None = None,
+        *,
+        events: Sequence[Event] = (),
+    ) -> None:
+        extra = tuple(events)
+        crossing = tuple(event for event in extra if event.when is not None)
+        if isinstance(system, CompiledSystem):
+            if crossing:
+                raise ModelError("events with when= must be known when the system is compiled: sn.compile(system, events=...)")
+            self.compiled = system
+            self.defaults: dict[Expr, Any] = {}
+        else:
+            self.compiled = compile_system(system, events=crossing)
+            self.defaults = system.defaults
+        self.flat: FlatSystem = self.compiled.flat
+        timed = tuple(event for event in extra if event.when is None)
+        self.events = (*self.flat.events, *timed)
+        self.span = _checked_span(span)
+        self.given_start = dict(start or {})
+        self.given_parameters = dict(parameters or {})
+        self._resolver = ParameterResolver(self.flat, {**_of_kind(self.defaults, "parameter"), **self.given_parameters})
+        self.p: FloatArray = self._resolver.values()
+        self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
+        self.u: FloatArray = self._start_values()
+
+    def with_(self, *, start: Values | None = None, parameters: Values | None = None, span: tuple[float, float] | None = None) -> Problem:
+        """The same problem with some numbers changed; nothing is compiled again."""
+        other = Problem.__new__(Problem)
+        other.__dict__.update(self.__dict__)
+        other.span = self.span if span is None else _checked_span(span)
+        other.given_start = {**self.given_start, **(start or {})}
+        other.given_parameters = {**self.given_parameters, **(parameters or {})}
+        given = {**_of_kind(self.defaults, "parameter"), **other.given_parameters}
+        other._resolver = ParameterResolver(self.flat, given)
+        other.p = other._resolver.values()
+        other.starts = {}
+        other.u = other._start_values()
+        return other
+
+    def updated_parameters(self, p: FloatArray, changed: Sequence[int]) -> None:
+        """Parameters that were given as expressions of others follow a change of those, in place."""
+        self._resolver.follow(p, changed)
+
+    def _start_values(self) -> FloatArray:
+        flat = self.flat
+        values = np.full(flat.n, np.nan)
+        rank = np.full(flat.n, 9)
+
+        def put(number: int, value: Any, name: str, level: int) -> None:
+            at = flat.position[number]
+            if at < 0 or rank[at] < level:
+                return
+            found = self._value(value, f"start of {name}")
+            if rank[at] == level and values[at] != found:
+                raise ModelError(
+                    f"{flat.name}: {flat.state_names[at]} stands for several equal variables that have different starts: "
+                    f"{values[at]:g}, and {found:g} from {name}. Give one of them."
+                )
+            values[at], rank[at] = found, level
+
+        for key, value in self.given_start.items():
+            number = flat.number_of(key, "start")
+            put(number, value, str(key), 0)
+            self.starts[number] = self._value(value, f"start of {key}")
+        for key, value in _of_kind(self.defaults, "variable").items():
+            put(flat.number_of(key, "defaults"), value, str(key), 1)
+        for i, info in enumerate(flat.unknowns):
+            number = int(flat.structure.representative[i])
+            if info.default is not None:
+                put(number, info.default, info.name, 2)
+            if info.guess is not None and flat.position[number] >= 0 and not flat.mass[flat.position[number]]:
+                put(number, info.guess, info.name, 3)
+        missing = [name for name, value, m in zip(flat.state_names, values, flat.mass, strict=True) if m and np.isnan(value)]
+        if missing:
+            raise ModelError(
+                f"{flat.name}: no start for {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. "
+                f"Give it: Problem(system, {{{missing[0]}: 0.0}}, ...), or start= where the variable is declared."
+            )
+        return np.where(np.isnan(values), 0.0, values)
+
+    def _value(self, value: Any, what: str) -> float:
+        return self._resolver.evaluate(value, what)
+
+    @property
+    def guards_message(self) -> str | None:
+        """The first complaint of a guard about the parameters at the start."""
+        return guard_message(self.flat, self.p)
+
+    def __repr__(self) -> str:
+        return f"<Problem {self.flat.name}: {self.flat.n} unknowns over {self.span[0]:g} ... {self.span[1]:g}>"
+
+
+class ParameterResolver:
+    """Parameter values by name; defaults may be expressions of other parameters."""
+
+    def __init__(self, flat: FlatSystem, given: Values) -> None:
+        self.flat = flat
+        self.given: dict[str, Any] = {}
+        self.known: dict[str, float] = {}
+        self.pending: list[str] = []
+        self.dependent: list[tuple[int, Expr, tuple[int, ...]]] = []
+        mentioned = self._mentioned()
+        for key, value in given.items():
+            name = key if isinstance(key, str) else key.name if isinstance(key, Expr) and key.op == "symbol" else str(key)
+            if name not in mentioned:
+                flat.parameter_index(name, "parameters")  # raises, with near matches
+            self.given[name] = value
+
+    def _mentioned(self) -> set[str]:
+        found = {info.name for info in self.flat.parameters}
+        for info in (*self.flat.parameters, *self.flat.unknowns):
+            for value in (info.default, info.guess):
+                if isinstance(value, Expr):
+                    found |= {leaf.name for leaf in leaves((value,)) if leaf.op == "symbol"}
+        return found
+
+    def values(self) -> FloatArray:
+        flat = self.flat
+        missing = [
+            info.name for info in flat.parameters if info.default is None and self.given.get(info.name) is None
+        ]
+        if missing:
+            raise ModelError(
+                f"{flat.name}: no value for the parameter{'s' * (len(missing) > 1)} {', '.join(missing[:8])}"
+                f"{' ...' if len(missing) > 8 else ''}. Give it: Problem(..., parameters={{{missing[0]}: ...}})."
+            )
+        result = np.empty(len(flat.parameters))
+        for i, info in enumerate(flat.parameters):
+            value = self.given.get(info.name, info.default)
+            result[i] = self.of(info.name, value)
+            if isinstance(value, Expr) and not value.is_number:
+                below = tuple(flat.parameter_number[n] for n in self._below(value) if n in flat.parameter_number)
+                self.dependent.append((i, value, below))
+        return result
+
+    def _below(self, value: Expr) -> set[str]:
+        return {leaf.name for leaf in leaves((value,)) if leaf.op == "symbol"}
+
+    def of(self, name: str, value: Any) -> float:
+        if name in self.known:
+            return self.known[name]
+        if name in self.pending:
+            circle = " -> ".join([*self.pending[self.pending.index(name) :], name])
+            raise ModelError(f"{self.flat.name}: the parameter {name} is defined by itself: {circle}")
+        self.pending.append(name)
+        self.known[name] = self.evaluate(value, f"parameter {name}")
+        self.pending.pop()
+        return self.known[name]
+
+    def evaluate(self, value: Any, what: str) -> float:
+        """A number from a number or an expression of parameters."""
+        try:
+            expr = as_expr(value)
+        except TypeError as error:
+            raise ModelError(f"{self.flat.name}: {what} is {value!r}, which is not a number") from error
+        except ModelError as error:
+            raise ModelError(f"{self.flat.name}: {what} is {value!r}: it must be finite") from error
+        environment: dict[Expr, float] = {}
+        for leaf in leaves((expr,)):
+            if leaf.op != "symbol" or leaf.kind != "parameter":
+                raise ModelError(f"{self.flat.name}: {what} is {expr}, but may hold parameters and numbers only, not {leaf}")
+            number = self.flat.parameter_number.get(leaf.name)
+            default = leaf.data.default if number is None else self.flat.parameters[number].default
+            inner = self.given.get(leaf.name, default)
+            if inner is None:
+                raise ModelError(f"{self.flat.name}: {what} is {expr}, but {leaf.name} has no value")
+            environment[leaf] = self.of(leaf.name, inner)
+        result = evaluate(expr, environment)
+        if not np.isfinite(result):
+            raise ModelError(f"{self.flat.name}: {what} = {expr} is {result}: it must be finite")
+        return float(result)
+
+    def follow(self, p: FloatArray, changed: Sequence[int]) -> None:
+        moved = set(changed)
+        names = self.flat.parameter_number
+        for i, value, below in self.dependent:
+            if i not in moved and moved.intersection(below):
+                environment = {
+                    leaf: float(p[names[leaf.name]]) if leaf.name in names else self.known[leaf.name]
+                    for leaf in leaves((value,))
+                }
+                p[i] = evaluate(value, environment)
+                moved.add(i)
+
+
+def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:
+    """What the first guard that objects says about these parameter values."""
+    if not flat.guards:
+        return None
+    values = {info.name: float(value) for info, value in zip(flat.parameters, p, strict=True)}
+    return next((message for guard in flat.guards if (message := guard(values))), None)
+
+
+def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:
+    return {key: value for key, value in mapping.items() if (key.args[0] if key.op == "D" else key).kind == kind}
+
+
+def _checked_span(span: tuple[float, float]) -> tuple[float, float]:
+    try:
+        begin, end = (float(as_expr(value)) for value in span)
+    except (TypeError, ValueError, ModelError) as error:
+        raise ModelError(f"span is (begin, end), two finite numbers, not {span!r}") from error
+    if not end > begin:
+        raise ModelError(f"span ({begin:g}, {end:g}) ends before it begins; time runs forwards")
+    return begin, end
+
+
