@@ -1,0 +1,222 @@
+"""Choosing from an e-graph: one e-node per class, all roots together, shared nodes paid once.
+
+The best choice with sharing (DAG cost) is a hard problem, and the obvious approximation, the best *tree*, is
+worse than no rewriting at all where much is shared: it never sees that ``sin(d_i)`` serves many differences. So
+the tree problem is solved several times with the cost of a class divided by a power of the number of its users,
+each solution teaches the next how much is really shared, and a local search with reference counts
+finishes. Exact solutions of small problems (integer programming) were at most 1 % better.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+
+from symnum.rewriting.binary import BinaryNode
+from symnum.rewriting.cost import ADDITION, DIVISION, HOISTED, MULTIPLICATION, SQUARE_ROOT
+from symnum.rewriting.egraph import Classes
+from symnum.rewriting.operators import OPERATORS
+
+DISCOUNTS = (1.0, 0.7, 0.4, 0.0)
+"""Exponents of the number of users by which the cost of a class is discounted, one start each."""
+
+ROUNDS = 3
+"""Times that each start is repeated with the numbers of users of its own solution."""
+
+_NODE_COST = {
+    "Num": 0.0,
+    "Leaf": 0.0,
+    "Add": ADDITION,
+    "Mul": MULTIPLICATION,
+    "Neg": 0.0,  # signs are absorbed by the sums above
+    "Inv": DIVISION - MULTIPLICATION,  # the multiplication with it becomes the division
+    "Sqrt": SQUARE_ROOT,
+} | {name: operator.cost for name, operator in OPERATORS.items()}
+
+
+class Selection:
+    """One e-node per class that is needed: ``choice[c]`` is its number in ``classes.nodes``."""
+
+    def __init__(self, classes: Classes, choice: dict[int, int]) -> None:
+        self.classes = classes
+        self.choice = choice
+
+    def order(self) -> Iterator[tuple[int, BinaryNode]]:
+        """The chosen (class, e-node) that the roots need, arguments first."""
+        nodes = self.classes.nodes
+        seen: set[int] = set()
+        stack = list(reversed(self.classes.roots))
+        while stack:
+            owner = stack[-1]
+            if owner in seen:
+                stack.pop()
+                continue
+            node = nodes[self.choice[owner]]
+            waiting = [arg for arg in node.args if arg not in seen]
+            if waiting:
+                stack.extend(reversed(waiting))
+                continue
+            stack.pop()
+            seen.add(owner)
+            yield owner, node
+
+
+class Extractor:
+    """Selections of low DAG cost from saturated classes."""
+
+    def __init__(self, classes: Classes) -> None:
+        self.classes = classes
+        nodes = classes.nodes
+        self.owner = [0] * len(nodes)
+        for owner, members in enumerate(classes.members):
+            for member in members:
+                self.owner[member] = owner
+        self.args = [tuple(dict.fromkeys(node.args)) for node in nodes]
+        self.cost = [self._cost(k) for k in range(len(nodes))]
+        self.parents: list[list[int]] = [[] for _ in classes.members]
+        for k, args in enumerate(self.args):
+            for arg in args:
+                self.parents[arg].append(k)
+
+    def _cost(self, k: int) -> float:
+        node = self.classes.nodes[k]
+        cost = _NODE_COST[node.op]
+        # The empty choice must not look free: among equal costs fewer nodes are better.
+        return HOISTED * cost if self.classes.free[self.owner[k]] else cost + 1e-4
+
+    # ---- starts ------------------------------------------------------------------------------------
+    def selections(self, deadline: float) -> Iterator[Selection]:
+        """Distinct selections, each a local optimum, until the deadline (`time.perf_counter`)."""
+        initial = [float(max(len({self.owner[k] for k in users}), 1)) for users in self.parents]
+        known: set[frozenset[tuple[int, int]]] = set()
+        for exponent in DISCOUNTS:
+            users = initial
+            for _ in range(ROUNDS if exponent else 1):
+                choice = self._cheapest_trees([1.0 / u**exponent for u in users])
+                users = self._users(choice, initial)
+                used = frozenset((c, choice[c]) for c in self._used(choice))
+                if used in known:
+                    break
+                known.add(used)
+                self._improve(choice, deadline)
+                yield Selection(self.classes, choice)
+                if time.perf_counter() > deadline:
+                    return
+
+    def _cheapest_trees(self, weight: Sequence[float]) -> dict[int, int]:
+        """Knuth's generalization of Dijkstra's algorithm; never cyclic, for a class waits for its arguments."""
+        missing = [len(args) for args in self.args]
+        total = list(self.cost)
+        best: dict[int, int] = {}
+        queue: list[tuple[float, int]] = []
+        for k, count in enumerate(missing):
+            if count == 0:
+                heappush(queue, (total[k], k))
+        while queue:
+            cost, k = heappop(queue)
+            owner = self.owner[k]
+            if owner in best:
+                continue
+            best[owner] = k
+            share = cost * weight[owner]
+            for parent in self.parents[owner]:
+                total[parent] += share
+                missing[parent] -= 1
+                if missing[parent] == 0 and self.owner[parent] not in best:
+                    heappush(queue, (total[parent], parent))
+        return best
+
+    def _used(self, choice: dict[int, int]) -> set[int]:
+        used = set(self.classes.roots)
+        stack = list(used)
+        while stack:
+            for arg in self.args[choice[stack.pop()]]:
+                if arg not in used:
+                    used.add(arg)
+                    stack.append(arg)
+        return used
+
+    def _users(self, choice: dict[int, int], initial: Sequence[float]) -> list[float]:
+        """Users of each class in this selection; the estimate where the selection does not use it."""
+        count = [0] * len(initial)
+        for owner in self._used(choice):
+            for arg in self.args[choice[owner]]:
+                count[arg] += 1
+        return [float(n) if n else guess for n, guess in zip(count, initial, strict=True)]
+
+    # ---- local search ------------------------------------------------------------------------------
+    def _improve(self, choice: dict[int, int], deadline: float) -> None:
+        """Exchange one e-node at a time as long as that lowers the DAG cost."""
+        references = [0] * len(self.classes.members)
+        for root in dict.fromkeys(self.classes.roots):
+            self._add(root, choice, references)
+        improved = True
+        while improved and time.perf_counter() < deadline:
+            improved = False
+            for owner in sorted(self._used(choice)):
+                if not references[owner]:
+                    continue
+                for alternative in self.classes.members[owner]:
+                    old = choice[owner]
+                    if alternative == old or not self._possible(owner, alternative, choice):
+                        continue
+                    saved = self.cost[old] + self._drop_args(old, choice, references)
+                    choice[owner] = alternative
+                    spent = self.cost[alternative] + self._add_args(alternative, choice, references)
+                    if spent < saved - 1e-9:
+                        improved = True
+                        continue
+                    self._drop_args(alternative, choice, references)
+                    choice[owner] = old
+                    self._add_args(old, choice, references)
+                if time.perf_counter() > deadline:
+                    return
+
+    def _possible(self, owner: int, k: int, choice: dict[int, int]) -> bool:
+        """Whether every class below e-node k has a choice and none of them needs ``owner``."""
+        seen: set[int] = set()
+        stack = list(self.args[k])
+        while stack:
+            arg = stack.pop()
+            if arg == owner or arg not in choice:
+                return False
+            if arg not in seen:
+                seen.add(arg)
+                stack.extend(self.args[choice[arg]])
+        return True
+
+    def _add(self, owner: int, choice: dict[int, int], references: list[int]) -> float:
+        """One more user of a class; returns what becomes newly needed."""
+        spent = 0.0
+        stack = [owner]
+        while stack:
+            c = stack.pop()
+            references[c] += 1
+            if references[c] == 1:
+                spent += self.cost[choice[c]]
+                stack.extend(self.args[choice[c]])
+        return spent
+
+    def _drop(self, owner: int, choice: dict[int, int], references: list[int]) -> float:
+        """One user less; returns what is no longer needed."""
+        saved = 0.0
+        stack = [owner]
+        while stack:
+            c = stack.pop()
+            references[c] -= 1
+            if references[c] == 0:
+                saved += self.cost[choice[c]]
+                stack.extend(self.args[choice[c]])
+        return saved
+
+    def _add_args(self, k: int, choice: dict[int, int], references: list[int]) -> float:
+        return sum(self._add(arg, choice, references) for arg in self.args[k])
+
+    def _drop_args(self, k: int, choice: dict[int, int], references: list[int]) -> float:
+        return sum(self._drop(arg, choice, references) for arg in self.args[k])
+
+
+def selections(classes: Classes, deadline: float) -> Iterable[Selection]:
+    """Selections of low DAG cost, none twice, until the deadline."""
+    return Extractor(classes).selections(deadline)
