@@ -154,7 +154,8 @@ def test_transformer_ratio_and_shift() -> None:
 
 def test_generators_share_a_bus() -> None:
     network = replace(
-        TWO_BUSES, generators=(GeneratorData("g1", "a", v=1.02, angle=0.0), GeneratorData("g2", "a", v=1.02, p=0.4))
+        TWO_BUSES,
+        generators=(GeneratorData("g1", "a", v=1.02, angle=0.0), GeneratorData("g2", "a", v=1.02, p=0.4)),
     )
     alone, shared = power_flow(TWO_BUSES), power_flow(network)
     assert shared.generation["g2"].real == 0.4
@@ -171,7 +172,7 @@ def test_collapsed_root_is_refused() -> None:
     """The load-free bus of a fault start: Newton finds V = 0, which is no answer."""
     network = Network(
         buses=(BusData("a"), BusData("middle", 1e-9, 0.0), BusData("b")),
-        branches=(BranchData("k1", "a", "middle", r=0.0, x=0.1), BranchData("k2", "middle", "b", r=0.0, x=0.1)),
+        branches=(BranchData("k", "a", "middle", r=0.0, x=0.1), BranchData("l", "middle", "b", r=0.0, x=0.1)),
         generators=(GeneratorData("g", "a", v=1.0, angle=0.0), GeneratorData("h", "b", v=1.0, p=0.0)),
     )
     with pytest.raises(SolveFailed, match="middle has collapsed"):
@@ -189,7 +190,7 @@ def test_collapsed_root_is_refused() -> None:
         ({"branches": (BranchData("line", "a", "b", r=0, x=0),)}, "line: r \\+ jx = 0"),
         ({"generators": (GeneratorData("plant", "a", v=1.0),)}, "plant: give either p="),
         (
-            {"generators": (GeneratorData("g1", "a", v=1.0, angle=0.0), GeneratorData("g2", "a", v=1.1, p=0))},
+            {"generators": (GeneratorData("g1", "a", v=1, angle=0), GeneratorData("g2", "a", v=1.1, p=0))},
             "g1 and g2 hold the voltage of bus a",
         ),
     ],
