@@ -193,7 +193,8 @@ class _Order:
     def of_term(self, term: Expr) -> tuple[object, ...]:
         degree = sum(exponent for _, exponent in term.factors())
         first = self._first[id(term)]
-        return not first, first, -degree, _rank(term), term.key
+        names = sorted(self._first.get(id(base), ()) for base, _ in term.factors())
+        return not first, first, -degree, _rank(term), names, term.key
 
     def of_factor(self, base: Expr) -> tuple[object, ...]:
         return _rank(base), self._first[id(base)], base.key
