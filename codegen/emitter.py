@@ -17,7 +17,7 @@ import numpy as np
 from symnum.codegen.function import Array, Function
 from symnum.errors import CodegenError
 
-__all__ = ["BACKENDS", "Addressing", "Emitter", "Loaded", "Program", "TableBuilder", "Tables", "addressing", "backend"]
+__all__ = ["BACKENDS", "Addressing", "Emitter", "Loaded", "Program", "TableBuilder", "Tables", "addressing", "emitter_for"]
 
 BACKENDS: dict[str, tuple[str, str]] = {
     "llvm": ("symnum.codegen.emit_llvm", "LlvmEmitter"),
@@ -143,7 +143,7 @@ class Emitter(ABC):
         """Put built code into memory."""
 
 
-def backend(name: str) -> Emitter:
+def emitter_for(name: str) -> Emitter:
     """The back end of this name; `CodegenError` lists the known ones."""
     if name not in BACKENDS:
         raise CodegenError(f"unknown back end {name!r}. Choose one of {', '.join(BACKENDS)}.")

@@ -10,7 +10,7 @@ Spaces: ``u`` unknowns, ``p`` parameters, ``w`` scratch, ``c`` numbers given per
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from symnum.codegen import cache
 from symnum.errors import CodegenError
-from symnum.rewriting.expr import TIME, Expr
-from symnum.rewriting.walk import leaves, postorder
+from symnum.rewriting.expr import TIME, Expr, slot
+from symnum.rewriting.walk import leaves, postorder, substitute
 
-__all__ = ["Column", "Function", "Gather", "Item", "Loop", "Output", "digest"]
+__all__ = ["Column", "Function", "Gather", "Item", "Loop", "Output", "compact", "digest", "item_outputs", "prune", "reads"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -180,6 +180,45 @@ def reads(item: Item) -> Iterator[tuple[str, Array]]:
 def item_outputs(item: Item) -> tuple[Output, ...]:
     """The outputs of a loop or a gather."""
     return item.outputs if isinstance(item, Loop) else (item.output,)
+
+
+def compact(loop: Loop) -> Loop:
+    """The same loop without unused columns, equal columns merged, slots numbered as the roots meet them.
+
+    Equal loops become equal templates this way, whatever they were made from.
+    """
+    mapping: dict[Expr, Expr] = {}
+    columns: list[Column] = []
+    known: dict[tuple[str, bytes], int] = {}
+    for leaf in leaves(loop.roots):
+        if leaf is not TIME:
+            column = loop.columns[leaf.data[1]]
+            k = known.setdefault((column.space, column.index.tobytes()), len(columns))
+            if k == len(columns):
+                columns.append(column)
+            mapping[leaf] = slot(column.space, k)
+    if len(columns) == len(loop.columns) and all(old is new for old, new in mapping.items()):
+        return loop
+    return Loop(loop.name, loop.count, substitute(loop.roots, mapping), tuple(columns), loop.outputs)
+
+
+def prune(function: Function) -> Function:
+    """The same function without scratch values that nothing reads."""
+    needed = np.zeros(function.n_work, bool)
+    kept: list[Item] = []
+    for item in reversed(function.items):
+        live = [output.space == "out" or bool(needed[output.index].any()) for output in item_outputs(item)]
+        if not any(live):
+            continue
+        if isinstance(item, Loop) and not all(live):
+            roots = tuple(root for root, wanted in zip(item.roots, live, strict=True) if wanted)
+            outputs = tuple(output for output, wanted in zip(item.outputs, live, strict=True) if wanted)
+            item = compact(Loop(item.name, item.count, roots, item.columns, outputs))
+        for space, index in reads(item):
+            if space == "w":
+                needed[index] = True
+        kept.append(item)
+    return replace(function, items=tuple(reversed(kept)))
 
 
 def _positions(space: str, index: Array) -> Array:

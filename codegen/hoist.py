@@ -1,0 +1,323 @@
+"""What depends on parameters only is computed once per change of the parameters, not once per call.
+
+`hoist` moves such work of several functions into one function, ``setup``, whose results stay in the front of scratch:
+whole items, single roots, and inside the others every largest parameter-only subexpression that is worth a load.
+Of a sum or a product the parameter-only terms or factors count as one subexpression. Equal values are kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, item_outputs, prune
+from symnum.rewriting.expr import ONE, TIME, Expr, Rational, linear, multiply, rebuild, slot
+from symnum.rewriting.walk import cost, leaves, postorder
+
+__all__ = ["hoist", "parameter_only", "parameter_only_columns", "parameter_only_scratch"]
+
+
+def parameter_only_columns(loop: Loop, changing: npt.NDArray[np.bool_]) -> list[bool]:
+    """For each column whether what it reads depends on parameters and numbers only, in every copy.
+
+    ``changing`` (n_work,): the places of scratch that change with u or t.
+    """
+    return [
+        column.space in ("p", "c") or (column.space == "w" and not changing[column.index].any())
+        for column in loop.columns
+    ]
+
+
+def parameter_only(root: Expr, fixed: list[bool]) -> bool:
+    """Whether an expression over slots is parameter-only, given which columns are."""
+    return all(leaf is not TIME and fixed[leaf.data[1]] for leaf in leaves(root))
+
+
+def parameter_only_scratch(function: Function) -> npt.NDArray[np.bool_]:
+    """For each place of scratch whether its value depends on parameters only (or was prepared by ``setup``)."""
+    changing = np.zeros(function.n_work, bool)
+    for item in function.items:
+        if isinstance(item, Gather):
+            if item.output.space == "w":
+                moves = item.space == "u"
+                if item.space == "w":
+                    moves = bool(changing[item.first].any())
+                    moves = moves or (item.second is not None and bool(changing[item.second].any()))
+                changing[item.output.index] |= moves
+            continue
+        fixed = parameter_only_columns(item, changing)
+        for root, output in zip(item.roots, item.outputs, strict=True):
+            if output.space == "w":
+                changing[output.index] |= not parameter_only(root, fixed)
+    return ~changing
+
+
+_WORTH = 2.0  # cost of a subexpression from which a load is cheaper
+
+
+def hoist(functions: Mapping[str, Function], persistent: str) -> tuple[Function, dict[str, Function]]:
+    """(setup, functions that use it). The result of the function named ``persistent`` is kept between calls.
+
+    ``setup`` writes the parameter-only values to the front of scratch and the parameter-only places of the persistent
+    result to ``out``; the functions then only write what changes. Their own scratch follows the front.
+    """
+    front = _Front()
+    own = {name: _Move(front, function, name == persistent).items for name, function in functions.items()}
+    moved = {name: _dense(prune(_behind(functions[name], items, front.size))) for name, items in own.items()}
+    setup = Function("setup", tuple(front.items), functions[persistent].n_out, front.size)
+    return setup, moved
+
+
+class _Front:
+    """The values that ``setup`` keeps, and its items."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.items: list[Item] = []
+        self.known: dict[object, Array] = {}
+
+    def allocate(self, count: int) -> Array:
+        self.size += count
+        return np.arange(self.size - count, self.size)
+
+    def values(self, loop: Loop, roots: Sequence[Expr], stores: Sequence[tuple[Expr, Output]]) -> list[Array]:
+        """Places (count,) of the values of ``roots`` in each copy; ``stores`` are roots that setup writes itself."""
+        places = []
+        each: list[tuple[Expr, Output]] = list(stores)
+        once: list[tuple[Expr, Output]] = []
+        for root in roots:
+            single = compact(Loop("", loop.count, (root,), loop.columns, (Output("w", np.zeros(loop.count)),)))
+            uniform = all((column.index == column.index[0]).all() for column in single.columns)
+            columns = tuple((c.space, (c.index[:1] if uniform else c.index).tobytes()) for c in single.columns)
+            key = (single.roots, columns, 1 if uniform else loop.count)
+            if key not in self.known:
+                self.known[key] = self.allocate(1 if uniform else loop.count)
+                (once if uniform else each).append((root, Output("w", self.known[key])))
+            places.append(np.broadcast_to(self.known[key], loop.count))
+        if each:
+            self._append(loop, loop.count, loop.columns, each)
+        if once:
+            self._append(loop, 1, tuple(Column(c.space, c.index[:1]) for c in loop.columns), once)
+        return places
+
+    def _append(
+        self, loop: Loop, count: int, columns: tuple[Column, ...], written: Sequence[tuple[Expr, Output]]
+    ) -> None:
+        roots, outputs = zip(*written, strict=True)
+        self.items.append(compact(Loop(loop.name, count, roots, columns, outputs)))
+
+    def gather(self, gather: Gather, output: Output | None) -> Array:
+        """Move a gather to setup; returns the places of its rows unless ``output`` says where they go."""
+        second = gather.second.tobytes() if gather.second is not None else b""
+        key = (gather.space, gather.indptr.tobytes(), gather.first.tobytes(), second, gather.coefficient.tobytes())
+        if output is not None:
+            self.items.append(replace(gather, output=output))
+            return output.index
+        if key not in self.known:
+            self.known[key] = self.allocate(len(gather.output.index))
+            self.items.append(replace(gather, output=Output("w", self.known[key])))
+        return self.known[key]
+
+
+class _Move:
+    """The items of one function after its parameter-only work has moved to setup.
+
+    Places of scratch in ``items``: k >= 0 is place k of the front, -1 - k is place k of the function's own scratch.
+    """
+
+    def __init__(self, front: _Front, function: Function, persistent: bool) -> None:
+        self.front = front
+        self.persistent = persistent
+        self.place = -1 - np.arange(function.n_work)
+        # Places that are added to keep their first value with the function: setup runs less often than it does.
+        self.added = {"w": np.zeros(function.n_work, bool), "out": np.zeros(function.n_out, bool)}
+        for item in function.items:
+            for output in item_outputs(item):
+                if output.accumulate:
+                    self.added[output.space][output.index] = True
+        self.items: list[Item] = []
+        for item in function.items:
+            if isinstance(item, Gather):
+                self._gather(item)
+            else:
+                self._loop(item)
+
+    def _movable(self, output: Output) -> bool:
+        kept = output.space == "w" or self.persistent
+        return kept and not self.added[output.space][output.index].any()
+
+    def _own(self, output: Output) -> Output:
+        return output._replace(index=-1 - output.index) if output.space == "w" else output
+
+    def _gather(self, gather: Gather) -> None:
+        fixed = gather.space == "p"
+        if gather.space == "w":
+            second = self.place[gather.second] if gather.second is not None else None
+            gather = replace(gather, first=self.place[gather.first], second=second)
+            fixed = bool((gather.first >= 0).all()) and (second is None or bool((second >= 0).all()))
+        if not (fixed and self._movable(gather.output)):
+            self.items.append(replace(gather, output=self._own(gather.output)))
+        elif gather.output.space == "w":
+            self.place[gather.output.index] = self.front.gather(gather, None)
+        else:
+            self.front.gather(gather, gather.output)
+
+    def _loop(self, loop: Loop) -> None:
+        columns = tuple(
+            Column("w", self.place[column.index]) if column.space == "w" else column for column in loop.columns
+        )
+        loop = replace(loop, columns=columns)
+        fixed = [
+            column.space in ("p", "c") or (column.space == "w" and bool((column.index >= 0).all()))
+            for column in columns
+        ]
+        moved: list[tuple[Expr, Output]] = []
+        stores: list[tuple[Expr, Output]] = []
+        kept: list[tuple[Expr, Output]] = []
+        for root, output in zip(loop.roots, loop.outputs, strict=True):
+            if not (parameter_only(root, fixed) and self._movable(output)):
+                kept.append((root, self._own(output)))
+            elif output.space == "w":
+                moved.append((root, output))
+            else:
+                stores.append((root, output))
+        split = _Split(tuple(root for root, _ in kept), fixed)
+        places = self.front.values(loop, [root for root, _ in moved] + split.values, stores)
+        for (_, output), place in zip(moved, places, strict=False):
+            self.place[output.index] = place
+        if not kept:
+            return
+        new = tuple(Column("w", place) for place in places[len(moved) :])
+        outputs = tuple(output for _, output in kept)
+        roots = split.roots(len(columns))
+        self.items.append(compact(Loop(loop.name, loop.count, roots, columns + new, outputs)))
+
+
+class _Split:
+    """Finds the largest parameter-only subexpressions of the roots."""
+
+    def __init__(self, roots: tuple[Expr, ...], fixed: list[bool]) -> None:
+        self._roots = roots
+        self.values: list[Expr] = []  # what setup is to compute
+        self._number: dict[Expr, int] = {}
+        self._fixed: dict[Expr, bool] = {}
+        self._order = list(postorder(roots))
+        for expr in self._order:
+            if expr.op == "slot":
+                self._fixed[expr] = fixed[expr.data[1]]
+            else:
+                self._fixed[expr] = expr is not TIME and all(self._fixed[arg] for arg in expr.args)
+        for expr in self._order:
+            if not self._fixed[expr]:
+                for part in self._parts(expr):
+                    self._consider(part)
+        for root in roots:
+            if self._fixed[root]:
+                self._consider(root)
+
+    def _consider(self, expr: Expr) -> None:
+        if expr not in self._number and leaves(expr) and cost(expr) >= _WORTH:
+            self._number[expr] = len(self.values)
+            self.values.append(expr)
+
+    def _parts(self, expr: Expr) -> list[Expr]:
+        """The parameter-only operands of a changing node, those of a sum or product taken together."""
+        if expr.op == "+":
+            sums = [self._sum(expr)[0]]
+            return sums + [self._product(term, c)[0] for term, c in expr.terms() if self._scales(term, c)]
+        if expr.op == "*":
+            return [self._product(expr, 1)[0]]
+        return [arg for arg in expr.args if self._fixed[arg]]
+
+    def _sum(self, expr: Expr) -> tuple[Expr, list[tuple[Expr, Rational]]]:
+        """(parameter-only part with the constant, the other terms) of a sum."""
+        inside = [(term, c) for term, c in expr.terms() if self._fixed[term]]
+        other = [(term, c) for term, c in expr.terms() if not self._fixed[term]]
+        return linear(inside, expr.constant), other
+
+    def _scales(self, term: Expr, coefficient: Rational) -> bool:
+        """Whether a coefficient can be multiplied into the parameter-only factors of its term."""
+        mixed = term.op == "*" and not self._fixed[term] and any(self._fixed[base] for base in term.args)
+        return mixed and coefficient not in (1, -1)
+
+    def _product(self, expr: Expr, coefficient: Rational) -> tuple[Expr, list[tuple[Expr, Rational]]]:
+        """(parameter-only factors times the coefficient, the other factors) of a product."""
+        inside = [(base, e) for base, e in expr.factors() if self._fixed[base]]
+        other = [(base, e) for base, e in expr.factors() if not self._fixed[base]]
+        product = multiply(inside) if inside else ONE
+        return linear(((product, coefficient),)), other
+
+    def roots(self, first: int) -> tuple[Expr, ...]:
+        """The roots over slots ``first``, ``first + 1``, ... for the values."""
+        if not self.values:
+            return self._roots
+        done: dict[Expr, Expr] = {}
+
+        def replaced(part: Expr) -> Expr:
+            number = self._number.get(part)
+            return part if number is None else slot("w", first + number)
+
+        for expr in self._order:
+            if self._fixed[expr]:
+                done[expr] = replaced(expr)
+            elif expr.op == "+":
+                part, other = self._sum(expr)
+                terms: list[tuple[Expr, Rational]] = [(replaced(part), 1)]
+                for term, coefficient in other:
+                    if self._scales(term, coefficient):
+                        scaled, factors = self._product(term, coefficient)
+                        if scaled in self._number:
+                            rest = multiply((done[base], e) for base, e in factors)
+                            terms.append((multiply(((replaced(scaled), 1), (rest, 1))), 1))
+                            continue
+                    terms.append((done[term], coefficient))
+                done[expr] = linear(terms)
+            elif expr.op == "*":
+                part, factors = self._product(expr, 1)
+                parts: list[tuple[Expr, Rational]] = [(replaced(part), 1)]
+                done[expr] = multiply(parts + [(done[base], e) for base, e in factors])
+            else:
+                done[expr] = rebuild(expr, tuple(done[arg] for arg in expr.args)) if expr.args else expr
+        return tuple(done[root] for root in self._roots)
+
+
+# ---- scratch --------------------------------------------------------------------------------------
+def _behind(function: Function, items: Sequence[Item], front: int) -> Function:
+    """The function with its own scratch (negative places in ``items``) behind the front."""
+
+    def placed(index: Array) -> Array:
+        return np.where(index < 0, front - 1 - index, index)
+
+    return _renumbered(replace(function, items=(), n_prepared=front, n_work=front + function.n_work), items, placed)
+
+
+def _dense(function: Function) -> Function:
+    """The function without gaps in its scratch."""
+    used = [o.index for item in function.items for o in item_outputs(item) if o.space == "w"]
+    kept = np.unique(np.concatenate([np.arange(function.n_prepared), *used])).astype(np.int64)
+    number = np.zeros(function.n_work, np.int64)
+    number[kept] = np.arange(len(kept))
+    shrunk = replace(function, items=(), n_work=len(kept))
+    return _renumbered(shrunk, function.items, lambda index: number[index])
+
+
+def _renumbered(function: Function, items: Sequence[Item], placed: Callable[[Array], Array]) -> Function:
+    """``function`` with these items, every place of scratch passed through ``placed``."""
+
+    def output(o: Output) -> Output:
+        return o._replace(index=placed(o.index)) if o.space == "w" else o
+
+    new: list[Item] = []
+    for item in items:
+        if isinstance(item, Gather):
+            if item.space == "w":
+                second = placed(item.second) if item.second is not None else None
+                item = replace(item, first=placed(item.first), second=second)
+            new.append(replace(item, output=output(item.output)))
+        else:
+            columns = tuple(Column(c.space, placed(c.index)) if c.space == "w" else c for c in item.columns)
+            new.append(replace(item, columns=columns, outputs=tuple(output(o) for o in item.outputs)))
+    return replace(function, items=tuple(new))

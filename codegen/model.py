@@ -1,0 +1,282 @@
+"""From the right-hand side to a compiled model: differentiate, simplify, hoist, emit, compile, load.
+
+A model on disk is known by the content of the functions it is made from; a hit skips everything but loading.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache as remember
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from symnum.codegen import cache, machine
+from symnum.codegen.compiled import CompiledFunction
+from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
+from symnum.codegen.function import Array, Function, Loop, compact, digest
+from symnum.codegen.hoist import hoist, parameter_only_columns, parameter_only_scratch
+from symnum.codegen.jacobian import jacobian
+from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
+from symnum.codegen.time_gradient import time_gradient
+from symnum.errors import CodegenError
+from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.walk import cost
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
+__all__ = ["CompiledModel", "Simplify", "build_model"]
+
+Simplify: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, ...]]
+"""(roots, parameter-only slots) -> equivalent roots. What depends on these slots only costs nothing per call."""
+
+_WORTH_SIMPLIFYING = 8.0  # cost of a template below which there is nothing to find
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """Everything a compiled model is determined by."""
+
+    rhs: Function
+    roots: Function | None
+    n: int
+    n_parameters: int
+    simplify: Simplify | None
+    simplify_tag: str
+
+    def check(self) -> None:
+        self.rhs.check(self.n, self.n_parameters)
+        if self.roots is not None:
+            self.roots.check(self.n, self.n_parameters)
+
+    def key(self, backend_name: str) -> str:
+        roots = digest(self.roots) if self.roots is not None else "no roots"
+        sizes = f"{self.n} {self.n_parameters} {self.simplify is not None} {self.simplify_tag}"
+        return cache.digest(digest(self.rhs), roots, sizes, backend_name, machine.target(), _code_version())
+
+
+@remember
+def _code_version() -> str:
+    """Changes whenever the code that generates models does: names, sizes and times of its files."""
+    import symnum.rewriting
+
+    folders = [Path(__file__).parent, Path(symnum.rewriting.__file__).parent]
+    parts = []
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            status = os.stat(path)
+            parts.append(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}")
+    return cache.digest(*parts)
+
+
+# ---- the passes -----------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class _Lowered:
+    """All functions of a model, ready to be emitted, and the pattern of the Jacobian."""
+
+    functions: dict[str, Function]
+    indptr: IntArray
+    indices: IntArray
+
+
+def _lower(inputs: _Inputs) -> _Lowered:
+    plan = jacobian(inputs.rhs, inputs.n)
+    functions = {"rhs": inputs.rhs, "jacobian": plan.function}
+    gradient = time_gradient(inputs.rhs)
+    if gradient is not None:
+        functions["time_gradient"] = gradient
+    if inputs.roots is not None:
+        functions["roots"] = inputs.roots
+    if inputs.simplify is not None:
+        functions = {name: _simplified(f, inputs.simplify) for name, f in functions.items()}
+    setup, functions = hoist(functions, persistent="jacobian")
+    return _Lowered({"setup": setup, **functions}, plan.indptr, plan.indices)
+
+
+def _simplified(function: Function, simplify: Simplify) -> Function:
+    changing = ~parameter_only_scratch(function)
+    items = []
+    for item in function.items:
+        if isinstance(item, Loop) and cost(item.roots) >= _WORTH_SIMPLIFYING:
+            fixed = parameter_only_columns(item, changing)
+            free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
+            roots = simplify(item.roots, free)
+            if len(roots) != len(item.roots):
+                raise CodegenError(f"loop {item.name!r}: simplify returned {len(roots)} of {len(item.roots)} roots")
+            item = compact(Loop(item.name, item.count, roots, item.columns, item.outputs))
+        items.append(item)
+    return replace(function, items=tuple(items))
+
+
+# ---- on disk --------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class _Artefact:
+    """What `_lower` and the back end made: all that loading needs."""
+
+    names: tuple[str, ...]
+    n_work: int
+    code: bytes
+    tables: Tables
+    indptr: IntArray
+    indices: IntArray
+
+    def pack(self) -> bytes:
+        arrays = (*_fields(self.tables), self.indptr, self.indices)
+        return marshal.dumps((self.names, self.n_work, self.code, tuple(a.tobytes() for a in arrays)), 4)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> _Artefact:
+        names, n_work, code, arrays = marshal.loads(data)
+        kinds = (np.int64, np.int32, np.float64, np.int64, np.int64)
+        # copies: bytes objects are not aligned for doubles
+        d, x, k, indptr, indices = (np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True))
+        return cls(tuple(names), n_work, code, Tables(d, x, k), indptr, indices)
+
+
+def _fields(tables: Tables) -> tuple[Array, Array, Array]:
+    return tables.descriptors, tables.positions, tables.numbers
+
+
+def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
+    key = inputs.key(emitter.name) if emitter.cached else ""
+    data = cache.fetch("model", key) if emitter.cached else None
+    if data is not None:
+        return _Artefact.unpack(data)
+    lowered = _lower(inputs)
+    program = emitter.emit(lowered.functions)
+    made = _Artefact(
+        program.names, program.n_work, emitter.build(program), program.tables, lowered.indptr, lowered.indices
+    )
+    if emitter.cached:
+        cache.store("model", key, made.pack())
+    return made
+
+
+# ---- the result -----------------------------------------------------------------------------------
+class CompiledModel:
+    """M u' = f(t, u, p) as compiled functions. Made by `build_model`.
+
+    ``functions``: addresses, sizes and patterns, as solvers take them. The methods below are for interactive use and
+    tests: they check their arguments and allocate their results. Safe to call from several threads.
+    """
+
+    def __init__(self, inputs: _Inputs, functions: ModelFunctions) -> None:
+        self._inputs = inputs
+        self.functions = functions
+        self._compiled = {
+            name: CompiledFunction(getattr(functions, name), functions.owners)
+            for name in ("setup", "rhs", "jacobian", "time_gradient", "roots")
+            if getattr(functions, name)
+        }
+
+    @property
+    def sparsity(self) -> csc_array:
+        """The pattern of df/du as a boolean (n, n) matrix."""
+        from scipy.sparse import csc_array
+
+        f = self.functions
+        return csc_array((np.ones(len(f.indices), bool), f.indices, f.indptr), shape=(f.n, f.n))
+
+    def rhs(self, t: float, u: FloatArray, p: FloatArray) -> FloatArray:
+        """f(t, u, p), (n,)."""
+        return self._evaluate("rhs", t, u, p, self.functions.n)
+
+    def time_gradient(self, t: float, u: FloatArray, p: FloatArray) -> FloatArray:
+        """df/dt at fixed u and p, (n,)."""
+        return self._evaluate("time_gradient", t, u, p, self.functions.n)
+
+    def roots(self, t: float, u: FloatArray, p: FloatArray) -> FloatArray:
+        """Event functions, then distance and drive of each hard limit, (n_events + 2 n_limits,)."""
+        return self._evaluate("roots", t, u, p, self.functions.n_events + 2 * self.functions.n_limits)
+
+    def jacobian(self, t: float, u: FloatArray, p: FloatArray) -> csc_array:
+        """df/du, (n, n)."""
+        from scipy.sparse import csc_array
+
+        f = self.functions
+        u, p = self._checked(u, p)
+        values, work = np.zeros(len(f.indices)), np.zeros(f.n_work)
+        self._compiled["setup"](t, values, u, p, work)
+        self._compiled["jacobian"](t, values, u, p, work)
+        return csc_array((values, f.indices.copy(), f.indptr.copy()), shape=(f.n, f.n))
+
+    def source(self, backend_name: str = "llvm") -> str:
+        """The generated code of all functions in the language of a back end."""
+        return self.program(backend_name).source
+
+    def program(self, backend_name: str) -> Program:
+        """Generated code and its tables; made again at each call."""
+        return emitter_for(backend_name).emit(_lower(self._inputs).functions)
+
+    def _evaluate(self, name: str, t: float, u: FloatArray, p: FloatArray, size: int) -> FloatArray:
+        u, p = self._checked(u, p)
+        out, work = np.zeros(size), np.zeros(self.functions.n_work)
+        if name in self._compiled:
+            self._compiled["setup"](t, np.zeros(len(self.functions.indices)), u, p, work)
+            self._compiled[name](t, out, u, p, work)
+        return out
+
+    def _checked(self, u: FloatArray, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        checked = []
+        sizes = (("u", u, self.functions.n, "unknowns"), ("p", p, self.functions.n_parameters, "parameters"))
+        for name, value, size, what in sizes:
+            array = np.ascontiguousarray(value, float)
+            if array.shape != (size,):
+                raise CodegenError(f"{name} has shape {array.shape}; this model has {size} {what}: pass ({size},)")
+            checked.append(array)
+        return checked[0], checked[1]
+
+
+def build_model(
+    rhs: Function,
+    roots: Function | None = None,
+    *,
+    mass: FloatArray,
+    n_parameters: int,
+    event_direction: IntArray | None = None,
+    limit_parameter: IntArray | None = None,
+    simplify: Simplify | None = None,
+    simplify_tag: str = "",
+    backend: str = "llvm",
+) -> CompiledModel:
+    """Compile M u' = f(t, u, p).
+
+    rhs: writes f, (n,); n is the length of ``mass`` (0 marks an algebraic row). roots: event functions, then distance
+    and drive of every hard limit. event_direction: (n_events,) +1 up, -1 down, 0 both. limit_parameter: (n_limits,)
+    the parameter that is 0 while a limit holds its state. simplify: applied to the roots of every loop, right-hand
+    side and derivatives alike; ``simplify_tag`` names its version and settings, for the cache.
+
+    Raises `CodegenError` where sizes do not agree.
+    """
+    mass = np.ascontiguousarray(mass, float)
+    direction = np.ascontiguousarray(() if event_direction is None else event_direction, np.int64)
+    limits = np.ascontiguousarray(() if limit_parameter is None else limit_parameter, np.int64)
+    n = len(mass)
+    wanted = len(direction) + 2 * len(limits)
+    if rhs.n_out != n:
+        raise CodegenError(f"function {rhs.name!r} writes {rhs.n_out} rows, but the mass matrix has {n}")
+    if (roots.n_out if roots else 0) != wanted:
+        raise CodegenError(
+            f"{len(direction)} events and {len(limits)} limits need {wanted} root values, "
+            f"but the roots function writes {roots.n_out if roots else 0}"
+        )
+    if len(limits) and not (0 <= limits.min() and limits.max() < n_parameters):
+        raise CodegenError(f"a limit is switched by parameter {limits.max()}, but there are {n_parameters}")
+    inputs = _Inputs(rhs, roots, n, n_parameters, simplify, simplify_tag)
+    inputs.check()
+    emitter = emitter_for(backend)
+    made = _artefact(inputs, emitter)
+    loaded = emitter.load(made.names, made.code, made.tables)
+    functions = ModelFunctions(
+        n=n, n_parameters=n_parameters, n_work=made.n_work, n_events=len(direction), n_limits=len(limits),
+        **{name: loaded.addresses.get(name, 0) for name in ("setup", "rhs", "jacobian", "time_gradient", "roots")},
+        mass=mass, indptr=made.indptr, indices=made.indices, event_direction=direction, limit_parameter=limits,
+        owners=loaded.owners,
+    )  # fmt: skip
+    return CompiledModel(inputs, functions)
+
