@@ -13,6 +13,8 @@
 A message names the user's own variables and equations, then the stage, then the next thing to try.
 """
 
+from typing import Any
+
 __all__ = [
     "CodegenError",
     "LoweringError",
@@ -49,4 +51,9 @@ class CodegenError(SymnumError):
 
 
 class SolveFailed(SymnumError):
-    """The solution stopped before the end of the span: start, step size, events or linear algebra."""
+    """The solution stopped before the end of the span: start, step size, events or linear algebra.
+
+    ``solution`` holds what was computed until then, or None.
+    """
+
+    solution: Any = None  # a Solution; this room is below the one that defines it

@@ -74,28 +74,36 @@ class _Builder:
         while waiting:
             current = waiting.pop()
             for k in current.unknown_slots():
-                column = current.columns[k]
-                producer = np.where(self.flat.position[column] >= 0, -1, self.part_of[column])
-                pieces = split_by(current, producer)
+                column = np.asarray(current.columns[k], np.int64)
+                pieces = split_by(current, self.treatment(current, column))
                 if len(pieces) > 1:
                     waiting += [piece for _, piece in reversed(pieces)]
                     break
                 g = pieces[0][0]
-                if g >= 0 and self.worth_inlining(current, k, self.parts[g]):
+                if g >= 0:
                     waiting.append(inlined(current, k, self.parts[g], self.row_of[column]))
                     break
             else:
                 done.append(current)
         return done
 
-    def worth_inlining(self, consumer: Family, k: int, producer: Family) -> bool:
-        column = np.asarray(consumer.columns[k], np.int64)
-        if int(self.uses[column].max()) <= 1 or cost((producer.root,)) <= _TINY:
+    def treatment(self, consumer: Family, column: IntArray) -> IntArray:
+        """Per copy: -1 read from ``u``, -2 read from scratch, else the part whose expression is substituted."""
+        producer = np.where(self.flat.position[column] >= 0, -1, self.part_of[column])
+        result = producer.copy()
+        for g in np.unique(producer[producer >= 0]).tolist():
+            rows = np.flatnonzero(producer == g)
+            if not self.worth_inlining(consumer, column, rows, self.parts[g]):
+                result[rows] = -2
+        return result
+
+    def worth_inlining(self, consumer: Family, column: IntArray, rows: IntArray, producer: Family) -> bool:
+        if int(self.uses[column[rows]].max()) <= 1 or cost((producer.root,)) <= _TINY:
             return True
         if consumer.count < _FEW:
             return producer.count < _FEW  # straight-line code shares what is common
         same_owner = consumer.owner == producer.owner >= 0
-        return same_owner and bool((producer.member[self.row_of[column]] == consumer.member).all())
+        return same_owner and bool((producer.member[self.row_of[column[rows]]] == consumer.member[rows]).all())
 
     # ---- what is computed -------------------------------------------------------------------------
     def right_hand_side(self) -> list[Family]:
@@ -198,7 +206,7 @@ class _Builder:
             pieces.append((max((level[g] for g in read), default=-1) + 1, family, "out"))
         items: list[Item] = []
         for depth in sorted({depth for depth, _, _ in pieces}):
-            items += self.fused(name, scratch, [(f, space) for d, f, space in pieces if d == depth])
+            items += self.fused(f"{name}_{depth}", scratch, [(f, space) for d, f, space in pieces if d == depth])
         if sums and len(structure.residual_sums):
             items += self.gathers(scratch)
         return Function(name, tuple(items), n_out, size)

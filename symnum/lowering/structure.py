@@ -16,8 +16,9 @@ from symnum.lowering.balance import imbalance
 from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted, is_equality
 from symnum.lowering.flatten import RawSystem, Sums
 from symnum.lowering.incidence import Incidence, blocks, incidence, match
-from symnum.rewriting.expr import slot
+from symnum.rewriting.expr import linear, slot
 
+_WIDEST = 12  # terms: wider sums are rows of a table, never a template
 _DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
 
 
@@ -185,6 +186,7 @@ class _Selection:
         self.taken = np.zeros(graph.n_equations, bool)
         self.defined = np.full(len(graph.is_unknown), -1, np.int64)  # by group
         self.groups: list[Family] = []
+        self.equations: list[IntArray] = []  # the equations that each group solves
 
     def structure(self, representative: IntArray, states: IntArray) -> Structure:
         self.single_blocks()
@@ -212,9 +214,13 @@ class _Selection:
         solved = family.solved_for(k)
         assert solved is not None
         targets = np.asarray(family.columns[k][rows], np.int64)
-        self.defined[targets] = len(self.groups)
-        self.taken[self.graph.first[f] + rows] = True
-        self.groups.append(replace(family.select(rows), target=targets).with_root(solved))
+        self.add(replace(family.select(rows), target=targets).with_root(solved), self.graph.first[f] + rows)
+
+    def add(self, group: Family, equations: IntArray) -> None:
+        self.defined[group.target] = len(self.groups)
+        self.taken[equations] = True
+        self.groups.append(group)
+        self.equations.append(equations)
 
     def candidates(self, f: int, k: int) -> IntArray:
         """Copies of f whose slot k holds an undefined unknown that occurs once in the copy."""
@@ -295,18 +301,39 @@ class _Selection:
         return found - {-1}
 
     def single_sums(self) -> tuple[IntArray, IntArray]:
-        """Rows of the sums that alone determine an unknown nothing else reads (the current into ground)."""
+        """Rows of the sums that alone determine an unknown.
+
+        Where nothing else reads it (the current into ground) the row is kept for results; short rows become
+        templates, by length and signs; longer ones stay implicit.
+        """
         rows, targets = [], []
+        short: dict[tuple[float, ...], list[tuple[int, list[int]]]] = {}
         for r in range(self.sums.count):
             equation = int(self.graph.first[-2]) + r
             if self.size[equation] != 1:
                 continue
-            unknowns = self.sums.unknown[self.sums.row(r)]
-            target = next((int(u) for u in unknowns if self.matched[u] == equation), -1)
-            if target >= 0 and self.occurrences[target] == 1:
+            unknowns = self.sums.unknown[self.sums.row(r)].tolist()
+            target = next((u for u in unknowns if self.matched[u] == equation), -1)
+            if target < 0 or unknowns.count(target) > 1:
+                continue
+            if self.occurrences[target] == 1:
                 rows.append(r)
                 targets.append(target)
                 self.taken[equation] = True
+            elif len(unknowns) <= _WIDEST:
+                signs = self.sums.coefficient[self.sums.row(r)]
+                at = unknowns.index(target)
+                others = sorted((float(-c / signs[at]), u) for c, u in zip(signs, unknowns, strict=True) if u != target)
+                short.setdefault(tuple(c for c, _ in others), []).append((r, [target, *(u for _, u in others)]))
+        for signs_, found in short.items():
+            table = np.array([unknowns for _, unknowns in found], np.int64).T
+            numbers = np.array([r for r, _ in found], np.int64)
+            root = linear((slot("u", k), int(c)) for k, c in enumerate(signs_))
+            group = Family(
+                root, "u" * len(signs_), tuple(table[1:]), -9, numbers,
+                (self.sums.labels.__getitem__, numbers), table[0],
+            )  # fmt: skip
+            self.add(compacted(group), int(self.graph.first[-2]) + numbers)
         return np.array(rows, np.int64), np.array(targets, np.int64)
 
     # ---- order ------------------------------------------------------------------------------------
@@ -335,11 +362,9 @@ class _Selection:
             if not deep.any():
                 continue
             self.defined[group.target[deep]] = -1
-            for f, family in enumerate(self.families):
-                if family.origin[0] is group.origin[0]:
-                    copies = np.flatnonzero(np.isin(family.origin[1], group.origin[1][deep]))
-                    self.taken[self.graph.first[f] + copies] = False
+            self.taken[self.equations[g][deep]] = False
             self.groups[g] = group.select(~deep)
+            self.equations[g] = self.equations[g][~deep]
 
     def ordered(self) -> list[Family]:
         """Groups such that each reads only earlier ones; groups on a cycle are split by level first."""

@@ -24,9 +24,9 @@ Values: TypeAlias = Mapping[Any, Any]
 class Problem:
     """What `solve` takes.
 
-    system: a `System` (compiled here) or what `sn.compile` gave. start: {variable, D(variable) or name: number
-    or expression of parameters}, over the declared starts. span: (t_begin, t_end). parameters: {parameter or
-    name: number or expression of parameters}. events: further events of this problem.
+    system: a `System` (compiled here) or what `sn.compile` gave. start: {variable, D(variable) or name:
+    number or expression of parameters}, over the declared starts. span: (t_begin, t_end). parameters:
+    {parameter or name: number or expression of parameters}. events: further events of this problem.
     """
 
     def __init__(

@@ -1,0 +1,99 @@
+"""What events do: new values for states and parameters, checked before a run and applied in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import ModelError
+from symnum.language.event import Event
+from symnum.lowering.flat import FlatSystem
+from symnum.rewriting.expr import Expr
+from symnum.solving.initialize import value_of
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One event with its targets found: positions in ``u`` and ``p``, values over numbered slots."""
+
+    event: Event
+    states: tuple[tuple[int, Expr], ...]
+    parameters: tuple[tuple[int, Expr], ...]
+
+    @classmethod
+    def of(cls, flat: FlatSystem, event: Event) -> Action:
+        where = f"{event}"
+        states, parameters = [], []
+        values = flat.with_numbers(tuple(event.then.values()), where)
+        for target, value in zip(event.then, values, strict=True):
+            if target.kind == "parameter":
+                parameters.append((flat.parameter_index(target, where), value))
+                continue
+            at = flat.position[flat.number_of(target, where)]
+            if at < 0 or not flat.mass[at]:
+                raise ModelError(
+                    f"{where}: {target} is determined by the equations and cannot be set. "
+                    "Set a state or a parameter that it follows from."
+                )
+            states.append((int(at), value))
+        return cls(event, tuple(states), tuple(parameters))
+
+    def apply(self, flat: FlatSystem, t: float, before: tuple[FloatArray, FloatArray], u: FloatArray, p: FloatArray) -> list[int]:
+        """Write the new values, taken from ``before`` = (u, p), into u and p; returns the parameters changed."""
+        for at, value in self.states:
+            u[at] = self._number(flat, value, t, before)
+        changed = []
+        for at, value in self.parameters:
+            p[at] = self._number(flat, value, t, before)
+            changed.append(at)
+        return changed
+
+    def _number(self, flat: FlatSystem, value: Expr, t: float, before: tuple[FloatArray, FloatArray]) -> float:
+        found = float(value) if value.is_number else value_of(flat, value, t, *before)
+        if not np.isfinite(found):
+            raise ModelError(f"{self.event} at t = {t:g}: a new value is {found}; it must be finite")
+        return found
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Time events in order: ``times[i]`` with ``actions[i]``; state events by their number in the compiled code."""
+
+    times: tuple[float, ...]
+    actions: tuple[tuple[Action, ...], ...]
+    crossing: tuple[Action, ...]
+
+    @classmethod
+    def of(cls, flat: FlatSystem, events: tuple[Event, ...], span: tuple[float, float]) -> Schedule:
+        timed: dict[float, list[Action]] = {}
+        crossing = []
+        for event in events:
+            action = Action.of(flat, event)
+            if event.at is None:
+                crossing.append(action)
+                continue
+            for time in event.at:
+                if span[0] <= time <= span[1]:
+                    timed.setdefault(time, []).append(action)
+        order = sorted(timed)
+        for time in order:
+            _no_conflict(flat, time, timed[time])
+        return cls(tuple(order), tuple(tuple(timed[time]) for time in order), tuple(crossing))
+
+
+def _no_conflict(flat: FlatSystem, time: float, actions: list[Action]) -> None:
+    seen: dict[tuple[str, int], tuple[Action, Expr]] = {}
+    for action in actions:
+        for kind, targets in (("u", action.states), ("p", action.parameters)):
+            for at, value in targets:
+                other = seen.setdefault((kind, at), (action, value))
+                if other[1] is not value:
+                    name = flat.state_names[at] if kind == "u" else flat.parameters[at].name
+                    raise ModelError(
+                        f"{flat.name}: two events at t = {time:g} set {name} to different values: {other[0].event}; {action.event}"
+                    )

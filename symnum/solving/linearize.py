@@ -1,0 +1,137 @@
+"""Linearization at a point: descriptor pencil, eigenvalues, damping, participation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import LoweringError, ModelError
+from symnum.solving.problem import Problem
+
+FloatArray: TypeAlias = NDArray[np.float64]
+ComplexArray: TypeAlias = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One eigenvalue (rad/s) with frequency (Hz), damping ratio and the states that take part most."""
+
+    eigenvalue: complex
+    frequency: float
+    damping: float
+    participation: tuple[tuple[str, float], ...]
+
+    def __repr__(self) -> str:
+        most = ", ".join(f"{name} {value:.2f}" for name, value in self.participation[:4])
+        return f"<Mode {self.eigenvalue:.4g}: {self.frequency:.4g} Hz, damping {self.damping:.4g}; {most}>"
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """``E d(x) / dt = A x`` for small deviations x of all unknowns u from the point.
+
+    t, u, p: the point. A, E: (n, n), E diagonal with zeros in algebraic rows. names: of the unknowns;
+    states: of those that are differentiated. The algebraic unknowns are eliminated exactly:
+    ``reduced = A_ss - A_sa A_aa^-1 A_as``; its eigenvalues are the finite ones of the pencil.
+    """
+
+    t: float
+    u: FloatArray
+    p: FloatArray
+    A: FloatArray
+    E: FloatArray
+    names: tuple[str, ...]
+
+    @property
+    def differential(self) -> NDArray[np.int64]:
+        return np.flatnonzero(np.diag(self.E) != 0)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return tuple(self.names[i] for i in self.differential)
+
+    @cached_property
+    def reduced(self) -> FloatArray:
+        """(n_states, n_states) state matrix without the algebraic unknowns."""
+        s = self.differential
+        a = np.flatnonzero(np.diag(self.E) == 0)
+        if not len(a):
+            return self.A[np.ix_(s, s)]
+        block = self.A[np.ix_(a, a)]
+        if np.linalg.cond(block) > 1e15:
+            raise LoweringError(
+                "linearize: the algebraic equations do not determine the algebraic unknowns here "
+                f"({', '.join(self.names[i] for i in a[:6])}): the system needs index reduction or another start"
+            )
+        result: FloatArray = self.A[np.ix_(s, s)] - self.A[np.ix_(s, a)] @ np.linalg.solve(block, self.A[np.ix_(a, s)])
+        return result
+
+    @cached_property
+    def _eigen(self) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+        values, right = np.linalg.eig(self.reduced)
+        order = np.lexsort((-values.imag, -values.real.round(12)))
+        values, right = values[order].astype(complex), right[:, order].astype(complex)
+        return values, right, np.linalg.pinv(right)
+
+    @property
+    def eigenvalues(self) -> ComplexArray:
+        """(n_states,) in rad per unit of time, the least damped first."""
+        return self._eigen[0]
+
+    @property
+    def frequencies(self) -> FloatArray:
+        """(n_states,) oscillation frequencies, ``|Im| / 2 pi``."""
+        result: FloatArray = np.abs(self.eigenvalues.imag) / (2 * np.pi)
+        return result
+
+    @property
+    def damping(self) -> FloatArray:
+        """(n_states,) damping ratios ``-Re / |lambda|``; NaN for a zero eigenvalue."""
+        size = np.abs(self.eigenvalues)
+        return np.where(size > 1e-9, -self.eigenvalues.real / np.where(size > 0, size, 1.0), np.nan)
+
+    @property
+    def participation(self) -> FloatArray:
+        """(n_states, n_modes): ``|v_ki w_ik|`` of right and left eigenvectors, columns summing to one.
+
+        Perez-Arriaga, Verghese, Schweppe, IEEE Trans. PAS-101 (1982) 3117.
+        """
+        _, right, left = self._eigen
+        factors = np.abs(right * left.T)
+        result: FloatArray = factors / factors.sum(axis=0)
+        return result
+
+    def modes(self, oscillating: bool = False) -> list[Mode]:
+        """The modes, one of each conjugate pair; ``oscillating`` leaves out the real ones."""
+        participation = self.participation
+        found = []
+        for i, value in enumerate(self.eigenvalues):
+            if value.imag < 0 or (oscillating and value.imag == 0):
+                continue
+            most = np.argsort(-participation[:, i])
+            names = tuple((self.states[k], float(participation[k, i])) for k in most if participation[k, i] > 0.01)
+            found.append(Mode(complex(value), float(self.frequencies[i]), float(self.damping[i]), names))
+        return found
+
+
+def linearize(problem: Problem, at: float | None = None) -> Linearization:
+    """The linearization at the problem's consistent start, or at time ``at`` of its solution."""
+    from symnum.solving.solve import consistent_start, solve
+
+    compiled = problem.compiled
+    u, p = consistent_start(problem)
+    t = problem.span[0]
+    if at is not None and at != t:
+        if not problem.span[0] < at <= problem.span[1]:
+            raise ModelError(f"linearize: at={at:g} lies outside the span {problem.span[0]:g} ... {problem.span[1]:g}")
+        solution = solve(problem.with_(span=(problem.span[0], float(at))), rtol=1e-9, atol=1e-11)
+        t, u, p = float(solution.t[-1]), solution.y[:, -1].copy(), solution.segments[-1].p
+    jacobian = compiled.jacobian(t, u, p).toarray()
+    if not np.isfinite(jacobian).all():
+        row = compiled.flat.equation_texts[int(np.argwhere(~np.isfinite(jacobian))[0][0])]
+        raise ModelError(f"linearize: the Jacobian is not finite at t = {t:g}, in the equation {row}")
+    return Linearization(t, u, p, jacobian, np.diag(compiled.mass), compiled.states)

@@ -1,0 +1,184 @@
+"""A solution: times, values, and every quantity of the model evaluated on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import ModelError, SolveFailed
+from symnum.lowering.flat import FlatSystem
+from symnum.rewriting.expr import TIME, Expr, as_expr, slot
+from symnum.rewriting.walk import evaluate_arrays, leaves
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch between two events: where it begins, the parameters on it and, if kept, its interpolant."""
+
+    begin: float
+    p: FloatArray
+    dense: Callable[[FloatArray], FloatArray] | None
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event that took place."""
+
+    t: float
+    event: object
+
+    def __repr__(self) -> str:
+        return f"t = {self.t:.9g}: {self.event}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values at some times: ``sample[expr]`` evaluates any expression of the model on them.
+
+    t: (k,) times. y: (n, k) unknowns. segment: (k,) stretch between events that each time belongs to.
+    """
+
+    flat: FlatSystem
+    segments: tuple[Segment, ...]
+    t: FloatArray
+    y: FloatArray
+    segment: NDArray[np.int64]
+
+    def __getitem__(self, key: Expr | str | Sequence[Expr]) -> FloatArray:
+        """The expression, variable, derivative or name at every time: (k,); of a list of them: (m, k)."""
+        if isinstance(key, (list, tuple)):
+            return np.array([self[item] for item in key])
+        flat = self.flat
+        if isinstance(key, str):
+            if key in flat.parameter_number:
+                expr: Expr = slot("p", flat.parameter_number[key])
+            else:
+                expr = slot("u", flat.number_of(key, "solution"))
+        else:
+            try:
+                (expr,) = flat.with_numbers((as_expr(key),), "solution")
+            except TypeError as error:
+                raise ModelError(f"solution[{key!r}]: ask for a variable, an expression or a name") from error
+        return np.array(np.broadcast_to(self._evaluate(expr), self.t.shape), float)
+
+    def _evaluate(self, expr: Expr) -> Any:
+        """Definitions are evaluated in the order of their dependence, each once, over all times."""
+        values: dict[Expr, Any] = {TIME: self.t}
+        stack: list[tuple[Expr | None, Expr]] = [(None, expr)]
+        while True:
+            leaf, body = stack[-1]
+            missing = [x for x in leaves((body,)) if x not in values]
+            waiting = []
+            for x in missing:
+                letter, number = x.data
+                if letter == "p":
+                    values[x] = self._parameter(number)
+                elif self.flat.position[number] >= 0:
+                    values[x] = self.y[self.flat.position[number]]
+                else:
+                    definition = self.flat.definition(number)
+                    assert definition is not None
+                    waiting.append((x, definition))
+            if waiting:
+                stack += waiting
+                continue
+            (value,) = evaluate_arrays((body,), values)
+            stack.pop()
+            if leaf is None:
+                return value
+            values[leaf] = value
+
+    def _parameter(self, number: int) -> Any:
+        history = np.array([segment.p[number] for segment in self.segments])
+        return float(history[0]) if (history == history[0]).all() else history[self.segment]
+
+
+@dataclass(frozen=True)
+class Solution(Sample):
+    """What `solve` returns. ``sol.t`` (k,), ``sol.y`` (n, k), ``sol[expr]``, ``sol(time)[expr]``, ``sol.plot(x)``.
+
+    status: "done" or "terminated" (by a terminal event). stats: counts and times of the run. events: what
+    happened. At an event without a grid of times both values are kept: the time stands twice in ``t``.
+    """
+
+    status: str = "done"
+    stats: Any = None
+    events: tuple[Happened, ...] = field(default_factory=tuple)
+    method: str = ""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of the rows of ``y``."""
+        return self.flat.state_names
+
+    def __call__(self, t: float | Sequence[float] | FloatArray) -> Sample:
+        """Values between the steps, by the method's own interpolant; at an event those before it."""
+        times = np.atleast_1d(np.asarray(t, float))
+        begin, end = self.t[0], self.t[-1]
+        if not np.isfinite(times).all() or times.min() < begin or times.max() > end:
+            raise ModelError(f"sol(t): t must lie within the solution, {begin:g} ... {end:g}")
+        if any(segment.dense is None for segment in self.segments):
+            raise ModelError("sol(t) needs the steps: solve without saveat=, or with dense=True")
+        begins = np.array([segment.begin for segment in self.segments])
+        which = np.maximum(np.searchsorted(begins, times, side="left") - 1, 0)
+        y = np.empty((self.y.shape[0], len(times)))
+        for i in np.unique(which):
+            dense = self.segments[i].dense
+            assert dense is not None
+            y[:, which == i] = dense(times[which == i])
+        return Sample(self.flat, self.segments, times, y, which)
+
+    def plot(self, *what: Expr | str, ax: Axes | None = None, **options: Any) -> Axes:
+        """Plot expressions over time (all unknowns without arguments) with matplotlib; returns the axes."""
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ModelError('sol.plot needs matplotlib: pip install "symnum-modeling[plot]"') from error
+        axes = plt.subplots(layout="constrained")[1] if ax is None else ax
+        for item in what or self.states:
+            axes.plot(self.t, self[item], label=str(item), **options)
+        axes.set_xlabel("t")
+        axes.legend()
+        return axes
+
+    def to_dataframe(self, *what: Expr | str) -> pandas.DataFrame:
+        """A table with the time as index and one column per expression (all unknowns without arguments)."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ModelError('to_dataframe needs pandas: pip install "symnum-modeling[data]"') from error
+        columns = {str(item): self[item] for item in what or self.states}
+        return pandas.DataFrame(columns, index=pandas.Index(self.t, name="t"))
+
+    def to_xarray(self, *what: Expr | str) -> xarray.Dataset:
+        """A dataset over the coordinate ``t`` (all unknowns without arguments)."""
+        try:
+            import xarray
+        except ImportError as error:
+            raise ModelError('to_xarray needs xarray: pip install "symnum-modeling[data]"') from error
+        columns = {str(item): ("t", self[item]) for item in what or self.states}
+        return xarray.Dataset(columns, coords={"t": self.t})
+
+    def __repr__(self) -> str:
+        return (
+            f"<Solution of {self.flat.name}: {self.status} at t = {self.t[-1]:g}, {len(self.t)} times, "
+            f"{len(self.states)} unknowns, {self.method}>"
+        )
+
+
+def failure(message: str, solution: Solution) -> SolveFailed:
+    """The error of a run that stopped early; what was computed is its ``solution``."""
+    error = SolveFailed(message)
+    error.solution = solution
+    return error

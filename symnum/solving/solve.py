@@ -1,0 +1,283 @@
+"""Solving: a `Problem` becomes a `Solution`. The host's part between stops of the compiled loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import ModelError
+from symnum.lowering.flat import FlatSystem
+from symnum.solving.events import Action, Schedule
+from symnum.solving.initialize import check_given, consistent
+from symnum.solving.integrator import Integrator, Status
+from symnum.solving.problem import Problem, guard_message
+from symnum.solving.progress import Progress
+from symnum.solving.solution import Happened, Segment, Solution, failure
+from symnum.solving.tableau import Method
+from symnum.solving.tableaus import METHODS
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Times: TypeAlias = float | Sequence[float] | FloatArray
+log = logging.getLogger("symnum")
+
+_PAUSE = 2000  # steps between looks at the keyboard and the progress bar
+
+
+def solve(
+    problem: Problem,
+    method: str | Method | None = None,
+    *,
+    rtol: float = 1e-6,
+    atol: float | Mapping[Any, float] | FloatArray = 1e-9,
+    saveat: Times | None = None,
+    dense: bool | None = None,
+    max_step: float = np.inf,
+    first_step: float | None = None,
+    max_steps: int = 1_000_000,
+    progress: bool = False,
+) -> Solution:
+    """Integrate a problem over its span.
+
+    method: a name in `METHODS` (Rodas5P without one). rtol, atol: the local error of each unknown is held
+    near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number} over
+    1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept value
+    is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
+    Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
+    """
+    return _Run(problem, _method(method), rtol, atol, saveat, dense, max_step, first_step, max_steps, progress).run()
+
+
+def consistent_start(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """(u, p) at the beginning of the span, algebraic unknowns included and checked."""
+    u = consistent(problem.compiled, problem.span[0], problem.u, problem.p)
+    _check_start(problem, u, problem.p)
+    return u, problem.p.copy()
+
+
+def _check_start(problem: Problem, u: FloatArray, p: FloatArray) -> None:
+    flat, t = problem.flat, problem.span[0]
+    message = guard_message(flat, p)
+    if message is not None:
+        raise ModelError(f"{flat.name}: {message}")
+    slopes = problem.compiled.rhs(t, u, p)
+    bad = np.flatnonzero(~np.isfinite(slopes))
+    if len(bad):
+        rows = "\n    ".join(f"{flat.equation_texts[i]}   gives {slopes[i]}" for i in bad[:5])
+        raise ModelError(
+            f"{flat.name}: not finite at the start, t = {t:g}:\n    {rows}\n"
+            "Is a parameter zero that something is divided by, or a start outside the domain of a function?"
+        )
+    check_given(flat, problem.starts, t, u, p)
+
+
+def _method(method: str | Method | None) -> Method:
+    if isinstance(method, Method):
+        return method
+    name = "Rodas5P" if method is None else method
+    found = METHODS.get(name)
+    if found is None:
+        near = get_close_matches(str(name), METHODS, 1, 0.4)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise ModelError(f"there is no method {name!r}. {hint}Methods: {', '.join(METHODS)}")
+    return found
+
+
+def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] | FloatArray) -> FloatArray:
+    """(n,) absolute tolerances, nominal sizes included, after checking both kinds."""
+    if not (isinstance(rtol, (int, float)) and 1e-14 <= rtol < 1):
+        raise ModelError(f"rtol={rtol}: give a relative tolerance between 1e-14 and 1")
+    numbers = flat.vector % len(flat.unknowns)
+    nominal = np.array([flat.unknowns[number].nominal or 1.0 for number in numbers])
+    if isinstance(atol, Mapping):
+        result = 1e-9 * nominal
+        for key, value in atol.items():
+            at = flat.position[flat.number_of(key, "atol")]
+            if at < 0:
+                raise ModelError(f"atol: {key} is given by the other unknowns and is not integrated itself")
+            result[at] = float(value)
+    else:
+        result = np.asarray(atol, float)
+        if result.shape not in ((), (flat.n,)):
+            raise ModelError(f"atol has shape {result.shape}; give one number, {flat.n} numbers or {{variable: number}}")
+        result = result * nominal if result.shape == () else result.copy()
+    if not (np.isfinite(result).all() and (result >= 0).all()):
+        raise ModelError(f"atol={atol}: absolute tolerances are finite numbers, not negative")
+    return result
+
+
+class _Run:
+    def __init__(
+        self,
+        problem: Problem,
+        method: Method,
+        rtol: float,
+        atol: float | Mapping[Any, float] | FloatArray,
+        saveat: Times | None,
+        dense: bool | None,
+        max_step: float,
+        first_step: float | None,
+        max_steps: int,
+        progress: bool,
+    ) -> None:
+        self.problem, self.flat, self.method = problem, problem.flat, method
+        self.began = time.perf_counter()
+        self.schedule = Schedule.of(self.flat, problem.events, problem.span)
+        self.grid = None if saveat is None else _grid(saveat, problem.span)
+        self.dense = self.grid is None if dense is None else dense
+        self.integrator = Integrator(
+            problem.compiled.model.functions, method,
+            rtol=rtol, atol=tolerances(self.flat, rtol, atol), max_step=max_step, first_step=first_step, max_steps=max_steps,
+        )  # fmt: skip
+        self.progress = Progress(self.flat.name, problem.span) if progress else None
+        self.times: list[FloatArray] = []
+        self.values: list[FloatArray] = []
+        self.segment_of: list[NDArray[np.int64]] = []
+        self.segments: list[Segment] = []
+        self.happened: list[Happened] = []
+        self.segment_begin = problem.span[0]
+
+    def run(self) -> Solution:
+        begin, end = self.problem.span
+        integrator = self.integrator
+        integrator.start(begin, self.problem.u, self.problem.p)
+        self.make_consistent()
+        _check_start(self.problem, integrator.u, integrator.p)
+        pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
+        if self.grid is None:
+            self.keep(np.array([begin]), integrator.u[:, None])
+        if pending and pending[0][0] == begin and self.happen(pending.pop(0)[1]):
+            return self.solution("terminated")
+        while True:
+            stop = pending[0][0] if pending else end
+            status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=_PAUSE)
+            self.keep(*integrator.saved())
+            if self.progress:
+                self.progress.show(integrator.t)
+            if status is Status.PAUSED:
+                continue
+            if status is Status.EVENT:
+                actions = tuple(self.schedule.crossing[i] for i in integrator.fired)
+            elif status is Status.DONE and pending:
+                actions = pending.pop(0)[1]
+            elif status is Status.DONE:
+                return self.solution("done")
+            else:
+                raise failure(self.explain(status), self.solution(status.name.lower()))
+            if self.happen(actions):
+                return self.solution("terminated")
+            if integrator.t >= end:
+                return self.solution("done")
+
+    # ---- events -----------------------------------------------------------------------------------
+    def happen(self, actions: Sequence[Action]) -> bool:
+        """Apply events at the present time; True when one of them ends the run."""
+        integrator = self.integrator
+        t = integrator.t
+        before = integrator.u.copy(), integrator.p.copy()
+        self.close_segment()
+        changed: list[int] = []
+        for action in actions:
+            changed += action.apply(self.flat, t, before, integrator.u, integrator.p)
+            self.happened.append(Happened(t, action.event))
+        if changed:
+            self.problem.updated_parameters(integrator.p, changed)
+            message = guard_message(self.flat, integrator.p)
+            if message is not None:
+                raise ModelError(f"{self.flat.name}: {actions[0].event} at t = {t:g}: {message}")
+        integrator.changed_parameters()
+        self.make_consistent()
+        self.segment_begin = t
+        if self.grid is None:
+            self.keep(np.array([t]), integrator.u[:, None])
+        return any(action.event.terminal for action in actions)
+
+    def make_consistent(self) -> None:
+        """Algebraic unknowns that fit: Newton in the compiled core, block by block on the host where that fails."""
+        integrator = self.integrator
+        if self.flat.mass.all() or integrator.reinitialize().converged:
+            return
+        integrator.u[:] = consistent(self.problem.compiled, integrator.t, integrator.u, integrator.p)
+        integrator.changed_parameters()
+
+    # ---- results ----------------------------------------------------------------------------------
+    def keep(self, times: FloatArray, values: FloatArray) -> None:
+        if len(times):
+            self.times.append(times.copy())
+            self.values.append(values.copy())
+            self.segment_of.append(np.full(len(times), len(self.segments), np.int64))
+
+    def close_segment(self) -> None:
+        integrator = self.integrator
+        dense = integrator.dense_output() if self.dense else None
+        self.segments.append(Segment(self.segment_begin, integrator.p.copy(), dense))
+
+    def solution(self, status: str) -> Solution:
+        if self.progress:
+            self.progress.close()
+        self.close_segment()
+        n = self.flat.n
+        t = np.concatenate([np.zeros(0), *self.times])
+        y = np.concatenate([np.zeros((n, 0)), *self.values], axis=1)
+        segment = np.concatenate([np.zeros(0, np.int64), *self.segment_of])
+        stats = self.integrator.stats
+        log.info("%s: %s, %s in %.4f s", self.flat.name, status, stats, time.perf_counter() - self.began)
+        return Solution(
+            self.flat, tuple(self.segments), t, y, np.minimum(segment, len(self.segments) - 1),
+            status, stats, tuple(self.happened), self.method.name,
+        )  # fmt: skip
+
+    def explain(self, status: Status) -> str:
+        integrator, flat = self.integrator, self.flat
+        at = f"{flat.name}: stopped at t = {integrator.t:.9g} with {self.method.name}"
+        row = integrator.worst_row
+        equation = f"\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " "
+        if status is Status.STEP_TOO_SMALL:
+            return (
+                f"{at}: the step size collapsed. The largest error is in{equation}"
+                "Does the solution blow up, or is there a discontinuity that should be an event?"
+            )
+        if status is Status.MAX_STEPS_REACHED:
+            return f"{at}: {integrator.stats.steps} steps were not enough; raise max_steps=, or loosen the tolerances"
+        if status is Status.NOT_FINITE:
+            return f"{at}: not finite in{equation}Does a quantity leave the domain of a function there?"
+        if status is Status.SINGULAR:
+            return (
+                f"{at}: the matrix of a step is singular. The algebraic equations do not determine the algebraic "
+                "unknowns here: the system may need index reduction."
+            )
+        if status is Status.ZENO:
+            names = ", ".join(sorted({str(h.event) for h in self.happened[-5:]}))
+            return (
+                f"{at}: events follow each other ever faster and would never end (Zeno): {names or 'limits'}. "
+                "Let the event change the model into one without it, for example at a small speed."
+            )
+        if status is Status.CHATTER:
+            return f"{at}: a limit is hit and released without end; is its bound moving into the state?"
+        if status is Status.NOT_CONVERGED:
+            return f"{at}: the algebraic unknowns could not be made consistent; the worst equation is{equation}"
+        return f"{at}: {status.name.lower()}"
+
+
+def _grid(saveat: Times, span: tuple[float, float]) -> FloatArray:
+    begin, end = span
+    times = np.asarray(saveat, float)
+    if times.ndim == 0:
+        spacing = float(times)
+        if not (np.isfinite(spacing) and spacing > 0):
+            raise ModelError(f"saveat={saveat}: a spacing is positive and finite")
+        count = int(np.floor((end - begin) / spacing * (1 + 1e-12)))
+        return np.minimum(begin + spacing * np.arange(count + 1), end)
+    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise ModelError("saveat: give a spacing or increasing times")
+    slack = 1e-12 * max(abs(begin), abs(end))
+    if len(times) and (times[0] < begin - slack or times[-1] > end + slack):
+        raise ModelError(f"saveat: times {times[0]:g} ... {times[-1]:g} leave the span {begin:g} ... {end:g}")
+    return np.clip(times, begin, end)
+
+
