@@ -1,4 +1,4 @@
-"""Bus: where terminals meet."""
+"""Buses: where terminals meet, and the infinite bus."""
 
 from __future__ import annotations
 
@@ -31,4 +31,24 @@ class Bus(sn.Component):
             self.frame.momentum == 0,
             self.v == sn.sqrt(self.v_re**2 + self.v_im**2),
             self.a == sn.atan2(self.v_im, self.v_re) + self.frame.angle,
+        ]
+
+
+class InfiniteBus(sn.Component):
+    """A grid so large that nothing moves it: it holds its voltage, and the frame at nominal speed.
+
+    It stands for `Bus` and for the centre of inertia at once.
+    """
+
+    terminal = Terminal()
+    frame = Frame()
+    v = sn.parameter(1.0, unit="pu", about="voltage magnitude")
+    a = sn.parameter(0.0, unit="rad", about="voltage angle")
+
+    def equations(self) -> Sequence[Any]:
+        return [
+            self.terminal.v_re == self.v * sn.cos(self.a),
+            self.terminal.v_im == self.v * sn.sin(self.a),
+            self.frame.slip == 0,
+            self.frame.angle == 0,
         ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import symnum as sn
+from symnum.errors import ModelError
 from symnum.models.power.bus import Bus
 from symnum.models.power.connectors import Terminal
 from symnum.models.power.inertia import CenterOfInertia
@@ -56,7 +57,9 @@ def power_system(
         place(impedance_load(load, flow), terminal=load.bus)
     for shunt in network.shunts:
         place(Shunt(shunt.name, g=shunt.g, b=shunt.b), terminal=shunt.bus)
-    for bus, fault in (faults or {}).values():
+    for fault_name, (bus, fault) in (faults or {}).items():
+        if bus not in meeting:
+            raise ModelError(f"{name}: {fault_name} is at bus {bus}, which is not among the buses")
         place(fault, terminal=bus)
 
     frame = CenterOfInertia("coi", frequency=frequency, angle=frame_angle)

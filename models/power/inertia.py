@@ -21,7 +21,7 @@ class CenterOfInertia(sn.Component):
     frame = Frame()
     frequency = sn.parameter(60.0, unit="Hz", about="nominal frequency")
     angle = sn.variable(unit="rad", start=0.0, about="angle ahead of the synchronous frame")
-    slip = sn.variable(unit="rad/s", about="speed above nominal")
+    slip = sn.variable(unit="rad/s", guess=0.0, about="speed above nominal")
     omega = sn.variable(unit="pu", about="speed")
 
     def equations(self) -> Sequence[Any]:

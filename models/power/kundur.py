@@ -29,6 +29,7 @@ from symnum.models.power.powerflow import PowerFlow, power_flow
 from symnum.models.power.saturation import quadratic_fit
 from symnum.models.power.shunt import Fault
 from symnum.models.power.tgov1 import TGOV1
+from symnum.rewriting.expr import Expr
 
 
 @cache
@@ -92,6 +93,23 @@ def two_area(pss: bool = False, fault_bus: int | None = None) -> sn.System:
         frame_angle=center,
         frequency=given["system"]["frequency"],
     )
+
+
+def columns(grid: sn.System) -> dict[str, Expr]:
+    """What the published trajectories list, by their column names: ``solution[columns(grid)["delta_G1"]]``.
+
+    Rotor angles ``delta_`` and voltage angles ``a_`` are in the synchronous frame, in rad; all else is in pu.
+    """
+    units = {f"G{i}": grid[f"g{i}"] for i in range(1, 5)}
+    buses = {f"B{i}": grid[f"bus_{i}"] for i in range(1, 11)}
+    found = {f"delta_{name}": unit.angle for name, unit in units.items()}
+    for quantity in ("omega", "e1q", "e1d", "e2d", "e2q"):
+        found |= {f"{quantity}_{name}": getattr(unit, quantity) for name, unit in units.items()}
+    for name, unit in units.items():
+        found |= {f"vf_{name}": unit.vf, f"tm_{name}": unit.tm}
+    for quantity in ("v", "a"):
+        found |= {f"{quantity}_{name}": getattr(bus, quantity) for name, bus in buses.items()}
+    return found
 
 
 def _machine(name: str, rest: genrou.SteadyState, center: float, voltage: float, pss: bool) -> GENROU:
