@@ -15,12 +15,13 @@ Everything else is an operator name with arguments; the names are listed in `sym
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
-from threading import Lock
+from operator import attrgetter
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-from weakref import WeakValueDictionary
+from weakref import ref
 from zlib import crc32
 
 from symnum.errors import ModelError
@@ -34,7 +35,8 @@ Number: TypeAlias = int | float | Fraction
 Operand: TypeAlias = "Expr | Number"
 
 _REPR_LIMIT = 20_000  # characters: a shared graph written as a tree can be longer than all memory
-_MASK = (1 << 64) - 1
+_MASK = (1 << 60) - 1
+_MINUS_ONE = 0x5BD1E995
 _BIG = 1 << 2048  # an exact power beyond this many digits is rounded to a float: nobody means them
 
 
@@ -64,7 +66,7 @@ class Expr:
     others       as `operators.OPERATORS` says  None
     ===========  =============================  ==========================================================
 
-    ``key`` is a 64-bit structural hash that is the same in every process; it orders terms and factors.
+    ``key`` is a 60-bit structural hash that is the same in every process; it orders terms and factors.
     """
 
     __slots__ = ("__weakref__", "args", "blind", "data", "key", "op")
@@ -128,7 +130,7 @@ class Expr:
         return self.data if self.op == "number" else 0
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return self.key
 
     def __bool__(self) -> bool:
         if self.op == "number":
@@ -175,11 +177,11 @@ class Expr:
     # ---- arithmetic -------------------------------------------------------------------------------
     def __add__(self, other: Operand) -> Expr:
         right = _coerce(other)
-        return NotImplemented if right is None else add((self, right))
+        return NotImplemented if right is None else linear(((self, 1), (right, 1)))
 
     def __radd__(self, other: Operand) -> Expr:
         left = _coerce(other)
-        return NotImplemented if left is None else add((left, self))
+        return NotImplemented if left is None else linear(((left, 1), (self, 1)))
 
     def __sub__(self, other: Operand) -> Expr:
         right = _coerce(other)
@@ -253,52 +255,64 @@ class Expr:
 
 
 # ---- interning ------------------------------------------------------------------------------------
-_TABLE: WeakValueDictionary[tuple[str, tuple[Expr, ...], Any], Expr] = WeakValueDictionary()
-_LOCK = Lock()
+class _Entry(ref["Expr"]):
+    """A node's place in the table, which it leaves when nobody uses it any more."""
+
+    __slots__ = ("identity",)
+
+    identity: tuple[Any, ...]
 
 
-def _mix(h: int, x: int) -> int:
-    h = ((h ^ (x & _MASK)) * 0x9E3779B97F4A7C15) & _MASK
-    return h ^ (h >> 29)
+# (op, data, ids of the arguments) -> node. A node keeps its arguments alive, so the ids stay theirs.
+_TABLE: dict[tuple[Any, ...], _Entry] = {}
+_LOCK = RLock()  # reentrant: making a node may start the garbage collector, which runs _forget
 
 
-def _stable(data: Any) -> int:
+def _forget(entry: _Entry) -> None:
+    with _LOCK:
+        if _TABLE.get(entry.identity) is entry:
+            del _TABLE[entry.identity]
+
+
+def _data_key(data: Any) -> int:
     """A hash of operator data that does not depend on the process (``hash(str)`` does)."""
+    kind = type(data)
+    if kind is int:
+        return _MINUS_ONE if data == -1 else data  # Python's hash(-1) is that of -2
     if data is None:
         return 0
-    if isinstance(data, str):
-        return crc32(data.encode())
+    if isinstance(data, tuple):
+        return hash(tuple([_data_key(item) for item in data]))
+    if kind is Fraction:
+        return hash((_data_key(data.numerator), data.denominator))
     if isinstance(data, Expr):
         return data.key
-    if isinstance(data, tuple):
-        h = len(data)
-        for item in data:
-            h = _mix(h, _stable(item))
-        return h
-    return hash(data) & _MASK  # numbers: Python defines their hash by value
+    return crc32(str(data).encode())
 
 
 @lru_cache(maxsize=256)
-def _name_hash(op: str) -> int:
-    return _mix(0x51ED270B, crc32(op.encode()))
+def _name_key(op: str) -> int:
+    return crc32(op.encode())
 
 
 def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
     """The one node with this operator, arguments and data. No simplification: see `apply`."""
-    entry = (op, args, data)
-    found = _TABLE.get(entry)
-    if found is not None:
-        return found
-    key = _name_hash(op)
-    for arg in args:
-        key = _mix(key, arg.key)
-    key = _mix(key, _stable(data))
+    identity = (op, data, *map(id, args))
+    entry = _TABLE.get(identity)
+    if entry is not None:
+        found = entry()
+        if found is not None:
+            return found
+    key = hash((_name_key(op), _data_key(data), *[arg.key for arg in args])) & _MASK
     with _LOCK:
-        found = _TABLE.get(entry)
+        entry = _TABLE.get(identity)
+        found = None if entry is None else entry()
         if found is None:
             found = object.__new__(Expr)
             found.op, found.args, found.data, found.key, found.blind = op, args, data, key, None
-            _TABLE[entry] = found
+            entry = _Entry(found, _forget)
+            entry.identity = identity
+            _TABLE[identity] = entry
     return found
 
 
@@ -372,8 +386,7 @@ def as_expr(value: object) -> Expr:
 
 
 # ---- canonical builders ---------------------------------------------------------------------------
-def _order(item: tuple[Expr, Rational]) -> int:
-    return item[0].key
+_by_key = attrgetter("key")
 
 
 def linear(parts: Iterable[tuple[Expr, Rational]], constant: Rational = 0) -> Expr:
@@ -389,14 +402,14 @@ def linear(parts: Iterable[tuple[Expr, Rational]], constant: Rational = 0) -> Ex
                 total[sub] = total.get(sub, 0) + coefficient * sub_coefficient
         else:
             total[term] = total.get(term, 0) + coefficient
-    items = [(term, _whole(c)) for term, c in total.items() if c]
-    constant = _whole(constant)
-    if not items:
+    constant = constant if type(constant) is int else _whole(constant)
+    terms = [term for term, coefficient in total.items() if coefficient]
+    if not terms:
         return node("number", (), constant)
-    if len(items) == 1 and constant == 0 and items[0][1] == 1:
-        return items[0][0]
-    items.sort(key=_order)
-    return node("+", tuple(i[0] for i in items), (constant, tuple(i[1] for i in items)))
+    if len(terms) == 1 and constant == 0 and total[terms[0]] == 1:
+        return terms[0]
+    terms.sort(key=_by_key)
+    return node("+", tuple(terms), (constant, tuple([_whole(total[term]) for term in terms])))
 
 
 def add(terms: Iterable[Expr]) -> Expr:
@@ -412,44 +425,52 @@ def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
     """``product(base ** exponent)`` in canonical form."""
     coefficient: Rational = 1
     total: dict[Expr, Rational] = {}
-    stack = list(parts)
-    stack.reverse()
-    while stack:
-        base, exponent = stack.pop()
-        if exponent == 0:
+    pending = list(parts)
+    for base, exponent in pending:  # grows on the way
+        op = base.op
+        if op not in _OPEN:
+            total[base] = total.get(base, 0) + exponent
+        elif exponent == 0:
             continue
-        if base.op == "number":
-            folded = _number_power(base.data, exponent)
-            if folded is None:
-                total[base] = total.get(base, 0) + exponent
-            else:
+        elif op == "number":
+            folded = base.data if exponent == 1 else _number_power(base.data, exponent)
+            if folded is not None:
                 coefficient *= folded
-        elif base.op == "*" and (exponent == 1 or type(exponent) is int):
-            stack.extend((b, e * exponent) for b, e in zip(base.args, base.data, strict=True))
-        elif base.op == "+" and len(base.args) == 1 and base.data[0] == 0 and type(exponent) is int:
-            folded = _number_power(base.data[1][0], exponent)
-            if folded is None:
-                total[base] = total.get(base, 0) + exponent
-            else:
-                coefficient *= folded
-                stack.append((base.args[0], exponent))
+            else:  # 2**(3/2) is 2 * 2**(1/2)
+                whole = exponent // 1
+                coefficient *= _number_power(base.data, whole) or 0
+                _merge(total, base, exponent - whole, pending)
+        elif op == "*" and type(exponent) is int:
+            pending.extend([(b, e * exponent) for b, e in zip(base.args, base.data, strict=True)])
+        elif op == "+" and len(base.args) == 1 and base.data[0] == 0 and type(exponent) is int:
+            pending += (number(base.data[1][0]), exponent), (base.args[0], exponent)
         else:
-            merged = total.pop(base, 0) + exponent
-            if merged != exponent and type(_whole(merged)) is int and base.op in ("*", "+", "number"):
-                stack.append((base, _whole(merged)))  # sqrt(x*y)*sqrt(x*y): the base opens up again
-            elif merged:
-                total[base] = merged
+            _merge(total, base, exponent, pending)
     if coefficient == 0:
         return ZERO
-    items = [(base, _whole(e)) for base, e in total.items() if e]
-    if not items:
+    bases = [base for base, exponent in total.items() if exponent]
+    if not bases:
         return node("number", (), _whole(coefficient))
-    if len(items) == 1 and items[0][1] == 1:
-        product = items[0][0]
+    if len(bases) == 1 and total[bases[0]] == 1:
+        product = bases[0]
     else:
-        items.sort(key=_order)
-        product = node("*", tuple(i[0] for i in items), tuple(i[1] for i in items))
+        bases.sort(key=_by_key)
+        product = node("*", tuple(bases), tuple([_whole(total[base]) for base in bases]))
     return product if coefficient == 1 else linear(((product, coefficient),))
+
+
+_OPEN = frozenset({"number", "+", "*"})  # bases that may fold or open up
+
+
+def _merge(
+    total: dict[Expr, Rational], base: Expr, exponent: Rational, pending: list[tuple[Expr, Rational]]
+) -> None:
+    """Add an exponent of a base. One that becomes whole opens the base up: sqrt(x*y)*sqrt(x*y) is x*y."""
+    merged = _whole(total.pop(base, 0) + exponent)
+    if merged != exponent and (type(merged) is int or base.op == "number"):
+        pending.append((base, merged))
+    else:
+        total[base] = merged
 
 
 def _number_power(base: Rational, exponent: Rational) -> Rational | None:
@@ -463,7 +484,7 @@ def _number_power(base: Rational, exponent: Rational) -> Rational | None:
     if type(exponent) is int:
         size = max(abs(base.numerator), base.denominator).bit_length() * abs(exponent)
         if size > 4096:
-            return rational(float(base) ** exponent)
+            return _rounded_power(base, exponent)
         return _whole(Fraction(base) ** exponent)
     if base < 0:
         return None
@@ -473,6 +494,15 @@ def _number_power(base: Rational, exponent: Rational) -> Rational | None:
     if top is None or bottom is None:
         return None
     return _number_power(_whole(Fraction(top, bottom)), exponent.numerator)
+
+
+def _rounded_power(base: Rational, exponent: int) -> Rational:
+    try:
+        return rational(float(base) ** exponent)
+    except (OverflowError, ModelError):
+        raise ModelError(
+            f"{float(base):g}**{exponent} is too large for a double. Write the model in other units."
+        ) from None
 
 
 def _exact_root(value: int, degree: int) -> int | None:
@@ -491,13 +521,17 @@ def power(base: Expr, exponent: Expr) -> Expr:
     return node("pow", (base, exponent))
 
 
+# Operator name -> its exact folds, or None. operators.py fills it: it stands above this file.
+FOLDS: dict[str, Callable[..., Expr | None] | None] = {}
+
+
 def apply(op: str, *args: Expr) -> Expr:
     """The operator over arguments, with its exact folds: ``sin(0)``, ``min(2, 3)``, ``ifelse(1, a, b)``."""
-    from symnum.rewriting.operators import OPERATORS
-
-    operator = OPERATORS[op]
-    if operator.fold is not None:
-        folded = operator.fold(*args)
+    if not FOLDS:
+        import symnum.rewriting.operators  # noqa: F401 - fills FOLDS
+    fold = FOLDS[op]
+    if fold is not None:
+        folded = fold(*args)
         if folded is not None:
             return folded
     return node(op, args)

@@ -19,6 +19,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from symnum.rewriting.expr import (
+    FOLDS,
     ONE,
     ZERO,
     Expr,
@@ -279,6 +280,7 @@ OPERATORS: dict[str, Operator] = {
         1, _flat, 1, lambda a: float(not a), "np.logical_not", "", "!", _fold_not, boolean=True
     ),
 }  # fmt: skip
+FOLDS.update({name: operator.fold for name, operator in OPERATORS.items()})
 
 
 def sin(x: Operand) -> Expr:
