@@ -1,0 +1,88 @@
+"""The interpolant of a step. Kernel code: see `pointers`.
+
+Every method's dense output is brought to one form, with theta = (t - t0)/h and two or three rows k_l:
+
+    y(theta) = (1 - theta) u + theta (v + (1 - theta) (k_1 + theta (k_2 + theta k_3)))
+"""
+
+from __future__ import annotations
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.newton import slope
+from symnum.solving.kernel.pointers import Floats, Integers, at, compiled, floats
+from symnum.solving.kernel.vectors import accumulate, function, jacobian, refresh_jacobian
+
+__all__ = ["interpolate", "prepare"]
+
+
+@compiled
+def prepare(a: Integers) -> int:
+    """Compute the rows of the step that has just been accepted. OK, or what `slope` returns.
+
+    Methods with dense output of their own have rows sum_j H_lj k_j. For the others the cubic Hermite
+    polynomial through both ends is used, which needs u' there: f at the end then serves the next step,
+    as does the Jacobian when there are algebraic components.
+    """
+    if a[slot.HAVE_DENSE] != 0:
+        return slot.OK
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    rows = floats(a[slot.DENSE])
+    h = x[slot.H_STEP]
+    u = floats(a[slot.U])
+    v = floats(a[slot.V])
+    if a[slot.HERMITE] == 0:
+        s = a[slot.STAGE_COUNT]
+        factor = 1.0
+        if a[slot.EXPLICIT] != 0:
+            factor = h
+        for l in range(a[slot.DENSE_ROWS]):
+            row = at(rows, l * n)
+            for i in range(n):
+                row[i] = 0.0
+            accumulate(n, s, factor, at(floats(a[slot.DENSE_TABLE]), l * s), floats(a[slot.STAGES]), row)
+    else:
+        slope0 = floats(a[slot.SLOPE0])
+        slope1 = floats(a[slot.SLOPE1])
+        if a[slot.HAVE_SLOPE0] == 0:
+            if a[slot.N_ALGEBRAIC] > 0:
+                refresh_jacobian(a)
+            status = slope(a, floats(a[slot.F0]), slope0)
+            if status != slot.OK:
+                return status
+            a[slot.HAVE_SLOPE0] = 1
+        end = x[slot.T] + h
+        if a[slot.HAVE_F1] == 0:
+            function(a, end, v, floats(a[slot.F1]))
+            a[slot.HAVE_F1] = 1
+        if a[slot.N_ALGEBRAIC] > 0:
+            a[slot.HAVE_JACOBIAN] = 0      # the buffer now belongs to the end of the step
+            jacobian(a, end, v)
+        status = slope(a, floats(a[slot.F1]), slope1)
+        if status != slot.OK:
+            return status
+        second = at(rows, n)
+        for i in range(n):
+            change = v[i] - u[i]
+            rows[i] = h * slope0[i] - change
+            second[i] = 2.0 * change - h * (slope0[i] + slope1[i])
+    a[slot.HAVE_DENSE] = 1
+    return slot.OK
+
+
+@compiled
+def interpolate(a: Integers, theta: float, out: Floats) -> None:
+    n = a[slot.N]
+    u = floats(a[slot.U])
+    v = floats(a[slot.V])
+    first = floats(a[slot.DENSE])
+    second = at(first, n)
+    left = 1.0 - theta
+    if a[slot.DENSE_ROWS] == 2:
+        for i in range(n):
+            out[i] = left * u[i] + theta * (v[i] + left * (first[i] + theta * second[i]))
+    else:
+        third = at(second, n)
+        for i in range(n):
+            inner = first[i] + theta * (second[i] + theta * third[i])
+            out[i] = left * u[i] + theta * (v[i] + left * inner)

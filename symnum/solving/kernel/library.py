@@ -1,0 +1,75 @@
+"""The compiled kernels, by address: from the cache, or made now.
+
+What is cached is the object for this machine, keyed by the source of the kernel code, and the LLVM text
+that it was compiled from. Only when both are missing is numba imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import threading
+from pathlib import Path
+
+from symnum.codegen import cache, machine
+
+__all__ = ["UNITS", "addresses"]
+
+# One object each: module and the names of its exported functions.
+UNITS: dict[str, dict[str, tuple[str, ...]]] = {
+    "loop": {"loop": ("advance",), "newton": ("reinitialize",)},
+    "linear": {"linear": ("factor", "solve")},
+    "analysis": {"analysis": ("pivot", "symbolic", "tables")},
+    "step_explicit": {"step_explicit": ("step",)},
+    "step_rosenbrock": {"step_rosenbrock": ("step",)},
+    "step_tase": {"step_tase": ("step",)},
+}
+
+_PASSES = 2
+_CODEGEN = 2
+_lock = threading.Lock()
+_log = logging.getLogger("symnum")
+
+
+@functools.cache
+def _sources() -> str:
+    """Digest of the source of all kernel code: whatever changes there makes new kernels."""
+    folder = Path(__file__).parent
+    return cache.digest(*(path.read_bytes() for path in sorted(folder.glob("*.py")) if path.name != "library.py"))
+
+
+def text(unit: str) -> str:
+    """LLVM text of one unit, from the cache or through numba."""
+    key = cache.digest(_sources(), unit)
+    stored = cache.fetch("text", key)
+    if stored is not None:
+        return stored.decode()
+    _log.info("compiling the %s kernel; this happens once", unit)
+    from symnum.solving.kernel.translate import kernel_text
+
+    functions = {}
+    for module, names in UNITS[unit].items():
+        loaded = importlib.import_module(f"symnum.solving.kernel.{module}")
+        for name in names:
+            functions[name] = getattr(loaded, name)
+    made = kernel_text(functions)
+    cache.store("text", key, made.encode())
+    return made
+
+
+@functools.cache
+def _load(unit: str) -> dict[str, int]:
+    key = cache.digest(machine.target(), _sources(), unit, str(_PASSES), str(_CODEGEN))
+    data = cache.fetch("object", key)
+    if data is None:
+        data = machine.compile_text(text(unit), passes=_PASSES, codegen=_CODEGEN)
+        cache.store("object", key, data)
+    loaded = machine.load_object(data)
+    return {name: loaded.address(name) for names in UNITS[unit].values() for name in names}
+
+
+def addresses(unit: str) -> dict[str, int]:
+    """Addresses of the exported functions of a unit, each `int64_t name(int64_t *table)`."""
+    with _lock:
+        return _load(unit)

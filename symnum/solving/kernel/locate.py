@@ -1,0 +1,239 @@
+"""Events and limits: sign changes on the interpolant, and what a limit does. Kernel code: see `pointers`.
+
+Event k has the switching function g_k. Limit k has, while it is free, its distance outside, and while it
+holds its state, the negative drive; both are looked at on the way up. SIDE is the sign on which each
+switching function is known to be, 0 where the next step has to show it: at a point that was reached as a
+sign change the function is round-off.
+"""
+
+from __future__ import annotations
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.dense import interpolate
+from symnum.solving.kernel.pointers import Floats, Integers, at, call_model, compiled, floats, integers
+
+__all__ = ["locate", "raw_roots", "settle_sides", "switch_fired", "switch_outside", "switching"]
+
+
+@compiled
+def raw_roots(a: Integers, t: float, u: Floats) -> Floats:
+    values = floats(a[slot.ROOT_VALUES])
+    call_model(a[slot.ROOTS], t, values, u, floats(a[slot.P]), floats(a[slot.WORK]))
+    return values
+
+
+@compiled
+def switching(a: Integers, t: float, u: Floats) -> Floats:
+    """The switching functions at (t, u), (n_events + n_limits,)."""
+    values = raw_roots(a, t, u)
+    events = a[slot.N_EVENTS]
+    held = integers(a[slot.HELD])
+    out = at(values, a[slot.N_ROOTS])
+    for k in range(events):
+        out[k] = values[k]
+    for k in range(a[slot.N_LIMITS]):
+        if held[k] != 0:
+            out[events + k] = -values[events + 2 * k + 1]
+        else:
+            out[events + k] = values[events + 2 * k]
+    return out
+
+
+@compiled
+def settle_sides(a: Integers) -> None:
+    """SIDE at the accepted state, when a run starts or starts again after a stop."""
+    m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
+    if m == 0:
+        return
+    now = switching(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U]))
+    before = floats(a[slot.ROOTS_BEFORE])
+    side = integers(a[slot.SIDE])
+    fired = integers(a[slot.FIRED])
+    for k in range(m):
+        before[k] = now[k]
+        side[k] = 0
+        if fired[k] == 0 and now[k] > 0.0:
+            side[k] = 1
+        elif fired[k] == 0 and now[k] < 0.0:
+            side[k] = -1
+
+
+@compiled
+def wanted(a: Integers, k: int, side: int) -> bool:
+    """Is leaving `side` what event or limit k is looking for?"""
+    if k >= a[slot.N_EVENTS]:
+        return side < 0
+    direction = integers(a[slot.DIRECTION])[k]
+    return direction == 0 or direction == -side
+
+
+@compiled
+def find(a: Integers, k: int, left: float, value_left: float, right: float, value_right: float) -> float:
+    """The sign change of switching function k in (left, right], as the first point found beyond it.
+
+    Illinois' variant of false position, kept a resolution away from the ends of the bracket, so that a
+    guess on the root settles the bracket in one more evaluation; bisection where that is slow. The
+    bracket shrinks to the resolution of time, and its far end is returned: a point that was evaluated,
+    on the other side.
+    """
+    x = floats(a[slot.FLOATS])
+    side = integers(a[slot.SIDE])[k]
+    t0 = x[slot.T]
+    h = x[slot.H_STEP]
+    y = floats(a[slot.Y])
+    resolution = 4.0e-16 * (abs(t0) + h) / h
+    if resolution < 1e-15 * right:
+        resolution = 1e-15 * right
+    if value_left * side <= 0.0:
+        value_left = side * 1e-300         # exactly on the sign change: it counts as before it
+    tries = 0
+    width = right - left
+    last = 0
+    while right - left > resolution and tries < 200:
+        tries += 1
+        guess = right - value_right * (right - left) / (value_right - value_left)
+        if tries % 4 == 0:
+            if right - left > 0.125 * width:
+                guess = 0.5 * (left + right)
+            width = right - left
+        if not guess > left + 0.6 * resolution:
+            guess = left + 0.6 * resolution
+        if guess > right - 0.6 * resolution:
+            guess = right - 0.6 * resolution
+        interpolate(a, guess, y)
+        value = switching(a, t0 + guess * h, y)[k]
+        if value * side < 0.0:
+            right = guess
+            value_right = value
+            if last == 1:
+                value_left *= 0.5
+            last = 1
+        else:
+            left = guess
+            value_left = value
+            if value * side <= 0.0:
+                value_left = side * 1e-300
+            if last == -1:
+                value_right *= 0.5
+            last = -1
+    return right
+
+
+@compiled
+def search(a: Integers, left: float, right: float) -> bool:
+    """Look for the first wanted sign change in (left, right]; True when there is one.
+
+    Then END, T1 are the state and the time just beyond it, and FIRED marks all whose sign has changed there.
+    """
+    x = floats(a[slot.FLOATS])
+    t0 = x[slot.T]
+    h = x[slot.H_STEP]
+    y = floats(a[slot.Y])
+    before = floats(a[slot.ROOTS_BEFORE])
+    side = integers(a[slot.SIDE])
+    fired = integers(a[slot.FIRED])
+    m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
+    interpolate(a, right, y)
+    now = switching(a, t0 + right * h, y)
+    first = -1
+    for k in range(m):
+        if side[k] != 0 and now[k] * side[k] < 0.0 and wanted(a, k, side[k]):
+            first = k
+    if first < 0:
+        for k in range(m):
+            before[k] = now[k]
+            if now[k] > 0.0:
+                side[k] = 1
+            elif now[k] < 0.0:
+                side[k] = -1
+        return False
+    for k in range(m):
+        fired[k] = 0
+    # Of several in this piece the earliest wins: go on with one that is already beyond its sign change where
+    # the last one was found, until there is none that lies clearly earlier.
+    while first >= 0:
+        found = find(a, first, left, before[first], right, now[first])
+        if right - found > 1e-14 * right:
+            for k in range(m):
+                fired[k] = 0
+            right = found
+        fired[first] = 1
+        interpolate(a, right, y)
+        now = switching(a, t0 + right * h, y)
+        first = -1
+        for k in range(m):
+            if fired[k] == 0 and side[k] != 0 and now[k] * side[k] < 0.0 and wanted(a, k, side[k]):
+                first = k
+    interpolate(a, right, floats(a[slot.END]))
+    x[slot.T1] = t0 + right * h
+    return True
+
+
+@compiled
+def locate(a: Integers) -> bool:
+    """Search the accepted step piece by piece; the first step after a stop also close behind the stop."""
+    left = 0.0
+    if a[slot.FRESH] != 0:
+        for exponent in range(3):
+            right = 2.0**-20
+            if exponent == 1:
+                right = 2.0**-12
+            elif exponent == 2:
+                right = 2.0**-6
+            if search(a, left, right):
+                return True
+            left = right
+    for quarter in range(1, 5):
+        right = 0.25 * quarter
+        if search(a, left, right):
+            return True
+        left = right
+    return False
+
+
+@compiled
+def free(a: Integers, k: int) -> None:
+    """Set the parameter of limit k's state: 1 when no limit that shares it holds."""
+    held = integers(a[slot.HELD])
+    parameter = integers(a[slot.LIMIT_PARAMETER])
+    value = 1.0
+    for l in range(a[slot.N_LIMITS]):
+        if parameter[l] == parameter[k] and held[l] != 0:
+            value = 0.0
+    floats(a[slot.P])[parameter[k]] = value
+
+
+@compiled
+def switch_outside(a: Integers) -> bool:
+    """Hold what lies on or beyond its bound and is pushed outwards, release what is pulled back; True if any."""
+    limits = a[slot.N_LIMITS]
+    if limits == 0:
+        return False
+    held = integers(a[slot.HELD])
+    values = at(raw_roots(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U])), a[slot.N_EVENTS])
+    switched = False
+    for k in range(limits):
+        distance = values[2 * k]
+        drive = values[2 * k + 1]
+        if (held[k] == 0 and distance >= 0.0 and drive > 0.0) or (held[k] != 0 and drive < 0.0):
+            held[k] = 1 - held[k]
+            free(a, k)
+            a[slot.SWITCHES] += 1
+            switched = True
+    return switched
+
+
+@compiled
+def switch_fired(a: Integers) -> bool:
+    """Switch the limits whose sign change ended the step; True if any."""
+    held = integers(a[slot.HELD])
+    fired = integers(a[slot.FIRED])
+    events = a[slot.N_EVENTS]
+    switched = False
+    for k in range(a[slot.N_LIMITS]):
+        if fired[events + k] != 0:
+            held[k] = 1 - held[k]
+            free(a, k)
+            a[slot.SWITCHES] += 1
+            switched = True
+    return switched

@@ -1,0 +1,403 @@
+"""The stepping loop. Kernel code: see `pointers`.
+
+The host calls `advance` until it returns DONE. Every other status says what the host is to do first; the
+phase remembers where to go on.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.dense import interpolate, prepare
+from symnum.solving.kernel.locate import locate, settle_sides, switch_fired, switch_outside
+from symnum.solving.kernel.newton import reinitialize
+from symnum.solving.kernel.pointers import (
+    Floats,
+    Integers,
+    at,
+    call_kernel,
+    call_model,
+    compiled,
+    floats,
+    integers,
+)
+from symnum.solving.kernel.vectors import copy, function
+
+__all__ = ["advance"]
+
+# A stop that comes so soon after the last one, relative to the time, that steps in between mean nothing;
+# and how many.
+VANISHING = 1e-12
+CROWD = 10
+
+
+@compiled
+def scaled_norm(a: Integers, value: Floats) -> float:
+    """Root mean square of value_i / (atol_i + rtol max(|u_i|, |v_i|)); not finite if anything is not finite."""
+    n = a[slot.N]
+    u = floats(a[slot.U])
+    v = floats(a[slot.V])
+    atol = floats(a[slot.ATOL])
+    rtol = floats(a[slot.FLOATS])[slot.RTOL]
+    total = 0.0
+    for i in range(n):
+        scaled = value[i] / (atol[i] + rtol * max(abs(u[i]), abs(v[i])))
+        total += scaled * scaled + (v[i] - v[i])
+    return math.sqrt(total / n)
+
+
+@compiled
+def worst_row(a: Integers) -> int:
+    """The component with the largest scaled error, or the first whose error or value is not finite."""
+    u = floats(a[slot.U])
+    v = floats(a[slot.V])
+    error = floats(a[slot.ERROR])
+    atol = floats(a[slot.ATOL])
+    rtol = floats(a[slot.FLOATS])[slot.RTOL]
+    worst = 0
+    largest = -1.0
+    for i in range(a[slot.N]):
+        scaled = abs(error[i]) / (atol[i] + rtol * max(abs(u[i]), abs(v[i]))) + (v[i] - v[i])
+        if not abs(scaled) <= 1e300:
+            return i
+        if scaled > largest:
+            largest = scaled
+            worst = i
+    return worst
+
+
+@compiled
+def first_step(a: Integers) -> float:
+    """A first step from the sizes of u, u' and a difference of u'; algebraic components stay out of it.
+
+    Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, section II.4. Uses V, Y and F1.
+    """
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    u = floats(a[slot.U])
+    f = floats(a[slot.F0])
+    y = floats(a[slot.Y])
+    g = floats(a[slot.F1])
+    mass = floats(a[slot.MASS])
+    atol = floats(a[slot.ATOL])
+    span = x[slot.T_STOP] - x[slot.T]
+    d0 = 0.0
+    d1 = 0.0
+    for i in range(n):
+        weight = mass[i] / (atol[i] + x[slot.RTOL] * abs(u[i]))
+        d0 += (u[i] * weight) * (u[i] * weight)
+        d1 += (f[i] * weight) * (f[i] * weight)
+    d0 = math.sqrt(d0 / n)
+    d1 = math.sqrt(d1 / n)
+    h = 1e-6
+    if d0 >= 1e-5 and d1 >= 1e-5:
+        h = 0.01 * d0 / d1
+    if d1 < 1e-5:
+        h = max(h, 1e-3 * span)
+    h = min(h, span)
+    for i in range(n):
+        y[i] = u[i] + h * mass[i] * f[i]
+    function(a, x[slot.T] + h, y, g)
+    d2 = 0.0
+    for i in range(n):
+        part = (g[i] - f[i]) * mass[i] / (atol[i] + x[slot.RTOL] * abs(u[i]))
+        d2 += part * part
+    d2 = math.sqrt(d2 / n) / h
+    top = max(d1, d2)
+    if not top <= 1e300:
+        return min(h, 1e-6 * span)
+    if top <= 1e-15:
+        again = max(1e-6 * span, 1e-3 * h)
+    else:
+        again = (0.01 / top) ** (1.0 / x[slot.ORDER])
+    return min(100.0 * h, again)
+
+
+@compiled
+def restart(a: Integers) -> int:
+    """Limits, f, the sides of the switching functions and the first step, at a start or after a stop."""
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    changes = 0
+    while switch_outside(a):
+        changes += 1
+        if changes > 2 * a[slot.N_LIMITS] + 2:
+            return slot.CHATTER
+        status = changed_limits(a)
+        if status != slot.OK:
+            return status
+    if a[slot.HAVE_F0] == 0:
+        f = floats(a[slot.F0])
+        function(a, x[slot.T], floats(a[slot.U]), f)
+        for i in range(n):
+            if f[i] - f[i] != 0.0:
+                a[slot.WORST] = i
+                return slot.NOT_FINITE
+        a[slot.HAVE_F0] = 1
+    settle_sides(a)
+    a[slot.FRESH] = 1
+    if a[slot.ADAPTIVE] != 0:
+        x[slot.ERROR_BEFORE] = 1.0
+        if x[slot.H] == 0.0:
+            x[slot.H] = x[slot.FIRST_STEP]
+        if x[slot.H] == 0.0:
+            x[slot.H] = first_step(a)
+        x[slot.H] = min(x[slot.H], x[slot.STEP_CAP])
+    else:
+        x[slot.H] = x[slot.FIRST_STEP]
+    x[slot.STEP_CAP] = x[slot.MAX_STEP]
+    return slot.OK
+
+
+@compiled
+def changed_limits(a: Integers) -> int:
+    """After limits have switched: the parameter-only values anew, and the algebraic variables consistent."""
+    x = floats(a[slot.FLOATS])
+    call_model(
+        a[slot.SETUP], x[slot.T], floats(a[slot.JACOBIAN_VALUES]), floats(a[slot.U]), floats(a[slot.P]),
+        floats(a[slot.WORK]),
+    )  # fmt: skip
+    a[slot.HAVE_F0] = 0
+    a[slot.HAVE_JACOBIAN] = 0
+    a[slot.HAVE_SLOPE0] = 0
+    if a[slot.N_ALGEBRAIC] > 0:
+        return reinitialize(a)
+    return slot.OK
+
+
+@compiled
+def one_step(a: Integers) -> int:
+    """One accepted step, with the tries that were rejected before it; DENSE and END as far as they are needed."""
+    x = floats(a[slot.FLOATS])
+    t = x[slot.T]
+    if a[slot.HAVE_F0] == 0:
+        f = floats(a[slot.F0])
+        function(a, t, floats(a[slot.U]), f)
+        a[slot.HAVE_F0] = 1
+    shrunk = False
+    failure = slot.STEP_TOO_SMALL
+    while True:
+        remaining = x[slot.T_STOP] - t
+        h = min(x[slot.H], x[slot.MAX_STEP])
+        last = h * 1.001 >= remaining      # rather a step longer by a hair than a tiny one left over
+        if last:
+            h = remaining
+        if not (h > 0.0 and t + 0.1 * h > t) and not (last and not shrunk):
+            if failure == slot.STEP_TOO_SMALL:
+                a[slot.WORST] = worst_row(a)
+            return failure
+        x[slot.H_STEP] = h
+        status = call_kernel(a[slot.STEP], a)
+        if status == slot.REPIVOT:
+            return status
+        if status == slot.SINGULAR:
+            failure = slot.SINGULAR
+            error = -1.0
+        else:
+            error = scaled_norm(a, floats(a[slot.ERROR]))
+        if not 0.0 <= error <= 1e300:
+            # a stage left the domain of the model, or the matrix is singular: a much shorter step may be fine
+            if status == slot.OK:
+                failure = slot.NOT_FINITE
+                a[slot.WORST] = worst_row(a)
+            if a[slot.ADAPTIVE] == 0:
+                return failure
+            a[slot.REJECTED] += 1
+            x[slot.H] = 0.25 * h
+            shrunk = True
+        elif error <= 1.0 or a[slot.ADAPTIVE] == 0:
+            break
+        else:
+            failure = slot.STEP_TOO_SMALL
+            a[slot.REJECTED] += 1
+            x[slot.H] = h * max(x[slot.SHRINK], x[slot.SAFETY] * error ** (-1.0 / x[slot.ORDER]))
+            shrunk = True
+    a[slot.STEPS] += 1
+    a[slot.HAVE_DENSE] = 0
+    a[slot.LOCATED] = 0
+    if last:
+        x[slot.T1] = x[slot.T_STOP]
+    else:
+        x[slot.T1] = t + h
+    grid = floats(a[slot.GRID])
+    switchings = a[slot.N_EVENTS] + a[slot.N_LIMITS]
+    if (
+        switchings > 0
+        or a[slot.KEEP_DENSE] != 0
+        or (a[slot.SAVE] == slot.SAVE_GRID and a[slot.GRID_NEXT] < a[slot.GRID_SIZE]
+            and grid[a[slot.GRID_NEXT]] < x[slot.T1])
+    ):  # fmt: skip
+        status = prepare(a)
+        if status != slot.OK:
+            a[slot.STEPS] -= 1
+            return status
+    if switchings > 0 and locate(a):
+        a[slot.LOCATED] = 1
+    if a[slot.ADAPTIVE] != 0:
+        change = x[slot.GROW]
+        if error > 0.0:
+            change = x[slot.SAFETY] * error ** -x[slot.EXPONENT]
+            if x[slot.EXPONENT_BEFORE] > 0.0:
+                change *= x[slot.ERROR_BEFORE] ** x[slot.EXPONENT_BEFORE]
+            change = min(x[slot.GROW], max(x[slot.SHRINK], change))
+        if shrunk:
+            change = min(change, 1.0)
+        if last and not shrunk:
+            x[slot.H] = max(x[slot.H], h * change)      # the stop has cut the step, not the error
+        else:
+            x[slot.H] = h * change
+        x[slot.ERROR_BEFORE] = max(error, 1e-4)
+    return slot.OK
+
+
+@compiled
+def save(a: Integers) -> bool:
+    """Write what the accepted step gives to the output buffers; False when one is full."""
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    t = x[slot.T]
+    end = x[slot.T1]
+    h = x[slot.H_STEP]
+    located = a[slot.LOCATED] != 0
+    state = floats(a[slot.V])
+    if located:
+        state = floats(a[slot.END])
+    if a[slot.KEEP_DENSE] == 1:
+        if a[slot.KEPT_COUNT] == a[slot.KEPT_CAPACITY]:
+            return False
+        size = 3 + (2 + a[slot.DENSE_ROWS]) * n
+        record = at(floats(a[slot.KEPT]), a[slot.KEPT_COUNT] * size)
+        record[0] = t
+        record[1] = h
+        record[2] = end
+        copy(n, floats(a[slot.U]), at(record, 3))
+        copy(n, floats(a[slot.V]), at(record, 3 + n))
+        copy(n * a[slot.DENSE_ROWS], floats(a[slot.DENSE]), at(record, 3 + 2 * n))
+        a[slot.KEPT_COUNT] += 1
+        a[slot.KEEP_DENSE] = 2             # written: do not write it again when `save` is called again
+    times = floats(a[slot.SAVED_T])
+    states = floats(a[slot.SAVED_U])
+    if a[slot.SAVE] == slot.SAVE_GRID:
+        grid = floats(a[slot.GRID])
+        while a[slot.GRID_NEXT] < a[slot.GRID_SIZE] and grid[a[slot.GRID_NEXT]] <= end:
+            k = a[slot.SAVED_COUNT]
+            if k == a[slot.SAVED_CAPACITY]:
+                return False
+            at_time = grid[a[slot.GRID_NEXT]]
+            times[k] = at_time
+            if at_time == end:
+                copy(n, state, at(states, k * n))
+            else:
+                interpolate(a, (at_time - t) / h, at(states, k * n))
+            a[slot.SAVED_COUNT] = k + 1
+            a[slot.GRID_NEXT] += 1
+    elif a[slot.SAVE] == slot.SAVE_STEPS:
+        k = a[slot.SAVED_COUNT]
+        if k == a[slot.SAVED_CAPACITY]:
+            return False
+        times[k] = end
+        copy(n, state, at(states, k * n))
+        a[slot.SAVED_COUNT] = k + 1
+    if a[slot.KEEP_DENSE] == 2:
+        a[slot.KEEP_DENSE] = 1
+    return True
+
+
+@compiled
+def commit(a: Integers) -> int:
+    """Make the end of the accepted step the accepted state. OK, or EVENT, ZENO, CHATTER at a sign change."""
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    u = floats(a[slot.U])
+    x[slot.T] = x[slot.T1]
+    a[slot.FRESH] = 0
+    if a[slot.LOCATED] == 0:
+        copy(n, floats(a[slot.V]), u)
+        a[slot.HAVE_F0] = a[slot.HAVE_F1]
+        if a[slot.HAVE_F1] != 0:
+            copy(n, floats(a[slot.F1]), floats(a[slot.F0]))
+        a[slot.HAVE_F1] = 0
+        a[slot.HAVE_JACOBIAN] = 0
+        a[slot.HAVE_SLOPE0] = 0
+        if a[slot.HERMITE] != 0 and a[slot.HAVE_DENSE] != 0:
+            copy(n, floats(a[slot.SLOPE1]), floats(a[slot.SLOPE0]))
+            a[slot.HAVE_SLOPE0] = 1
+            if a[slot.N_ALGEBRAIC] > 0:
+                a[slot.HAVE_JACOBIAN] = 1
+        return slot.OK
+    copy(n, floats(a[slot.END]), u)
+    a[slot.HAVE_F0] = 0
+    a[slot.HAVE_F1] = 0
+    a[slot.HAVE_JACOBIAN] = 0
+    a[slot.HAVE_SLOPE0] = 0
+    gap = x[slot.T] - x[slot.LAST_STOP]
+    x[slot.LAST_STOP] = x[slot.T]
+    if gap <= VANISHING * abs(x[slot.T]):
+        a[slot.CROWDED] += 1
+    else:
+        a[slot.CROWDED] = 0
+    status = slot.OK
+    fired = integers(a[slot.FIRED])
+    repeated = integers(a[slot.FIRED_BEFORE])
+    for k in range(a[slot.N_EVENTS] + a[slot.N_LIMITS]):
+        if fired[k] != 0:
+            if k < a[slot.N_EVENTS]:
+                a[slot.EVENTS] += 1
+                status = slot.EVENT
+            if repeated[k] != 0:
+                # the same one again: after as long again it might come a third time
+                x[slot.STEP_CAP] = min(x[slot.STEP_CAP], gap)
+        repeated[k] = fired[k]
+    if a[slot.CROWDED] >= CROWD:
+        if status == slot.EVENT:
+            return slot.ZENO
+        return slot.CHATTER
+    return status
+
+
+@compiled
+def advance(a: Integers) -> int:
+    """Step until T_STOP, or until the host is needed."""
+    x = floats(a[slot.FLOATS])
+    while True:
+        phase = a[slot.PHASE]
+        if phase == slot.RESTART:
+            status = restart(a)
+            if status != slot.OK:
+                return status
+            a[slot.PHASE] = slot.STEPPING
+        elif phase == slot.STEPPING:
+            if x[slot.T] >= x[slot.T_STOP]:
+                return slot.DONE
+            if a[slot.PAUSE_LEFT] == 0:
+                return slot.PAUSED
+            if a[slot.STEPS] + a[slot.REJECTED] >= a[slot.MAX_STEPS]:
+                return slot.MAX_STEPS_REACHED
+            status = one_step(a)
+            if status != slot.OK:
+                return status
+            a[slot.PAUSE_LEFT] -= 1
+            a[slot.PHASE] = slot.SAVING
+        elif phase == slot.SAVING:
+            if not save(a):
+                return slot.BUFFER_FULL
+            a[slot.PHASE] = slot.STEPPING
+            status = commit(a)
+            if a[slot.LOCATED] != 0:
+                if switch_fired(a):
+                    # the interrupted step was about right for what follows too
+                    x[slot.H] = x[slot.H_STEP]
+                    a[slot.PHASE] = slot.SWITCHING
+                else:
+                    a[slot.PHASE] = slot.RESTART
+            if status != slot.OK and a[slot.PHASE] != slot.SWITCHING:
+                return status
+            a[slot.PENDING] = status
+        else:
+            status = changed_limits(a)
+            if status != slot.OK:
+                return status
+            a[slot.PHASE] = slot.RESTART
+            if a[slot.PENDING] != slot.OK:
+                return a[slot.PENDING]

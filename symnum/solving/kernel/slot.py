@@ -1,0 +1,123 @@
+"""Where things lie in the tables that the host hands to the kernels.
+
+One run has a table of 64-bit integers (sizes, flags, counters, addresses) and, at address FLOATS, a
+table of doubles. A linear system has a table of integers of its own. Every name below is an index;
+kernels see them as constants.
+"""
+
+# --- the run: integers -----------------------------------------------------------------------------------
+(
+    FLOATS,  # address of the table of doubles
+    # sizes
+    N, N_ALGEBRAIC, N_EVENTS, N_LIMITS, N_ROOTS,
+    # the model: addresses of functions
+    SETUP, RHS, JACOBIAN, GRADIENT, ROOTS,
+    # the model: addresses of data
+    P, WORK, MASS, ATOL, ALGEBRAIC, DIRECTION, LIMIT_PARAMETER,
+    # vectors of length n
+    U,        # the accepted state at T
+    V,        # the state at the end of the step
+    END,      # the state at the sign change that ends the step early
+    F0,       # f at U
+    F1,       # f at V
+    ERROR,    # error estimate of the step
+    GT,       # df/dt at U
+    Y,        # stage argument
+    Z,        # right-hand side of a stage, then its solution
+    SLOPE0,   # u' at U, algebraic components included
+    SLOPE1,   # u' at V
+    # other buffers
+    INDPTR, INDICES, JACOBIAN_VALUES,  # df/du
+    STAGES,   # (stages, n)
+    DENSE,    # (DENSE_ROWS, n): the rows k_l of the step's interpolant
+    ROOT_VALUES,       # (n_roots + n_events + n_limits): output of ROOTS, then its switching functions
+    ROOTS_BEFORE,      # (n_events + n_limits): switching functions at the left end of the searched piece
+    # the method
+    STEP,     # address of the step function
+    TABLE,    # address of its coefficients
+    STAGE_COUNT, SWEEPS, EXPLICIT, FSAL, HERMITE, DENSE_ROWS, DENSE_TABLE,
+    # linear algebra: two linear systems, W = M/(h gamma) - J and the algebraic block of -J, and two functions
+    W, G, FACTOR, SOLVE,
+    # state of the run
+    PHASE, HAVE_F0, HAVE_F1, HAVE_JACOBIAN, HAVE_SLOPE0, HAVE_DENSE, ADAPTIVE, FRESH,
+    # saving
+    SAVE, GRID, GRID_SIZE, GRID_NEXT, SAVED_T, SAVED_U, SAVED_CAPACITY, SAVED_COUNT,
+    KEEP_DENSE, KEPT, KEPT_CAPACITY, KEPT_COUNT,
+    # budgets
+    MAX_STEPS, PAUSE_LEFT,
+    # events and limits
+    SIDE,     # (n_events + n_limits): +1, -1: sign of the switching function; 0: settled by the next step
+    FIRED,    # (n_events + n_limits): 1 where the last step ended at a sign change
+    FIRED_BEFORE,      # the same at the stop before
+    HELD,     # (n_limits): 1 where the limit holds its state
+    LOCATED,  # 1 when the accepted step ends at a sign change
+    PENDING,  # what to return to the host once limits have been switched
+    CROWDED,  # how many stops in a row came in vanishing time
+    # report
+    WORST, STEPS, REJECTED, RHS_CALLS, JACOBIANS, FACTORIZATIONS, SOLVES, EVENTS, SWITCHES, NEWTONS,
+    REPIVOT_SYSTEM,    # address of the linear system that needs a new pivot order
+    SIZE,
+) = range(90)  # fmt: skip
+
+# --- the run: doubles ------------------------------------------------------------------------------------
+(
+    T, T_STOP,
+    H,              # proposal for the next step
+    T0, H_STEP,     # start and length of the last step's interpolant
+    T1,             # where the last accepted step ends (before T0 + H_STEP at an event)
+    SCALE,          # 1/(h gamma) of the last W
+    RTOL, MAX_STEP, FIRST_STEP,
+    ERROR_BEFORE, SAFETY, EXPONENT, EXPONENT_BEFORE, SHRINK, GROW,
+    ORDER,          # order of the error estimate + 1
+    LAST_STOP,      # time of the last event or switch
+    STEP_CAP,       # bound on the first step after an event
+    RESIDUAL,       # largest algebraic residual of the last re-initialization
+    FLOATS_SIZE,
+) = range(21)  # fmt: skip
+
+# --- a linear system -------------------------------------------------------------------------------------
+(
+    KIND, SYSTEM_N,
+    ENTRIES, SOURCE, TARGET,             # store[TARGET[e]] = -J[SOURCE[e]]
+    DIAGONALS, DIAGONAL,                 # store[DIAGONAL[m]] += scale
+    MATRIX, SCALE_AT,                    # addresses of the values of J and of `scale`
+    STORE, STORE_SIZE,
+    RIGHT,                               # the vector that is solved for, in place
+    PIVOTS, GETRF, GETRS,                # dense
+    INVERSE, Y_PERMUTED,                 # (n,) reciprocal pivots; scratch
+    LEVELS, LEVEL_PIVOT, LEVEL_LOWER, LEVEL_OPERATION,
+    LOWER_COUNT, LOWER_ROW, LOWER_COLUMN, UPPER_COUNT, UPPER_ROW, UPPER_COLUMN,
+    OPERATION_TO, OPERATION_LOWER, OPERATION_UPPER,
+    ROW_ORDER, COLUMN_ORDER,
+    SYSTEM_FRESH,                        # 1 until the first factorization after an analysis
+    SYSTEM_SIZE,
+) = range(34)  # fmt: skip
+
+UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE = range(4)                 # KIND
+
+SAVE_STEPS, SAVE_GRID = range(2)                          # SAVE
+
+RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
+
+# --- what the kernels return -----------------------------------------------------------------------------
+(
+    OK, DONE, PAUSED, BUFFER_FULL, EVENT, REPIVOT, STEP_TOO_SMALL, MAX_STEPS_REACHED, NOT_FINITE, SINGULAR, ZENO,
+    CHATTER, NOT_CONVERGED,
+) = range(13)  # fmt: skip
+
+# --- choosing a pivot order and building the tables ------------------------------------------------------
+(
+    A_N, A_INDPTR, A_INDICES, A_VALUES,              # the matrix: CSC pattern and numbers
+    A_DENSE, A_FILLED,                               # scratch of `pivot`: (n, n) doubles and bytes
+    A_ROW_COUNT, A_COLUMN_COUNT,                     # (n,), (n,)
+    A_PIVOT_ROW, A_PIVOT_COLUMN,                     # (n,): row and column of the k-th pivot
+    A_LOWER_START, A_LOWER, A_UPPER_START, A_UPPER,  # for each pivot the rows of L and the columns of U
+    A_CAPACITY,                                      # room in A_LOWER and in A_UPPER
+    A_RANK,                                          # how many pivots were found
+    A_OPERATIONS,                                    # number of updates
+    A_LEVELS,
+    A_SCRATCH,                                       # int32: (8 n + 8,), (2 n + A_CAPACITY,)
+    A_SYSTEM,                                        # the linear system whose tables are filled
+    A_POSITION,                                      # (nnz,): place of each entry in the store
+    A_SIZE,
+) = range(22)  # fmt: skip

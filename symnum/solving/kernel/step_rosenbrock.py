@@ -1,0 +1,77 @@
+"""One step of a Rosenbrock or Rosenbrock-W method. Kernel code: see `pointers`."""
+
+from __future__ import annotations
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.pointers import Integers, at, compiled, floats
+from symnum.solving.kernel.vectors import (
+    accumulate,
+    accumulate_two,
+    copy,
+    factor,
+    function,
+    refresh_jacobian,
+    solve,
+)  # fmt: skip
+
+__all__ = ["step"]
+
+
+@compiled
+def step(a: Integers) -> int:
+    """(M/(h gamma) - J) k_i = f(t + c_i h, u + sum_j A_ij k_j) + M sum_j C_ij k_j / h + h d_i df/dt.
+
+    v = u + sum_i m_i k_i, error = sum_i e_i k_i. Table: gamma, c (s), d (s), A (s, s), C (s, s), m (s),
+    e (s). The transformed form of Hairer and Wanner II, section IV.7: one solve a stage, no product with
+    J.
+    """
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    s = a[slot.STAGE_COUNT]
+    t = x[slot.T]
+    h = x[slot.H_STEP]
+    table = floats(a[slot.TABLE])
+    c = at(table, 1)
+    d = at(c, s)
+    first = at(d, s)
+    second = at(first, s * s)
+    m = at(second, s * s)
+    e = at(m, s)
+    u = floats(a[slot.U])
+    v = floats(a[slot.V])
+    y = floats(a[slot.Y])
+    z = floats(a[slot.Z])
+    gradient = floats(a[slot.GT])
+    error = floats(a[slot.ERROR])
+    mass = floats(a[slot.MASS])
+    rows = floats(a[slot.STAGES])
+    refresh_jacobian(a)
+    x[slot.SCALE] = 1.0 / (h * table[0])
+    status = factor(a, slot.W)
+    if status != slot.OK:
+        return status
+    for i in range(s):
+        k = at(rows, i * n)
+        if i == 0:
+            copy(n, floats(a[slot.F0]), k)
+        else:
+            copy(n, u, y)
+            for l in range(n):
+                z[l] = 0.0
+            accumulate_two(n, i, at(first, i * s), at(second, i * s), rows, y, z)
+            function(a, t + c[i] * h, y, k)
+            per_step = 1.0 / h
+            for l in range(n):
+                k[l] += mass[l] * z[l] * per_step
+        if a[slot.GRADIENT] != 0:
+            weight = h * d[i]
+            for l in range(n):
+                k[l] += weight * gradient[l]
+        solve(a, slot.W, a[slot.STAGES] + 8 * i * n)
+    copy(n, u, v)
+    accumulate(n, s, 1.0, m, rows, v)
+    for l in range(n):
+        error[l] = 0.0
+    accumulate(n, s, 1.0, e, rows, error)
+    a[slot.HAVE_F1] = 0
+    return slot.OK

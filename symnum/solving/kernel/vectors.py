@@ -1,0 +1,112 @@
+"""Sums of stage vectors, and what every step asks of the model. Kernel code: see `pointers`."""
+
+from __future__ import annotations
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.pointers import (
+    Floats,
+    Integers,
+    at,
+    call_kernel,
+    call_model,
+    compiled,
+    floats,
+    integers,
+)
+
+__all__ = ["accumulate", "accumulate_two", "copy", "factor", "function", "refresh_jacobian", "solve"]
+
+
+@compiled
+def copy(n: int, source: Floats, target: Floats) -> None:
+    for i in range(n):
+        target[i] = source[i]
+
+
+@compiled
+def accumulate(n: int, count: int, factor: float, weights: Floats, rows: Floats, out: Floats) -> None:
+    """out += factor sum_j weights[j] rows[j]; rows in pairs, since memory traffic is what costs here."""
+    j = 0
+    while j + 1 < count:
+        a = factor * weights[j]
+        b = factor * weights[j + 1]
+        p = at(rows, j * n)
+        q = at(rows, j * n + n)
+        for i in range(n):
+            out[i] += a * p[i] + b * q[i]
+        j += 2
+    if j < count:
+        a = factor * weights[j]
+        p = at(rows, j * n)
+        for i in range(n):
+            out[i] += a * p[i]
+
+
+@compiled
+def accumulate_two(
+    n: int, count: int, first: Floats, second: Floats, rows: Floats, out: Floats, other: Floats
+) -> None:
+    """out += sum_j first[j] rows[j] and other += sum_j second[j] rows[j]."""
+    j = 0
+    while j + 1 < count:
+        a = first[j]
+        b = first[j + 1]
+        c = second[j]
+        d = second[j + 1]
+        p = at(rows, j * n)
+        q = at(rows, j * n + n)
+        for i in range(n):
+            out[i] += a * p[i] + b * q[i]
+            other[i] += c * p[i] + d * q[i]
+        j += 2
+    if j < count:
+        a = first[j]
+        c = second[j]
+        p = at(rows, j * n)
+        for i in range(n):
+            out[i] += a * p[i]
+            other[i] += c * p[i]
+
+
+@compiled
+def function(a: Integers, t: float, u: Floats, out: Floats) -> None:
+    """out = f(t, u, p)."""
+    a[slot.RHS_CALLS] += 1
+    call_model(a[slot.RHS], t, out, u, floats(a[slot.P]), floats(a[slot.WORK]))
+
+
+@compiled
+def jacobian(a: Integers, t: float, u: Floats) -> None:
+    """J and df/dt at (t, u)."""
+    a[slot.JACOBIANS] += 1
+    p = floats(a[slot.P])
+    work = floats(a[slot.WORK])
+    call_model(a[slot.JACOBIAN], t, floats(a[slot.JACOBIAN_VALUES]), u, p, work)
+    if a[slot.GRADIENT] != 0:
+        call_model(a[slot.GRADIENT], t, floats(a[slot.GT]), u, p, work)
+
+
+@compiled
+def refresh_jacobian(a: Integers) -> None:
+    """J and df/dt at the accepted state, if they are not known."""
+    if a[slot.HAVE_JACOBIAN] == 0:
+        jacobian(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U]))
+        a[slot.HAVE_JACOBIAN] = 1
+
+
+@compiled
+def factor(a: Integers, system: int) -> int:
+    a[slot.FACTORIZATIONS] += 1
+    status = call_kernel(a[slot.FACTOR], integers(a[system]))
+    if status == slot.REPIVOT:
+        a[slot.REPIVOT_SYSTEM] = a[system]
+    return status
+
+
+@compiled
+def solve(a: Integers, system: int, right: int) -> None:
+    """Solve in place for the vector at address `right`."""
+    a[slot.SOLVES] += 1
+    s = integers(a[system])
+    s[slot.RIGHT] = right
+    call_kernel(a[slot.SOLVE], s)

@@ -1,0 +1,275 @@
+"""Methods as records that check themselves: coefficients, orders, stability, dense output, source.
+
+A record is made from published numbers. What else it states (order, order of the estimate, W-order,
+L-stability, stiff accuracy, order of the dense output) is checked against the numbers when it is made,
+so that a misprint cannot reach a solver. How it is laid out for the kernels is written in the step
+functions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from symnum.codegen.model_functions import FloatArray
+from symnum.errors import ModelError
+from symnum.solving.controller import INTEGRAL, PROPORTIONAL_INTEGRAL, Controller
+from symnum.solving.trees import order_defect
+
+__all__ = ["ExplicitTableau", "InvalidTableau", "Method", "RosenbrockTableau", "TaseTableau"]
+
+# Published coefficients carry 15 to 16 digits, and the conditions multiply a few of them.
+TOLERANCE = 1e-12
+
+
+class InvalidTableau(ModelError):
+    """The coefficients of a method contradict what is stated about it."""
+
+
+def _array(values: npt.ArrayLike) -> FloatArray:
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _square(rows: tuple[tuple[float, ...], ...], stages: int) -> FloatArray:
+    """A strictly lower triangular matrix from its rows, which may leave the zeros out."""
+    matrix = np.zeros((stages, stages))
+    for i, row in enumerate(rows):
+        matrix[i, : len(row)] = row
+    return _array(matrix)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Method(ABC):
+    """What every method states about itself.
+
+    order: on ODEs. embedded: order of the solution that the error estimate compares with. dense: order
+    of the dense output. dae: order on index-1 systems M u' = f, for both kinds of components; 0 if not
+    usable there. w: order with an arbitrary matrix in place of the Jacobian's differential rows; 0 where
+    there is no Jacobian.
+    """
+
+    name: str
+    order: int
+    embedded: int
+    dense: int
+    dae: int = 0
+    w: int = 0
+    l_stable: bool = False
+    stiffly_accurate: bool = False
+    cite: str
+
+    family: ClassVar[str]
+    controller: ClassVar[Controller]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    @abstractmethod
+    def stages(self) -> int:
+        """Number of stages, which is the number of evaluations of f in a step."""
+
+    @property
+    def sweeps(self) -> int:
+        """How often the linear system is solved in each stage."""
+        return 1
+
+    @property
+    def first_same_as_last(self) -> bool:
+        """Is the last stage f at the new state, so that the next step can use it?"""
+        return False
+
+    @abstractmethod
+    def table(self) -> FloatArray:
+        """The coefficients in the order that the family's step function reads."""
+
+    def dense_table(self) -> FloatArray | None:
+        """(2 or 3, stages): weights of the stages in the rows of `kernel.dense`; None: cubic Hermite."""
+        return None
+
+    def fail(self, what: str) -> InvalidTableau:
+        return InvalidTableau(f"{self.name}: {what}")
+
+    def check_order(self, b: FloatArray, alpha: FloatArray, gamma: FloatArray, bhat: FloatArray) -> None:
+        """Compare `order`, `embedded` and `w` with the coefficients."""
+        defect = order_defect(self.order, b, alpha, gamma)
+        if not defect < TOLERANCE:
+            raise self.fail(f"not of order {self.order}: an order condition is violated by {defect:.1e}")
+        if order_defect(self.order + 1, b, alpha, gamma) < TOLERANCE:
+            raise self.fail(f"of higher order than the {self.order} stated")
+        defect = order_defect(self.embedded, bhat, alpha, gamma)
+        if not defect < TOLERANCE:
+            raise self.fail(f"error estimate not of order {self.embedded}: violated by {defect:.1e}")
+        if self.w:
+            defect = order_defect(self.w, b, alpha, gamma, any_jacobian=True)
+            if not defect < TOLERANCE:
+                raise self.fail(f"not of order {self.w} with any matrix: violated by {defect:.1e}")
+
+    def check_stability(self, b: FloatArray, matrix: FloatArray) -> None:
+        """Compare `l_stable` with R(z) = 1 + z b (I - z B)^-1 1, on the imaginary axis and at infinity."""
+        if not self.l_stable:
+            return
+        ones = np.ones(len(b))
+        at_infinity = 1.0 - b @ np.linalg.solve(matrix, ones)
+        if not abs(at_infinity) < TOLERANCE:
+            raise self.fail(f"not L-stable: R at infinity is {at_infinity:.1e}")
+        z = 1j * np.logspace(-2, 4, 61)
+        systems = np.eye(len(b)) - z[:, None, None] * matrix
+        values = 1.0 + z * (np.linalg.solve(systems, ones[:, None].astype(complex))[:, :, 0] @ b)
+        if not np.max(np.abs(values)) < 1.0 + TOLERANCE:
+            raise self.fail(f"not A-stable: |R| reaches {np.max(np.abs(values))} on the imaginary axis")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExplicitTableau(Method):
+    """Explicit Runge-Kutta: k_i = f(t + c_i h, u + h sum_j a_ij k_j), v = u + h sum_i b_i k_i.
+
+    interpolant: rows r_i with b_i(theta) = sum_j r_ij theta^j, j = 1 to 4.
+    """
+
+    a: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
+    bhat: tuple[float, ...]
+    interpolant: tuple[tuple[float, ...], ...]
+
+    family = "explicit"
+    controller = PROPORTIONAL_INTEGRAL
+
+    @property
+    def stages(self) -> int:
+        return len(self.b)
+
+    @property
+    def first_same_as_last(self) -> bool:
+        return bool(np.array_equal(_square(self.a, self.stages)[-1], _array(self.b)))
+
+    def table(self) -> FloatArray:
+        a, b = _square(self.a, self.stages), _array(self.b)
+        c = a.sum(axis=1)
+        c[np.abs(c - 1.0) < TOLERANCE] = 1.0
+        return np.concatenate([c, a.ravel(), b, b - _array(self.bhat)])
+
+    def dense_table(self) -> FloatArray:
+        # sum_j q_j theta^j = theta sum_j q_j + theta (1 - theta) (k_1 + theta (k_2 + theta k_3))
+        q = _array(self.interpolant).T
+        return np.stack([-(q[1] + q[2] + q[3]), -(q[2] + q[3]), -q[3]])
+
+    def __post_init__(self) -> None:
+        a, b = _square(self.a, self.stages), _array(self.b)
+        zero = np.zeros_like(a)
+        self.check_order(b, a, zero, _array(self.bhat))
+        rows = _array(self.interpolant)
+        if not np.allclose(rows.sum(axis=1), b, rtol=0.0, atol=TOLERANCE):
+            raise self.fail("the dense output does not end at the new state")
+        for theta in (0.3, 0.8):
+            weights = rows @ theta ** np.arange(1.0, 5.0)
+            defect = order_defect(self.dense, weights, a, zero, theta=theta)
+            if not defect < TOLERANCE:
+                raise self.fail(f"dense output not of order {self.dense}: violated by {defect:.1e}")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RosenbrockTableau(Method):
+    """Rosenbrock and Rosenbrock-W methods in the transformed form of Hairer and Wanner II, IV.7.
+
+    (M/(h gamma) - J) k_i = f(t + c_i h, u + sum_j a_ij k_j) + M sum_j c_ij k_j / h + h d_i df/dt, v = u
+    + sum_i m_i k_i, error = sum_i e_i k_i; `coupling` are the c_ij, `interpolant` the rows of
+    `kernel.dense`.
+    """
+
+    gamma: float
+    a: tuple[tuple[float, ...], ...]
+    coupling: tuple[tuple[float, ...], ...]
+    c: tuple[float, ...]
+    d: tuple[float, ...]
+    m: tuple[float, ...]
+    e: tuple[float, ...]
+    interpolant: tuple[tuple[float, ...], ...] = ()
+
+    family = "rosenbrock"
+    controller = INTEGRAL
+
+    @property
+    def stages(self) -> int:
+        return len(self.m)
+
+    def table(self) -> FloatArray:
+        s = self.stages
+        a, coupling = _square(self.a, s), _square(self.coupling, s)
+        return np.concatenate([[self.gamma], self.c, self.d, a.ravel(), coupling.ravel(), self.m, self.e])
+
+    def dense_table(self) -> FloatArray | None:
+        return _array(self.interpolant) if self.interpolant else None
+
+    def __post_init__(self) -> None:
+        s = self.stages
+        a, coupling, m = _square(self.a, s), _square(self.coupling, s), _array(self.m)
+        gamma = _array(np.linalg.inv(np.eye(s) / self.gamma - coupling))
+        alpha, b = _array(a @ gamma), _array(m @ gamma)
+        for name, stated, found in (("c", self.c, alpha.sum(axis=1)), ("d", self.d, gamma.sum(axis=1))):
+            if not np.allclose(stated, found, rtol=0.0, atol=TOLERANCE):
+                raise self.fail(f"{name} is not the row sum of its coefficients")
+        self.check_order(b, alpha, gamma, _array((m - _array(self.e)) @ gamma))
+        self.check_stability(b, alpha + gamma)
+        accurate = np.allclose((alpha + gamma)[-1], b, rtol=0.0, atol=TOLERANCE) and abs(self.c[-1] - 1) < TOLERANCE
+        if accurate != self.stiffly_accurate:
+            raise self.fail(f"stiff accuracy is {accurate}, not {self.stiffly_accurate}")
+        if self.dae > 2 and not abs(b @ np.linalg.solve(alpha + gamma, alpha.sum(axis=1) ** 2) - 1.0) < TOLERANCE:
+            raise self.fail(f"not of order {self.dae} on index-1 systems")
+        rows = _array(self.interpolant)
+        for theta in (0.3, 0.8) if self.interpolant else ():
+            inner = theta ** np.arange(len(rows)) @ rows
+            weights = _array((theta * m + theta * (1.0 - theta) * inner) @ gamma)
+            defect = order_defect(self.dense, weights, alpha, gamma, theta=theta)
+            if not defect < TOLERANCE:
+                raise self.fail(f"dense output not of order {self.dense}: violated by {defect:.1e}")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TaseTableau(Method):
+    """Modified singly RK-TASE: an explicit method (a, b) whose slopes are filtered by X = (M - h alpha J)^-1.
+
+    K_i = sum_j beta_ij X^j f(u + h sum_l a_il K_l), written out in `kernel.step_tase`; v = u + h sum_i
+    b_i K_i, error = h sum_ij err_ij k_ij. Calvo, Montijano and Randez (arXiv:2407.01785) proposed the
+    class.
+    """
+
+    alpha: float
+    a: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
+    beta: tuple[tuple[float, ...], ...]
+    err: tuple[tuple[float, ...], ...]
+
+    family = "tase"
+    controller = INTEGRAL
+
+    @property
+    def stages(self) -> int:
+        return len(self.b)
+
+    @property
+    def sweeps(self) -> int:
+        return len(self.beta[0])
+
+    def table(self) -> FloatArray:
+        a = _square(self.a, self.stages)
+        beta, err = _array(self.beta), _array(self.err)
+        return np.concatenate([[self.alpha], a.sum(axis=1), a.ravel(), self.b, beta.ravel(), err.ravel()])
+
+    def __post_init__(self) -> None:
+        # The same method as a W-method with one stage for every solve (i, j).
+        s, q = self.stages, self.sweeps
+        a, beta = _square(self.a, s), _array(self.beta)
+        alpha = np.repeat((a[:, :, None] * beta[None, :, :]).reshape(s, s * q), q, axis=0)
+        gamma = _array(np.kron(np.eye(s), self.alpha * np.tri(q)))
+        b = (_array(self.b)[:, None] * beta).ravel()
+        self.check_order(b, alpha, gamma, b - _array(self.err).ravel())
+        self.check_stability(b, alpha + gamma)
+        if self.dae > 1 and not abs(b @ np.linalg.solve(alpha + gamma, alpha.sum(axis=1) ** 2) - 1.0) < TOLERANCE:
+            raise self.fail(f"not of order {self.dae} on index-1 systems")
