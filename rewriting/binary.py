@@ -32,7 +32,8 @@ class BinaryNode(NamedTuple):
 class Binary:
     """Expressions in binary form, shared nodes once.
 
-    ``nodes`` in order, arguments first; ``roots`` node numbers; ``leaves`` the expression behind each ``Leaf``;
+    ``nodes`` in order, arguments first; ``roots`` node numbers; ``leaves`` the expression behind each
+    ``Leaf``;
     ``free`` the node numbers that depend on free leaves and numbers only.
     """
 
@@ -89,7 +90,8 @@ class Binary:
         hoisted: list[tuple[int, bool]] = []
         moving: list[tuple[int, bool]] = []
         if constant:
-            hoisted.append((self._number(abs(constant) / Fraction(scale) if scale != 1 else abs(constant)), constant < 0))
+            size = abs(constant) if scale == 1 else abs(constant) / Fraction(scale)
+            hoisted.append((self._number(size), constant < 0))
         for term, coefficient in zip(expr.args, coefficients, strict=True):
             size = abs(coefficient)
             value = self._of[term]
@@ -108,7 +110,8 @@ class Binary:
         if len(parts) == 1:
             return parts[0]
         half = (len(parts) + 1) // 2
-        (left, minus_left), (right, minus_right) = self._balanced_sum(parts[:half]), self._balanced_sum(parts[half:])
+        left, minus_left = self._balanced_sum(parts[:half])
+        right, minus_right = self._balanced_sum(parts[half:])
         if minus_left == minus_right:
             return self._node("Add", left, right), minus_left
         if minus_left:
@@ -137,7 +140,8 @@ class Binary:
         if len(factors) == 1:
             return factors[0]
         half = (len(factors) + 1) // 2
-        return self._node("Mul", self._balanced_product(factors[:half]), self._balanced_product(factors[half:]))
+        left, right = self._balanced_product(factors[:half]), self._balanced_product(factors[half:])
+        return self._node("Mul", left, right)
 
     def _power(self, base: int, exponent: Rational) -> int:
         if exponent == 1:
@@ -146,7 +150,8 @@ class Binary:
             if exponent.denominator != 2:
                 return self._node("pow", base, self._number(exponent))
             root = self._node("Sqrt", base)
-            return root if exponent == HALF else self._node("Mul", self._power(base, exponent.numerator // 2), root)
+            whole = exponent.numerator // 2
+            return self._node("Mul", self._power(base, whole), root) if whole else root
         if exponent % 2:
             return self._node("Mul", self._power(base, exponent - 1), base)
         half = self._power(base, exponent // 2)
@@ -156,7 +161,8 @@ class Binary:
 Scaled = tuple[Expr, Rational]
 """An expression and the number it is to be multiplied by.
 
-Numbers distribute over sums, so ``-(a - b)`` as an expression of its own is ``b - a``, which shares nothing with
+Numbers distribute over sums, so ``-(a - b)`` as an expression of its own is ``b - a``, which shares nothing
+with
 ``a - b``. As long as numbers travel beside the expression, the sum stays the same object.
 """
 

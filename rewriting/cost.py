@@ -1,7 +1,7 @@
 """What a set of expressions costs to evaluate as the emitters spell it.
 
-The unit is one double addition (table: `operators.OPERATORS`). All roots count together and a shared node counts
-once. Beyond `walk.cost` this knows two things that decide between equal formulas:
+The unit is one double addition (table: `operators.OPERATORS`). All roots count together and a shared node
+counts once. Beyond `walk.cost` this knows two things that decide between equal formulas:
 
 * a subexpression of ``free`` leaves only (parameters) is hoisted: it is computed once per change of the
   parameters, and so are the free terms of a sum and the free factors of a product, as one value;
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from symnum.rewriting.expr import Expr, Rational
-from symnum.rewriting.operators import OPERATORS
+from symnum.rewriting.operators import HALF, OPERATORS
 from symnum.rewriting.walk import is_leaf, postorder
 
 HOISTED = 0.01
@@ -25,15 +25,24 @@ DIVISION = 4.0
 SQUARE_ROOT = 5.0
 
 
+_Power = tuple[int, Rational]  # (key of the base, exponent)
+
+
 def dag_cost(roots: Iterable[Expr], free: Iterable[Expr] = ()) -> float:
     """Cost of evaluating all roots together, in additions; ``free`` leaves are parameters."""
-    fixed = free_nodes(tuple(roots := tuple(roots)), free)
+    wanted = tuple(roots)
+    fixed = free_nodes(wanted, free)
+    nothing: set[Expr] = set()
     total = 0.0
-    powers: set[tuple[int, Rational]] = set()
-    for expr in postorder(roots):
+    powers: set[_Power] = set()
+    prepared: set[_Power] = set()
+    for expr in postorder(wanted):
         if is_leaf(expr) or expr.op == "number":
             continue
-        total += node_cost(expr, fixed, powers) if expr not in fixed else HOISTED * node_cost(expr, set(), set())
+        if expr in fixed:
+            total += HOISTED * node_cost(expr, nothing, prepared)
+        else:
+            total += node_cost(expr, fixed, powers)
     return total
 
 
@@ -49,8 +58,9 @@ def free_nodes(roots: tuple[Expr, ...], free: Iterable[Expr]) -> set[Expr]:
     return fixed
 
 
-def node_cost(expr: Expr, fixed: set[Expr], powers: set[tuple[int, Rational]]) -> float:
-    """Cost of one node, its arguments given. ``powers`` collects the (base key, exponent) already paid for."""
+def node_cost(expr: Expr, fixed: set[Expr], powers: set[_Power]) -> float:
+    """Cost of one node, its arguments given. ``powers`` collects the (base key, exponent) already paid
+    for."""
     if expr.op == "+":
         return _sum_cost(expr, fixed)
     if expr.op == "*":
@@ -61,20 +71,16 @@ def node_cost(expr: Expr, fixed: set[Expr], powers: set[tuple[int, Rational]]) -
 
 def _sum_cost(expr: Expr, fixed: set[Expr]) -> float:
     constant, coefficients = expr.data
-    moving = [abs(c) for a, c in zip(expr.args, coefficients, strict=True) if a not in fixed]
-    hoisted = len(moving) < len(coefficients)
-    sizes = set(moving)
-    if len(sizes) == 1 and not constant and not hoisted:
-        scalings = 0 if sizes == {1} else 1  # c*x + c*y is spelled c*(x + y)
-    else:
-        scalings = sum(size != 1 for size in moving)
-    additions = len(moving) - 1 + (hoisted or bool(constant))
-    # -x - y has no term to subtract from
-    negation = sizes == {1} and not hoisted and constant <= 0 and max(coefficients) < 0
+    sizes = [abs(c) for a, c in zip(expr.args, coefficients, strict=True) if a not in fixed]
+    hoisted = len(sizes) < len(coefficients)
+    scalings = len(set(sizes) - {1})  # a*c + b*c is spelled (a + b)*c
+    additions = len(sizes) - 1 + (hoisted or bool(constant))
+    # -x - y has no term to subtract from; in -2*x the sign goes into the number
+    negation = not scalings and not hoisted and constant <= 0 and max(coefficients) < 0
     return ADDITION * additions + MULTIPLICATION * scalings + (NEGATION if negation else 0.0)
 
 
-def _product_cost(expr: Expr, fixed: set[Expr], powers: set[tuple[int, Rational]]) -> float:
+def _product_cost(expr: Expr, fixed: set[Expr], powers: set[_Power]) -> float:
     above = below = 0
     hoisted = False
     total = 0.0
@@ -86,20 +92,24 @@ def _product_cost(expr: Expr, fixed: set[Expr], powers: set[tuple[int, Rational]
             above += 1
         else:
             below += 1
-        size = abs(exponent)
-        if size != 1 and (base.key, size) not in powers:
-            powers.add((base.key, size))
-            total += power_cost(size)
+        total += _power_cost(base.key, abs(exponent), powers)
     above += hoisted
     total += MULTIPLICATION * (max(above - 1, 0) + max(below - 1, 0))
     return total + (DIVISION if below else 0.0)
 
 
-def power_cost(exponent: Rational) -> float:
-    """Cost of ``x ** exponent`` for a positive rational exponent: squarings, square roots, or the library's pow."""
+def _power_cost(base: int, exponent: Rational, powers: set[_Power]) -> float:
+    """``x ** exponent`` for a positive exponent: squarings, square roots, or the library's pow."""
+    if exponent == 1 or (base, exponent) in powers:
+        return 0.0
+    powers.add((base, exponent))
     if isinstance(exponent, Fraction):
         if exponent.denominator != 2:
             return OPERATORS["pow"].cost
+        root = _power_cost(base, HALF, powers) if exponent != HALF else SQUARE_ROOT
         whole = exponent.numerator // 2
-        return SQUARE_ROOT + (MULTIPLICATION + power_cost(whole) if whole else 0.0)
-    return MULTIPLICATION * (exponent.bit_length() - 1 + exponent.bit_count() - 1)
+        return root + (MULTIPLICATION + _power_cost(base, whole, powers) if whole else 0.0)
+    highest = 1 << (exponent.bit_length() - 1)
+    if exponent == highest:
+        return MULTIPLICATION + _power_cost(base, exponent // 2, powers)
+    return MULTIPLICATION + sum(_power_cost(base, part, powers) for part in (highest, exponent - highest))

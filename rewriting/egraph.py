@@ -1,16 +1,17 @@
 """Everything that touches egglog: rules as program text, bulk loading, bounded saturation, reading back.
 
-Expressions enter as tables, one tab-separated file per operator, and leave through ``freeze()``; both are orders of
-magnitude faster than building terms through the high-level interface. egglog saturates and nothing else: cost
-and extraction are ours (`symnum.rewriting.extract`).
+Expressions enter as tables, one tab-separated file per operator, and leave through ``freeze()``; both are
+orders of magnitude faster than building terms through the high-level interface. egglog saturates and nothing
+else: cost and extraction are ours (`symnum.rewriting.extract`).
 
-egglog can stop neither on time nor on size inside a query, and its Rust core panics past ``except Exception``.
-So iterations are run one at a time, each is refused when the last one grew or lasted too much, and every
-failure becomes `EGraphFailed`, after which the prepared graph is thrown away.
+egglog can stop neither on time nor on size inside a query, and its Rust core panics past ``except
+Exception``. So iterations are run one at a time, each is refused when the last one grew or lasted too much,
+and every failure becomes `EGraphFailed`, after which the prepared graph is thrown away.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +25,8 @@ from typing import Any, NamedTuple
 from symnum.rewriting.binary import ARITY, COMMUTATIVE, Binary, BinaryNode
 from symnum.rewriting.expr import Expr, Rational
 from symnum.rewriting.operators import OPERATORS
-from symnum.rewriting.rules import Level, RuleSet, rule_sets
-from symnum.rewriting.rules.rule import LEVELS, Rule
+from symnum.rewriting.rules import rule_sets
+from symnum.rewriting.rules.rule import LEVELS, Level, Rule, RuleSet
 
 
 class EGraphFailed(Exception):
@@ -56,8 +57,8 @@ class Classes:
 
 
 # ---- the program ----------------------------------------------------------------------------------
-# Rules of the binary form. What they do, the canonical form of expressions does by itself; here it has to be said.
-# The names x, y, z match any class, m and n rational numbers.
+# Rules of the binary form. What they do, the canonical form of expressions does by itself; here it has to be
+# said. The names x, y, z match any class, m and n rational numbers.
 _EXACT = """
 (rewrite (Neg (Neg x)) x)
 (rewrite (Neg (Num n)) (Num (- (bigrat (bigint 0) (bigint 1)) n)))
@@ -75,7 +76,8 @@ _EXACT = """
   :when ((< n (bigrat (bigint 0) (bigint 1)))))
 (rewrite (Add (Num m) (Num n)) (Num (+ m n)))
 (rewrite (Mul (Num m) (Num n)) (Num (* m n)))
-(rewrite (Inv (Num n)) (Num (/ (bigrat (bigint 1) (bigint 1)) n)) :when ((!= n (bigrat (bigint 0) (bigint 1)))))
+(rewrite (Inv (Num n)) (Num (/ (bigrat (bigint 1) (bigint 1)) n))
+  :when ((!= n (bigrat (bigint 0) (bigint 1)))))
 """
 
 _REAL = """
@@ -97,8 +99,8 @@ _REAL = """
 (rewrite (Add x (Add p y)) (Add p (Add x y)) :when ((free p)))
 """
 
-# Facts about real values. Nothing is concluded from a division or a root being there: it may stand in a branch
-# that is never taken. Unconditional divisions are told from outside, see `_nonzero_seeds`.
+# Facts about real values. Nothing is concluded from a division or a root being there: it may stand in a
+# branch that is never taken. Unconditional divisions are told from outside, see `_nonzero_seeds`.
 _FACTS = """
 (rule ((= x (Num n)) (> n (bigrat (bigint 0) (bigint 1)))) ((positive x)))
 (rule ((= x (Num n)) (< n (bigrat (bigint 0) (bigint 1)))) ((nonzero x)))
@@ -167,7 +169,8 @@ def program_text(sets: tuple[RuleSet, ...], *, exact: bool) -> str:
     lines += [f"(relation {fact} (M))" for fact in (*_SEEDED, "positive", "nonnegative")]
     lines += ["(ruleset load)", "(ruleset facts)", "(ruleset rules)"]
     lines += ["(relation in_Num (i64 String String))", "(relation in_Leaf (i64 i64))"]
-    lines.append("(rule ((in_Num i p q)) ((union (E i) (Num (bigrat (from-string p) (from-string q))))) :ruleset load)")
+    number = "(Num (bigrat (from-string p) (from-string q)))"
+    lines.append(f"(rule ((in_Num i p q)) ((union (E i) {number})) :ruleset load)")
     lines.append("(rule ((in_Leaf i k)) ((union (E i) (Leaf k))) :ruleset load)")
     for op, arity in ARITY.items():
         args = [f"a{k}" for k in range(arity)]
@@ -207,11 +210,15 @@ def _level_text(level: Level) -> str:
 
 # ---- a prepared graph -----------------------------------------------------------------------------
 class Session:
-    """One egglog graph with its rules loaded, used for one problem after the other by ``(push)`` and ``(pop)``."""
+    """One egglog graph with its rules loaded, used for one problem after the other by ``(push)`` and
+    ``(pop)``."""
 
     def __init__(self, program: str) -> None:
         from egglog import bindings
 
+        chatty = logging.getLogger("egglog")  # it reports every command at level INFO
+        if chatty.level == logging.NOTSET:
+            chatty.setLevel(logging.WARNING)
         self._folder = TemporaryDirectory(prefix="symnum-egraph-")
         self._graph = bindings.EGraph(fact_directory=self._folder.name)
         self._commands: dict[str, Any] = {}
@@ -236,13 +243,10 @@ class Session:
                 row = "\t".join(map(str, (number, *node.args)))
             tables.setdefault(_name(node.op), []).append(row)
         leaf_rows = [str(i) for i in sorted(binary.free) if binary.nodes[i].op == "Leaf"]
-        for name, rows in (
-            ("free", leaf_rows),
-            ("nonzero", [str(i) for i in sorted(nonzero)]),
-            ("same_class", [f"{i}\t{j}" for i, j in same]),
-        ):
-            if rows:
-                tables[name] = rows
+        tables["free"] = leaf_rows
+        tables["nonzero"] = [str(i) for i in sorted(nonzero)]
+        tables["same_class"] = [f"{i}\t{j}" for i, j in same]
+        tables = {name: rows for name, rows in tables.items() if rows}
         for name, rows in tables.items():
             Path(self._folder.name, f"{name}.tsv").write_text("\n".join(rows))
         self.run(" ".join(f'(input in_{name} "{name}.tsv")' for name in sorted(tables)))
@@ -296,7 +300,8 @@ class Session:
         free = [False] * len(members)
         for row in functions["free"].rows:
             free[class_of(row.inputs[0])] = True
-        return Classes(tuple(nodes), tuple(map(tuple, members)), tuple(entry[root] for root in roots), tuple(free))
+        wanted = tuple(entry[root] for root in roots)
+        return Classes(tuple(nodes), tuple(map(tuple, members)), wanted, tuple(free))
 
 
 def _whole(value: Fraction) -> Rational:
@@ -314,7 +319,8 @@ def saturate(
     same: tuple[tuple[int, int], ...] = (),
     checkpoints: Callable[[int], bool] = lambda iteration: True,
 ) -> Iterator[Classes]:
-    """Saturate step by step; yield the graph after the iterations for which ``checkpoints`` is true, and at the end.
+    """Saturate step by step; yield the graph after the iterations for which ``checkpoints`` is true, and at
+    the end.
 
     ``same`` are pairs of nodes known to be equal. Raises EGraphFailed when egglog does.
     """

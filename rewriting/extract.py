@@ -1,9 +1,9 @@
 """Choosing from an e-graph: one e-node per class, all roots together, shared nodes paid once.
 
 The best choice with sharing (DAG cost) is a hard problem, and the obvious approximation, the best *tree*, is
-worse than no rewriting at all where much is shared: it never sees that ``sin(d_i)`` serves many differences. So
-the tree problem is solved several times with the cost of a class divided by a power of the number of its users,
-each solution teaches the next how much is really shared, and a local search with reference counts
+worse than no rewriting at all where much is shared: it never sees that ``sin(d_i)`` serves many differences.
+So the tree problem is solved several times with the cost of a class divided by a power of the number of its
+users, each solution teaches the next how much is really shared, and a local search with reference counts
 finishes. Exact solutions of small problems (integer programming) were at most 1 % better.
 """
 
@@ -105,7 +105,8 @@ class Extractor:
                     return
 
     def _cheapest_trees(self, weight: Sequence[float]) -> dict[int, int]:
-        """Knuth's generalization of Dijkstra's algorithm; never cyclic, for a class waits for its arguments."""
+        """Knuth's generalization of Dijkstra's algorithm; never cyclic, for a class waits for its
+        arguments."""
         missing = [len(args) for args in self.args]
         total = list(self.cost)
         best: dict[int, int] = {}

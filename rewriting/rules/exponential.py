@@ -1,6 +1,7 @@
 """Exponentials and logarithms.
 
-One way only. ``exp(a)*exp(b) -> exp(a + b)`` loses an overflow; the other way would trade a number for inf/inf.
+One way only. ``exp(a)*exp(b) -> exp(a + b)`` loses an overflow; the other way would trade a number for
+inf/inf.
 """
 
 from __future__ import annotations

@@ -83,7 +83,9 @@ def rule(left: Expr, right: Expr, *, assume: Assumption | tuple[Assumption, ...]
     return Rule(left, right, assumptions)
 
 
-def both_ways(left: Expr, right: Expr, *, assume: Assumption | tuple[Assumption, ...] = ()) -> tuple[Rule, Rule]:
+def both_ways(
+    left: Expr, right: Expr, *, assume: Assumption | tuple[Assumption, ...] = ()
+) -> tuple[Rule, Rule]:
     """``left -> right`` and ``right -> left`` under the same assumptions."""
     return rule(left, right, assume=assume), rule(right, left, assume=assume)
 

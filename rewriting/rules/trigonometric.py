@@ -1,7 +1,7 @@
 """Sine, cosine and tangent.
 
-Splitting the angle of a difference is what makes networks cheap: ``sin(d_i - d_j)`` over all pairs of n angles
-needs the sine and cosine of n angles instead of n*(n - 1) differences. The absolute error stays at one
+Splitting the angle of a difference is what makes networks cheap: ``sin(d_i - d_j)`` over all pairs of n
+angles needs the sine and cosine of n angles instead of n*(n - 1) differences. The absolute error stays at one
 rounding, but for d_i close to d_j the relative error does not: at level ``strict`` nothing is split.
 """
 
@@ -27,7 +27,7 @@ PARITY = RuleSet(
 TRIGONOMETRIC = RuleSet(
     "trigonometric",
     level="default",
-    valid_over="reals; the absolute error stays at one rounding of the largest term, the relative one may grow",
+    valid_over="reals; absolute errors stay at one rounding of the largest term, relative ones grow",
     rules=(
         rule(sin(a + b), sin(a) * cos(b) + cos(a) * sin(b)),
         rule(cos(a + b), cos(a) * cos(b) - sin(a) * sin(b)),

@@ -1,0 +1,111 @@
+"""Whether rewriting can win anything: a cheap look at the structure before the e-graph is started.
+
+Most equations are sums of products that the canonical form has already brought together; importing and
+running a rewriter for them would cost a thousand times what it finds, which is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from symnum.rewriting.expr import ONE, Expr, Rational
+from symnum.rewriting.operators import HALF
+from symnum.rewriting.walk import postorder
+
+_TRIGONOMETRIC = frozenset({"sin", "cos", "tan"})
+
+
+def worth_rewriting(roots: Iterable[Expr]) -> bool:
+    """False when none of these is present, so that no rule set of ours can lower the cost:
+
+    * two terms of a sum with a common factor or denominator, or 1 - x**2 and the like below a denominator;
+    * two sums that differ by a number as factor, such as x - y and y - x;
+    * two trigonometric functions of sums, a squared one, or several functions of the same angle with a
+    tangent
+      or a quotient;
+    * two exponentials, or an exponential beside a logarithm;
+    * roots of squares, products of roots, absolute values;
+    * two ``ifelse`` with the same condition, one with a common factor, or one with ``not``.
+    """
+    angles_of_sums = exponentials = logarithms = 0
+    sums: set[tuple[tuple[Expr, Rational], ...]] = set()
+    conditions: set[Expr] = set()
+    functions: dict[Expr, set[str]] = {}
+    for expr in postorder(roots):
+        if expr.op == "+":
+            if _shares_factor(expr):
+                return True
+            shape = _without_scale(expr)
+            if shape in sums:
+                return True
+            sums.add(shape)
+        elif expr.op == "*":
+            if _has_related_factors(expr):
+                return True
+        elif expr.op in _TRIGONOMETRIC:
+            angle = expr.args[0]
+            angles_of_sums += angle.op == "+"
+            found = functions.setdefault(angle, set())
+            found.add(expr.op)
+            if angles_of_sums > 1 or ("tan" in found and len(found) > 1):
+                return True
+        elif expr.op == "exp":
+            exponentials += 1
+        elif expr.op == "log":
+            logarithms += 1
+        elif expr.op == "abs":
+            return True
+        elif expr.op == "ifelse":
+            condition, then, otherwise = expr.args
+            if condition in conditions or condition.op == "not" or set(_bases(then)) & set(_bases(otherwise)):
+                return True
+            conditions.add(condition)
+        if exponentials > 1 or (exponentials and logarithms):
+            return True
+    return False
+
+
+def _bases(expr: Expr) -> list[Expr]:
+    return [base for base, _ in expr.factors() if base.op != "number"]
+
+
+def _shares_factor(expr: Expr) -> bool:
+    """Two terms with a common factor; also the difference of a square and one, which may cancel."""
+    seen: set[tuple[Expr, bool]] = set()
+    for term, _ in expr.terms():
+        for base, exponent in term.factors():
+            factor = (base, exponent > 0)
+            if factor in seen:
+                return True
+            seen.add(factor)
+    return False
+
+
+def _without_scale(expr: Expr) -> tuple[tuple[Expr, Rational], ...]:
+    """The sum divided by its first coefficient: x - y and y - x, x + y and 2*x + 2*y are the same."""
+    constant, coefficients = expr.data
+    if len(coefficients) == 1 and not constant:
+        return ((expr, 1),)  # a number times one term shares nothing but the term, which is a node already
+    scale = coefficients[0] if abs(coefficients[0]) == 1 else Fraction(1) / coefficients[0]
+    scaled = [(a, scale * c) for a, c in zip(expr.args, coefficients, strict=True)]
+    return ((ONE, scale * constant), *scaled)
+
+
+def _has_related_factors(expr: Expr) -> bool:
+    roots = 0
+    quotients: set[str] = set()
+    above = below = False
+    for base, exponent in expr.factors():
+        if isinstance(exponent, int):
+            if base.op in _TRIGONOMETRIC:
+                if exponent not in (1, -1):
+                    return True
+                quotients.add(f"{base.op}{exponent}")
+            above = above or (base.op == "+" and exponent > 0)
+            below = below or (base.op == "+" and exponent < 0)
+        else:
+            roots += abs(exponent) % 1 == HALF
+            if base.op == "*" and any(isinstance(e, int) and e % 2 == 0 for _, e in base.factors()):
+                return True
+    return roots > 1 or (above and below) or {"sin1", "cos-1"} <= quotients

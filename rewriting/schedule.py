@@ -1,0 +1,200 @@
+"""``simplify``: cheaper expressions with the same values.
+
+The stages, each of which keeps what the one before it found: canonical form (expressions always have it) ->
+a look whether anything can be won -> factoring of wide sums -> e-graph -> extraction over all roots together
+-> numerical check. Whatever fails, runs out of its budget or does not pay leaves the expressions as they came
+in.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from symnum.errors import ModelError
+from symnum.rewriting.binary import Binary, raised
+from symnum.rewriting.cost import dag_cost
+from symnum.rewriting.equation import Equation
+from symnum.rewriting.expr import Expr, as_expr
+from symnum.rewriting.factor import factored
+from symnum.rewriting.opportunity import worth_rewriting
+from symnum.rewriting.rules.rule import LEVELS, Level
+from symnum.rewriting.verify import mismatch
+
+T = TypeVar("T")
+Expressions = tuple[Expr, ...]
+
+_LOG = logging.getLogger("symnum")
+
+GROUP_COST = 3000.0
+"""Roots are rewritten together up to this cost; beyond it, in groups."""
+
+
+def simplify(
+    exprs: T, level: str = "default", *, free: Iterable[Expr] = (), budget: float = 2.0, nodes: int = 12_000
+) -> T:
+    """The same structure with expressions of the same value that cost less to evaluate.
+
+    exprs: an expression or equation, a SymPy expression or matrix, nested lists or tuples of these, or a
+        system. All are rewritten together, so that they share what they can. SymPy objects come back as
+        expressions.
+    level: ``strict`` uses only identities that hold for doubles, operation by operation (signs, absolute
+        values, selections); ``default`` also factors, expands and splits angles; ``fast`` also merges
+        exponentials and logarithms, which may move overflows.
+    free: leaves (parameters) whose subexpressions are computed outside of the evaluation, hence cost nothing.
+    budget: seconds, for all of it together. nodes: size of the largest e-graph.
+
+    The result never costs more than the input (`cost.dag_cost`) and agrees with it at random points; where
+    nothing better is found it is the input. Raises ModelError for an unknown level, TypeError for what is no
+    expression.
+    """
+    chosen = next((known for known in LEVELS if known == level), None)
+    if chosen is None:
+        raise ModelError(f"simplify: there is no level {level!r}. Choose one of {', '.join(LEVELS)}.")
+    found: dict[Expr, None] = {}
+
+    def collect(expr: Expr) -> Expr:
+        found.setdefault(expr)
+        return expr
+
+    collected = _mapped(exprs, collect)
+    roots = tuple(found)
+    cheaper = _rewritten(roots, chosen, tuple(free), budget, nodes)
+    if cheaper is roots:
+        return collected  # type: ignore[no-any-return]
+    table = dict(zip(roots, cheaper, strict=True))
+    return _mapped(collected, table.__getitem__)  # type: ignore[no-any-return]
+
+
+def _mapped(value: Any, function: Callable[[Expr], Expr]) -> Any:
+    """The same structure with the function applied to every expression in it."""
+    if isinstance(value, Expr):
+        return function(value)
+    if isinstance(value, Equation):
+        return Equation(function(value.lhs), function(value.rhs))
+    if isinstance(value, list):
+        return [_mapped(item, function) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_mapped(item, function) for item in value)
+    if hasattr(value, "map_expressions"):  # a system, from a room above this one
+        return value.map_expressions(function)
+    if hasattr(value, "tolist") and getattr(value, "shape", None):  # a matrix of SymPy or NumPy
+        return _mapped(value.tolist(), function)
+    return function(as_expr(value))
+
+
+def _rewritten(
+    roots: Expressions, level: Level, free: tuple[Expr, ...], budget: float, nodes: int
+) -> Expressions:
+    """The roots themselves (the same object) when nothing better was found."""
+    if not worth_rewriting(roots):
+        return roots
+    deadline = time.perf_counter() + budget
+    start = [roots] if level == "strict" else [roots, *_if_new(factored(roots), roots)]
+    # The whole counts: what is cheaper for one group alone may be dearer for all.
+    best = min(start, key=lambda candidate: dag_cost(candidate, free))
+    if not _holds(roots, best):
+        best, start = roots, [roots]
+    groups = _groups(roots)
+    for number, group in enumerate(groups):
+        remaining = deadline - time.perf_counter()
+        if remaining <= 0:
+            _LOG.info("simplify: out of time after %d of %d groups of expressions", number, len(groups))
+            break
+        share = remaining / (len(groups) - number)
+        forms = [tuple(form[k] for k in group) for form in start]
+        best = _improved(roots, best, group, forms, level, free, share, nodes)
+    return roots if dag_cost(best, free) >= dag_cost(roots, free) else best
+
+
+def _if_new(candidate: Expressions, roots: Expressions) -> list[Expressions]:
+    return [] if all(a is b for a, b in zip(candidate, roots, strict=True)) else [candidate]
+
+
+def _groups(roots: Expressions) -> list[list[int]]:
+    """Positions of the roots that are rewritten together, neighbours first."""
+    groups: list[list[int]] = [[]]
+    size = 0.0
+    for k, root in enumerate(roots):
+        cost = dag_cost((root,))
+        if groups[-1] and size + cost > GROUP_COST:
+            groups.append([])
+            size = 0.0
+        groups[-1].append(k)
+        size += cost
+    return groups
+
+
+def _improved(
+    roots: Expressions,
+    best: Expressions,
+    group: list[int],
+    forms: Sequence[Expressions],
+    level: Level,
+    free: tuple[Expr, ...],
+    seconds: float,
+    nodes: int,
+) -> Expressions:
+    """``best`` with the group's positions replaced by the cheapest that the e-graph finds and the check
+    accepts."""
+
+    def whole(part: Expressions) -> Expressions:
+        merged = list(best)
+        for k, expr in zip(group, part, strict=True):
+            merged[k] = expr
+        return tuple(merged)
+
+    candidates = [whole(part) for part in _candidates(forms, level, free, seconds, nodes)]
+    costs = [dag_cost(candidate, free) for candidate in candidates]
+    limit = dag_cost(best, free)
+    for cost, candidate in sorted(zip(costs, candidates, strict=True), key=lambda pair: pair[0]):
+        if cost >= limit - 1e-9:
+            break
+        if _holds(roots, candidate):
+            return candidate
+    return best
+
+
+def _candidates(
+    forms: Sequence[Expressions], level: Level, free: tuple[Expr, ...], seconds: float, nodes: int
+) -> list[Expressions]:
+    """What the e-graph makes of several equal forms of the same expressions; nothing where it fails."""
+    from symnum.rewriting.egraph import EGraphFailed, Limits, saturate
+    from symnum.rewriting.extract import selections
+
+    count = len(forms[0])
+    binary = Binary([expr for form in forms for expr in form], free)
+    if len(binary.nodes) * 2 > nodes:
+        _LOG.info("simplify: %d operations are too many for the e-graph", len(binary.nodes))
+        return []
+    same = tuple((binary.roots[k % count], root) for k, root in enumerate(binary.roots[count:]))
+    end = time.perf_counter() + seconds
+    candidates: list[Expressions] = []
+    known: set[Expressions] = set()
+    try:
+        # More iterations are not always better for a heuristic extraction, so it is tried on the way too.
+        graphs = saturate(
+            binary, level, Limits(seconds / 3, nodes), same=same, checkpoints=lambda i: i in (2, 4)
+        )
+        for classes in graphs:
+            for selection in selections(classes, end):
+                built = raised(selection.order(), binary.leaves)
+                candidate = tuple(built[classes.roots[k]] for k in range(count))
+                if candidate not in known:
+                    known.add(candidate)
+                    candidates.append(candidate)
+    except EGraphFailed as error:
+        _LOG.warning("simplify: the e-graph failed and is left out (%s)", error)
+    except ModelError as error:  # a rewriting that divides by zero where the input does not get that far
+        _LOG.info("simplify: a rewriting was dropped (%s)", error)
+    return candidates
+
+
+def _holds(old: Expressions, new: Expressions) -> bool:
+    """Whether the numerical check accepts the new expressions; says so in the log where it does not."""
+    found = mismatch(old, new)
+    if found is not None:
+        _LOG.warning("simplify: a rewriting was rejected by the numerical check, %s", found)
+    return found is None

@@ -1,0 +1,138 @@
+"""The numerical check of a rewriting: old and new expressions at random points.
+
+Both sides are evaluated in double and in extended precision. What the two precisions of one side differ by is
+the rounding error of that side, so a difference between the sides that is larger than both rounding errors is
+a wrong rewriting and not a matter of cancellation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from symnum.rewriting.expr import Expr
+from symnum.rewriting.walk import evaluate_arrays, leaves
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+POINTS = 24
+"""Points drawn in one batch."""
+
+ENOUGH = 6
+"""Points with finite values that every expression must have been compared at."""
+
+BATCHES = 12
+"""Batches drawn before an expression that is hardly ever finite counts as unchecked."""
+
+TOLERANCE = 1e-9
+
+
+class Mismatch(NamedTuple):
+    """Where and how much two lists of expressions differ; ``root`` counts from 0."""
+
+    root: int
+    old: float
+    new: float
+    point: dict[Expr, float]
+    reason: str
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{leaf} = {value:.6g}" for leaf, value in self.point.items())
+        return f"expression {self.root}: {self.reason} ({self.old!r} before, {self.new!r} after) at {where}"
+
+
+def mismatch(old: Sequence[Expr], new: Sequence[Expr], *, seed: int = 0) -> Mismatch | None:
+    """The first difference found between two lists of expressions, or None when they agree.
+
+    Points are drawn until each expression has been finite at `ENOUGH` of them, so that the domain need not be
+    known. At points with small whole coordinates the new expression must be finite wherever the old one is:
+    there a rewriting would show a division by zero that it has brought in.
+    """
+    import numpy as np
+
+    changed = [k for k, (before, after) in enumerate(zip(old, new, strict=True)) if before is not after]
+    if not changed:
+        return None
+    before, after = [old[k] for k in changed], [new[k] for k in changed]
+    unknown = leaves((*before, *after))
+    random = np.random.default_rng(seed)
+    corner = {leaf: random.integers(-1, 2, POINTS).astype(float) for leaf in unknown}
+    for leaf in unknown:
+        corner[leaf][:3] = (0.0, 1.0, -1.0)
+    found = _compare(before, after, corner)
+    checked = found.good
+    for batch in range(BATCHES):
+        if found.mismatch is not None:
+            return found.mismatch._replace(root=changed[found.mismatch.root])
+        if batch and min(checked) >= ENOUGH:
+            return None
+        found = _compare(before, after, _draw(unknown, random, batch))
+        checked = found.good if batch == 0 else [a + b for a, b in zip(checked, found.good, strict=True)]
+    if found.mismatch is not None:
+        return found.mismatch._replace(root=changed[found.mismatch.root])
+    worst = min(range(len(changed)), key=lambda k: checked[k])
+    if checked[worst] >= 1:
+        return None  # rarely finite, yet never different
+    return Mismatch(changed[worst], float("nan"), float("nan"), {}, "no point with a finite value was found")
+
+
+class _Comparison(NamedTuple):
+    good: list[int]
+    mismatch: Mismatch | None
+
+
+def _draw(unknown: Sequence[Expr], random: np.random.Generator, batch: int) -> dict[Expr, NDArray[Any]]:
+    """One batch: a third of both signs, a third positive, a third positive and below one, later ever
+    wider."""
+    import numpy as np
+
+    third = POINTS // 3
+    spread = 1.0 + 0.5 * batch
+    points: dict[Expr, NDArray[Any]] = {}
+    for leaf in unknown:
+        values = np.concatenate(
+            (
+                random.uniform(-2.0 * spread, 2.0 * spread, third),
+                random.lognormal(0.0, 0.7 * spread, third),
+                random.uniform(0.02, 0.98, POINTS - 2 * third),
+            )
+        )
+        usual = _usual_value(leaf)
+        if usual is not None:
+            values[::2] = usual * random.uniform(0.9, 1.1, values[::2].size)
+        points[leaf] = values
+    return points
+
+
+def _usual_value(leaf: Expr) -> float | None:
+    """The default of a parameter, around which the model certainly makes sense."""
+    default = leaf.data.default if leaf.op == "symbol" else None
+    if isinstance(default, Expr):
+        return float(default) if default.is_number else None
+    return None if default is None else float(default)
+
+
+def _compare(before: Sequence[Expr], after: Sequence[Expr], points: dict[Expr, NDArray[Any]]) -> _Comparison:
+    import numpy as np
+
+    wide = {leaf: values.astype(np.longdouble) for leaf, values in points.items()}
+    olds, news = evaluate_arrays(before, points), evaluate_arrays(after, points)
+    wide_olds, wide_news = evaluate_arrays(before, wide), evaluate_arrays(after, wide)
+    good: list[int] = []
+    with np.errstate(all="ignore"):
+        for k, values in enumerate(zip(olds, news, wide_olds, wide_news, strict=True)):
+            old, new, wide_old, wide_new = (np.broadcast_to(value, (POINTS,)) for value in values)
+            finite = np.isfinite(old) & np.isfinite(wide_old)
+            lost = finite & ~np.isfinite(new)
+            rounding = np.abs(old - wide_old) + np.abs(new - wide_new)
+            allowed = TOLERANCE * np.abs(wide_old) + rounding + 1e-14
+            wrong = finite & ~lost & (np.abs(wide_old - wide_new) > allowed)
+            if lost.any() or wrong.any():
+                at = int(np.argmax(lost if lost.any() else wrong))
+                point = {leaf: float(coordinates[at]) for leaf, coordinates in points.items()}
+                reason = "the value is lost" if lost.any() else "the values differ"
+                return _Comparison(good, Mismatch(k, float(old[at]), float(new[at]), point, reason))
+            good.append(int(finite.sum()))
+    return _Comparison(good, None)
