@@ -47,6 +47,7 @@ class Sample:
     """Values at some times: ``sample[expr]`` evaluates any expression of the model on them.
 
     t: (k,) times. y: (n, k) unknowns. segment: (k,) stretch between events that each time belongs to.
+    For one time: t is a number and y is (n,).
     """
 
     flat: FlatSystem
@@ -56,7 +57,7 @@ class Sample:
     segment: NDArray[np.int64]
 
     def __getitem__(self, key: Expr | str | Sequence[Expr]) -> FloatArray:
-        """The expression, variable, derivative or name at every time: (k,); of a list of them: (m, k)."""
+        """The expression, variable, derivative or name at every time: (k,), or () for one; of a list: (m, k)."""
         if isinstance(key, (list, tuple)):
             return np.array([self[item] for item in key])
         flat = self.flat
@@ -70,7 +71,7 @@ class Sample:
                 (expr,) = flat.with_numbers((as_expr(key),), "solution")
             except TypeError as error:
                 raise ModelError(f"solution[{key!r}]: ask for a variable, an expression or a name") from error
-        return np.array(np.broadcast_to(self._evaluate(expr), self.t.shape), float)
+        return np.array(np.broadcast_to(self._evaluate(expr), np.shape(self.t)), float)[()]
 
     def _evaluate(self, expr: Expr) -> Any:
         """Definitions are evaluated in the order of their dependence, each once, over all times."""
@@ -137,6 +138,8 @@ class Solution(Sample):
             dense = self.segments[i].dense
             assert dense is not None
             y[:, which == i] = dense(times[which == i])
+        if np.ndim(t) == 0:
+            return Sample(self.flat, self.segments, times[0], y[:, 0], which[0])
         return Sample(self.flat, self.segments, times, y, which)
 
     def plot(self, *what: Expr | str, ax: Axes | None = None, **options: Any) -> Axes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +19,7 @@ from symnum.solving.problem import Problem, guard_message
 from symnum.solving.progress import Progress
 from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.tableau import Method
-from symnum.solving.tableaus import METHODS
+from symnum.solving.tableaus import find
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
@@ -50,7 +49,7 @@ def solve(
     is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
-    return _Run(problem, _method(method), rtol, atol, saveat, dense, max_step, first_step, max_steps, progress).run()
+    return _Run(problem, find(method or "Rodas5P"), rtol, atol, saveat, dense, max_step, first_step, max_steps, progress).run()
 
 
 def consistent_start(problem: Problem) -> tuple[FloatArray, FloatArray]:
@@ -76,18 +75,6 @@ def _check_start(problem: Problem, u: FloatArray, p: FloatArray) -> None:
     check_given(flat, problem.starts, t, u, p)
 
 
-def _method(method: str | Method | None) -> Method:
-    if isinstance(method, Method):
-        return method
-    name = "Rodas5P" if method is None else method
-    found = METHODS.get(name)
-    if found is None:
-        near = get_close_matches(str(name), METHODS, 1, 0.4)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        raise ModelError(f"there is no method {name!r}. {hint}Methods: {', '.join(METHODS)}")
-    return found
-
-
 def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] | FloatArray) -> FloatArray:
     """(n,) absolute tolerances, nominal sizes included, after checking both kinds."""
     if not (isinstance(rtol, (int, float)) and 1e-14 <= rtol < 1):
@@ -106,8 +93,8 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
         if result.shape not in ((), (flat.n,)):
             raise ModelError(f"atol has shape {result.shape}; give one number, {flat.n} numbers or {{variable: number}}")
         result = result * nominal if result.shape == () else result.copy()
-    if not (np.isfinite(result).all() and (result >= 0).all()):
-        raise ModelError(f"atol={atol}: absolute tolerances are finite numbers, not negative")
+    if not (np.isfinite(result).all() and (result > 0).all()):
+        raise ModelError(f"atol={atol}: absolute tolerances are positive, finite numbers")
     return result
 
 
@@ -149,10 +136,10 @@ class _Run:
         self.make_consistent()
         _check_start(self.problem, integrator.u, integrator.p)
         pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
-        if self.grid is None:
-            self.keep(np.array([begin]), integrator.u[:, None])
         if pending and pending[0][0] == begin and self.happen(pending.pop(0)[1]):
             return self.solution("terminated")
+        if self.grid is None and not self.times:
+            self.keep(np.array([begin]), integrator.u[:, None])
         while True:
             stop = pending[0][0] if pending else end
             status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=_PAUSE)
@@ -180,7 +167,8 @@ class _Run:
         integrator = self.integrator
         t = integrator.t
         before = integrator.u.copy(), integrator.p.copy()
-        self.close_segment()
+        if t > self.problem.span[0]:
+            self.close_segment()
         changed: list[int] = []
         for action in actions:
             changed += action.apply(self.flat, t, before, integrator.u, integrator.p)
