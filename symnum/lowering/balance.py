@@ -59,8 +59,7 @@ def _regular_if_states_are_unknown(graph: Incidence, n: int) -> bool:
     keep = present[merged]
     equations, numbers = graph.all_equations[keep], merged[keep]
     again = Incidence(equations, numbers, graph.first, present, equations, numbers)
-    matched = match(again)
-    return bool((matched[present] >= 0).all())
+    return bool((match(again).equation_of[present] >= 0).all())
 
 
 def _competitors(graph: Incidence, matched: IntArray, over: IntArray) -> list[int]:

@@ -9,10 +9,12 @@ import numpy as np
 from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
 from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
 from symnum.lowering.flat import FlatSystem
-from symnum.rewriting.expr import Expr, slot
-from symnum.rewriting.walk import cost, substitute
+from symnum.rewriting.cost import dag_cost
+from symnum.rewriting.expr import ZERO, Expr, slot
+from symnum.rewriting.walk import substitute
 
-_TINY = 4.0  # operations: cheaper to repeat than to store and load
+_TINY = 4.5  # operations: cheaper to repeat than to store and load
+_NEVER = 1 << 30  # a level that no loop reaches
 _FEW = 4  # copies: fewer are written out as straight-line code
 
 
@@ -98,7 +100,7 @@ class _Builder:
         return result
 
     def worth_inlining(self, consumer: Family, column: IntArray, rows: IntArray, producer: Family) -> bool:
-        if int(self.uses[column[rows]].max()) <= 1 or cost((producer.root,)) <= _TINY:
+        if int(self.uses[column[rows]].max()) <= 1 or _cost(producer) <= _TINY:
             return True
         if consumer.count < _FEW:
             return producer.count < _FEW  # straight-line code shares what is common
@@ -179,12 +181,12 @@ class _Builder:
 
     # ---- items ------------------------------------------------------------------------------------
     def function(self, name: str, outputs: list[Family], n_out: int, *, sums: bool) -> Function:
-        needed = [self.parts_read(family) for family in outputs]
-        wanted: set[int] = set().union(*needed)
+        wanted: set[int] = set().union(*(self.parts_read(family) for family in outputs))
         structure = self.flat.structure
         if sums and len(structure.residual_sums):
             for row in structure.residual_sums:
-                wanted |= set(self.part_of[structure.sums.unknown[structure.sums.row(int(row))]].tolist())
+                flows = structure.sums.unknown[structure.sums.row(int(row))]
+                wanted |= set(self.part_of[flows[~self.is_zero(flows)]].tolist())
         wanted.discard(-1)
         stack = list(wanted)
         while stack:
@@ -193,20 +195,29 @@ class _Builder:
                     wanted.add(g)
                     stack.append(g)
         scratch = np.full(2 * self.n, -1, np.int64)
-        level: dict[int, int] = {}
+        placed: list[tuple[int, int, Family]] = []
+        depth: dict[int, int] = {}
+        latest: dict[int, int] = {}
         size = 0
-        pieces: list[tuple[int, Family, str]] = []
-        for g in sorted(wanted):  # parts stand in an order in which each reads only earlier ones
-            part = self.parts[g]
-            level[g] = 1 + max((level[h] for h in self.parts_read(part)), default=-1)
-            scratch[part.target] = np.arange(size, size + part.count)
-            size += part.count
-            pieces.append((level[g], replace(part, target=scratch[part.target]), "w"))
-        for family, read in zip(outputs, needed, strict=True):
-            pieces.append((max((level[g] for g in read), default=-1) + 1, family, "out"))
+        reading = [(self.parts[g], g) for g in sorted(wanted)]  # parts read only earlier ones
+        for family, g in [*reading, *((family, -1) for family in outputs)]:
+            below = self.parts_read(family)
+            level = 1 + max((depth[h] for h in below), default=-1)
+            for h in below:
+                latest[h] = min(latest.get(h, _NEVER), level - 1)
+            if g >= 0:
+                depth[g] = level
+                scratch[family.target] = np.arange(size, size + family.count)
+                size += family.count
+                family = replace(family, target=scratch[family.target])  # noqa: PLW2901 - the same family, placed
+            placed.append((level, g, family))
+        pieces = _gathered(
+            [_Piece(level, latest.get(g, _NEVER), family, "out" if g < 0 else "w") for level, g, family in placed]
+        )
         items: list[Item] = []
-        for depth in sorted({depth for depth, _, _ in pieces}):
-            items += self.fused(f"{name}_{depth}", scratch, [(f, space) for d, f, space in pieces if d == depth])
+        for level in sorted({piece.level for piece in pieces}):
+            together = [(piece.family, piece.space) for piece in pieces if piece.level == level]
+            items += self.fused(f"{name}_{level}", scratch, together)
         if sums and len(structure.residual_sums):
             items += self.gathers(scratch)
         return Function(name, tuple(items), n_out, size)
@@ -256,6 +267,11 @@ class _Builder:
         position = self.flat.position[column]
         return ("u", position) if (position >= 0).all() else ("w", scratch[column])
 
+    def is_zero(self, numbers: IntArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which of the unknowns are defined to be zero (the flow of a component that draws none)."""
+        zero = np.array([part.root is ZERO for part in self.parts] + [False])
+        return np.where(self.flat.position[numbers] >= 0, False, zero[self.part_of[numbers]])
+
     def gathers(self, scratch: IntArray) -> list[Item]:
         """Residual rows of the sums: flows in scratch are summed first, those in ``u`` are added."""
         structure, flat = self.flat.structure, self.flat
@@ -267,11 +283,10 @@ class _Builder:
             for row in structure.residual_sums:
                 unknown = structure.sums.unknown[structure.sums.row(int(row))]
                 inside = flat.position[unknown] >= 0
-                chosen = unknown[inside if space == "u" else ~inside]
+                take = inside if space == "u" else ~inside & ~self.is_zero(unknown)
+                chosen = unknown[take]
                 first.append(flat.position[chosen] if space == "u" else scratch[chosen])
-                coefficient.append(
-                    structure.sums.coefficient[structure.sums.row(int(row))][inside if space == "u" else ~inside]
-                )
+                coefficient.append(structure.sums.coefficient[structure.sums.row(int(row))][take])
                 indptr.append(indptr[-1] + len(chosen))
             if indptr[-1] or space == "w":
                 items.append(
@@ -281,6 +296,35 @@ class _Builder:
                     )
                 )  # fmt: skip
         return items
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A family that is computed at a level (a loop reads lower levels only) and may wait until ``latest``."""
+
+    level: int
+    latest: int
+    family: Family
+    space: str
+
+
+def _gathered(pieces: list[_Piece]) -> list[_Piece]:
+    """Families over the same copies move up to one level where they may wait: one loop then shares their work."""
+    top: dict[tuple[int, bytes], int] = {}
+    for piece in pieces:
+        key = piece.family.owner, piece.family.member.tobytes()
+        top[key] = max(top.get(key, 0), piece.level)
+    moved = []
+    for piece in pieces:
+        level = top[piece.family.owner, piece.family.member.tobytes()]
+        moved.append(replace(piece, level=level) if piece.family.count >= _FEW and level <= piece.latest else piece)
+    return moved
+
+
+def _cost(family: Family) -> float:
+    """Operations per call: what holds parameters only is computed when they change."""
+    free = [slot(letter, k) for k, letter in enumerate(family.letters) if letter in "pc"]
+    return dag_cost((family.root,), free)
 
 
 def scalar_family(expr: Expr, target: IntArray) -> Family:

@@ -46,30 +46,62 @@ def incidence(families: list[Family], sums: Sums, is_unknown: np.ndarray[tuple[i
     return Incidence(equation[keep], unknown[keep], first, is_unknown, equation, unknown)
 
 
-def match(graph: Incidence) -> IntArray:
-    """A maximum matching: for each of the 2n numbers the equation matched to it, or -1."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import maximum_bipartite_matching
+_ROUNDS = 60  # of peeling; longer chains are left to the general algorithm
 
+
+@dataclass(frozen=True)
+class Matching:
+    """``equation_of`` (2n,): the equation matched to each number, or -1. ``block`` (n_equations,): the size of
+    the block of each equation: 1 where one equation alone determines one unknown."""
+
+    equation_of: IntArray
+    block: IntArray
+
+
+def match(graph: Incidence) -> Matching:
+    """A maximum matching and its blocks (the fine Dulmage-Mendelsohn blocks where it is perfect).
+
+    Equations with one unknown left, and unknowns that stand in one equation only, are peeled off in rounds;
+    equal copies peel alike. What remains goes to the algorithms of SciPy.
+    """
     matched = np.full(len(graph.is_unknown), -1, np.int64)
-    if not graph.n_equations or not len(graph.is_unknown):
-        return matched
-    shape = (graph.n_equations, len(graph.is_unknown))
-    matrix = csr_array((np.ones(len(graph.equation), np.int8), (graph.equation, graph.unknown)), shape=shape)
-    column_of = np.asarray(maximum_bipartite_matching(matrix, perm_type="column"))
-    rows = np.flatnonzero(column_of >= 0)
-    matched[column_of[rows]] = rows
-    return matched
+    size = np.ones(graph.n_equations, np.int64)
+    active = np.ones(len(graph.equation), bool)
+    for _ in range(_ROUNDS):
+        before = int(active.sum())
+        for mine, other in ((graph.equation, graph.unknown), (graph.unknown, graph.equation)):
+            degree = np.bincount(mine[active], minlength=max(graph.n_equations, len(matched)))
+            entries = np.flatnonzero(active & (degree[mine] == 1))
+            _, first = np.unique(other[entries], return_index=True)  # rivals for one place: the first has it
+            chosen = entries[first]
+            matched[graph.unknown[chosen]] = graph.equation[chosen]
+            taken_unknown = np.zeros(len(matched), bool)
+            taken_unknown[graph.unknown[chosen]] = True
+            taken_equation = np.zeros(graph.n_equations, bool)
+            taken_equation[graph.equation[chosen]] = True
+            active &= ~(taken_unknown[graph.unknown] | taken_equation[graph.equation])
+        if not active.any() or int(active.sum()) == before:
+            break
+    if active.any():
+        _match_rest(graph, np.flatnonzero(active), matched, size)
+    return Matching(matched, size)
 
 
-def blocks(graph: Incidence, matched: IntArray) -> IntArray:
-    """The number of equations in the block (strong component) of each equation, for a perfect matching."""
+def _match_rest(graph: Incidence, entries: IntArray, matched: IntArray, size: IntArray) -> None:
     from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
+    from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
 
-    target = matched[graph.unknown]
-    off = target != graph.equation
-    n = graph.n_equations
-    adjacency = csr_array((np.ones(int(off.sum()), np.int8), (graph.equation[off], target[off])), shape=(n, n))
+    equation, unknown = graph.equation[entries], graph.unknown[entries]
+    rows, row = np.unique(equation, return_inverse=True)
+    columns, column = np.unique(unknown, return_inverse=True)
+    ones = np.ones(len(entries), np.int8)
+    matrix = csr_array((ones, (row, column)), shape=(len(rows), len(columns)))
+    column_of = np.asarray(maximum_bipartite_matching(matrix, perm_type="column"))
+    with_column = np.flatnonzero(column_of >= 0)
+    matched[columns[column_of[with_column]]] = rows[with_column]
+    row_of = np.full(len(columns), -1, np.int64)
+    row_of[column_of[with_column]] = with_column
+    keep = (row_of[column] >= 0) & (row_of[column] != row)
+    adjacency = csr_array((ones[keep], (row[keep], row_of[column][keep])), shape=(len(rows), len(rows)))
     _, label = connected_components(adjacency, directed=True, connection="strong")
-    return np.asarray(np.bincount(label)[label], np.int64)
+    size[rows] = np.bincount(label)[label]

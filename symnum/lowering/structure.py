@@ -15,7 +15,7 @@ from symnum.errors import LoweringError
 from symnum.lowering.balance import imbalance
 from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted, is_equality
 from symnum.lowering.flatten import RawSystem, Sums
-from symnum.lowering.incidence import Incidence, blocks, incidence, match
+from symnum.lowering.incidence import Incidence, Matching, incidence, match
 from symnum.rewriting.expr import linear, slot
 
 _WIDEST = 12  # terms: wider sums are rows of a table, never a template
@@ -61,8 +61,8 @@ def analyse(raw: RawSystem) -> Structure:
     is_unknown[n:] = is_state
 
     graph = incidence(families, sums, is_unknown)
-    matched = match(graph)
-    if graph.n_equations != is_unknown.sum() or (matched[is_unknown] < 0).any():
+    matching = match(graph)
+    if graph.n_equations != is_unknown.sum() or (matching.equation_of[is_unknown] < 0).any():
 
         def text(equation: int) -> str:
             f, copy = graph.locate(equation)
@@ -71,8 +71,8 @@ def analyse(raw: RawSystem) -> Structure:
         def name(number_: int) -> str:
             return raw.unknowns[number_].name if number_ < n else f"D({raw.unknowns[number_ - n].name})"
 
-        raise imbalance(raw.name, graph, matched, text, name, n)
-    return _Selection(raw, families, sums, graph, matched).structure(representative, np.flatnonzero(is_state))
+        raise imbalance(raw.name, graph, matching.equation_of, text, name, n)
+    return _Selection(families, sums, graph, matching).structure(representative, np.flatnonzero(is_state))
 
 
 # ---- aliases --------------------------------------------------------------------------------------
@@ -176,12 +176,11 @@ def _redundant(name: str, family: Family) -> bool:
 class _Selection:
     """Chooses, family by family, which equations are solved for which unknowns."""
 
-    def __init__(
-        self, raw: RawSystem, families: list[Family], sums: Sums, graph: Incidence, matched: IntArray
-    ) -> None:
-        self.families, self.sums, self.graph, self.matched = families, sums, graph, matched
-        self.size = blocks(graph, matched)  # by equation
-        self.block_size = np.where(matched >= 0, self.size[matched], 0)  # by unknown
+    def __init__(self, families: list[Family], sums: Sums, graph: Incidence, matching: Matching) -> None:
+        self.families, self.sums, self.graph = families, sums, graph
+        self.matched = matching.equation_of
+        self.size = matching.block  # of the block of each equation
+        self.block_size = np.where(self.matched >= 0, self.size[self.matched], 0)  # by unknown
         self.occurrences = np.bincount(graph.unknown, minlength=len(graph.is_unknown))
         self.taken = np.zeros(graph.n_equations, bool)
         self.defined = np.full(len(graph.is_unknown), -1, np.int64)  # by group
@@ -399,9 +398,16 @@ class _Selection:
 
     def on_cycles(self) -> set[int]:
         """Groups that read themselves, directly or through others."""
+        waiting = {g: self.read_by(g) for g in range(len(self.groups))}
+        while free := [g for g, below in waiting.items() if not below]:
+            for g in free:
+                del waiting[g]
+            waiting = {g: below - set(free) for g, below in waiting.items()}
+        if not waiting:
+            return set()
         import networkx
 
-        graph = networkx.DiGraph([(g, h) for g in range(len(self.groups)) for h in self.read_by(g)])
+        graph = networkx.DiGraph([(g, h) for g, below in waiting.items() for h in below])
         found = {g for g in graph if graph.has_edge(g, g)}
         for component in networkx.strongly_connected_components(graph):
             if len(component) > 1:
