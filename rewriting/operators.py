@@ -103,26 +103,37 @@ def _fold_ifelse(condition: Expr, a: Expr, b: Expr) -> Expr | None:
     return a if a is b else None
 
 
-def _fold_and(a: Expr, b: Expr) -> Expr | None:
+def _truth(a: Expr) -> Expr | None:
+    """1 or 0 of a number, a condition itself; None for what may have other values than 1 and 0."""
     if a.op == "number":
-        return b if a.data else ZERO
-    if b.op == "number":
-        return a if b.data else ZERO
-    return a if a is b else None
+        return ONE if a.data else ZERO
+    return a if a.op in _CONDITIONS else None
+
+
+_CONDITIONS = frozenset({"<", "<=", "equal", "and", "or", "not"})
+
+
+def _fold_and(a: Expr, b: Expr) -> Expr | None:
+    if a is ZERO or b is ZERO:
+        return ZERO
+    if a.op == "number" or a is b:
+        return _truth(b)
+    return _truth(a) if b.op == "number" else None
 
 
 def _fold_or(a: Expr, b: Expr) -> Expr | None:
-    if a.op == "number":
-        return ONE if a.data else b
-    if b.op == "number":
-        return ONE if b.data else a
-    return a if a is b else None
+    for one, other in ((a, b), (b, a)):
+        if one is ZERO:
+            return _truth(other)
+        if one.op == "number":
+            return ONE
+    return _truth(a) if a is b else None
 
 
 def _fold_not(a: Expr) -> Expr | None:
     if a.op == "number":
         return ZERO if a.data else ONE
-    return a.args[0] if a.op == "not" else None
+    return _truth(a.args[0]) if a.op == "not" else None
 
 
 def _fold_atan2(y: Expr, x: Expr) -> Expr | None:

@@ -1,9 +1,9 @@
 """Shapes: expressions that differ in nothing but their leaves share one template.
 
 `canonical` replaces the leaves of some expressions by numbered slots, so that all expressions that are equal
-up to a renaming of leaves give the same template object. Slots are numbered by first occurrence in a walk that
-sorts commutative children by structure; where structure does not decide, by Weisfeiler-Lehman colours of the
-leaves, and where these tie, the first tied leaf gets a colour of its own, until none is left.
+up to a renaming of leaves give the same template object. Slots are numbered by first occurrence in a walk
+that sorts commutative children by structure; where structure does not decide, by Weisfeiler-Lehman colours of
+the leaves, and where these tie, the first tied leaf gets a colour of its own, until none is left.
 
 What decides is split in two, because most expressions of a model repeat a shape already seen:
 

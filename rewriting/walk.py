@@ -7,7 +7,7 @@ a shared node once. ``D(x)`` is a leaf: walks do not enter it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, overload
 
@@ -29,6 +29,11 @@ def is_leaf(expr: Expr) -> bool:
 
 def postorder(roots: Expr | Iterable[Expr]) -> Iterator[Expr]:
     """Every distinct node once, arguments before what uses them, left to right."""
+    return _postorder(roots, ())
+
+
+def _postorder(roots: Expr | Iterable[Expr], closed: Container[int]) -> Iterator[Expr]:
+    """`postorder` that does not enter the nodes with the ids in ``closed``."""
     stack = [roots] if isinstance(roots, Expr) else [*roots]
     kept = tuple(stack)  # nodes are known by their id below: all must stay alive until the end
     stack.reverse()
@@ -38,7 +43,7 @@ def postorder(roots: Expr | Iterable[Expr]) -> Iterator[Expr]:
         if id(expr) in seen:
             stack.pop()
             continue
-        if expr.args and expr.op != "D":
+        if expr.args and expr.op != "D" and id(expr) not in closed:
             waiting = [arg for arg in expr.args if id(arg) not in seen]
             if waiting:
                 waiting.reverse()
@@ -101,7 +106,7 @@ def _substituted(roots: tuple[Expr, ...], mapping: Mapping[Expr, Expr]) -> tuple
         return roots
     by_id = {id(old): new for old, new in mapping.items()}
     done: dict[int, Expr] = {}
-    for expr in postorder(roots):
+    for expr in _postorder(roots, by_id):
         new = by_id.get(id(expr))
         if new is None:
             new = _substituted_derivative(expr, by_id) if expr.op == "D" else _rebuilt(expr, done)
@@ -142,7 +147,7 @@ def evaluate(roots: Expr | Sequence[Expr], values: Mapping[Expr, float]) -> floa
     wanted = (roots,) if isinstance(roots, Expr) else tuple(roots)
     given = {id(leaf): float(value) for leaf, value in values.items()}
     found: dict[int, float] = {}
-    for expr in postorder(wanted):
+    for expr in _postorder(wanted, given):
         value = given.get(id(expr))
         found[id(expr)] = _value(expr, found) if value is None else value
     return found[id(roots)] if isinstance(roots, Expr) else tuple(found[id(root)] for root in wanted)
@@ -212,7 +217,7 @@ def evaluate_arrays(
         given[id(leaf)] = array if array.dtype.kind in "fc" else array.astype(float)
     found: dict[int, NDArray[Any]] = {}
     with np.errstate(all="ignore"):
-        for expr in postorder(wanted):
+        for expr in _postorder(wanted, given):
             if id(expr) in given:
                 found[id(expr)] = given[id(expr)]
             elif expr.op in _LEAVES:
