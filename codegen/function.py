@@ -183,10 +183,7 @@ def item_outputs(item: Item) -> tuple[Output, ...]:
 
 
 def compact(loop: Loop) -> Loop:
-    """The same loop without unused columns, equal columns merged, slots numbered as the roots meet them.
-
-    Equal loops become equal templates this way, whatever they were made from.
-    """
+    """The same loop without unused columns and with equal columns merged; itself where there are none."""
     mapping: dict[Expr, Expr] = {}
     columns: list[Column] = []
     known: dict[tuple[str, bytes], int] = {}
@@ -197,7 +194,7 @@ def compact(loop: Loop) -> Loop:
             if k == len(columns):
                 columns.append(column)
             mapping[leaf] = slot(column.space, k)
-    if len(columns) == len(loop.columns) and all(old is new for old, new in mapping.items()):
+    if len(columns) == len(loop.columns):
         return loop
     return Loop(loop.name, loop.count, substitute(loop.roots, mapping), tuple(columns), loop.outputs)
 

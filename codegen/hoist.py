@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, item_outputs, prune
 from symnum.rewriting.expr import ONE, TIME, Expr, Rational, linear, multiply, rebuild, slot
-from symnum.rewriting.walk import cost, leaves, postorder
+from symnum.rewriting.walk import cost, leaves, postorder, substitute
 
 __all__ = ["hoist", "parameter_only", "parameter_only_columns", "parameter_only_scratch"]
 
@@ -88,11 +88,9 @@ class _Front:
         places = []
         each: list[tuple[Expr, Output]] = list(stores)
         once: list[tuple[Expr, Output]] = []
+        names = [(column.space, column.index.tobytes()) for column in loop.columns]
         for root in roots:
-            single = compact(Loop("", loop.count, (root,), loop.columns, (Output("w", np.zeros(loop.count)),)))
-            uniform = all((column.index == column.index[0]).all() for column in single.columns)
-            columns = tuple((c.space, (c.index[:1] if uniform else c.index).tobytes()) for c in single.columns)
-            key = (single.roots, columns, 1 if uniform else loop.count)
+            key, uniform = self._key(loop, root, names)
             if key not in self.known:
                 self.known[key] = self.allocate(1 if uniform else loop.count)
                 (once if uniform else each).append((root, Output("w", self.known[key])))
@@ -102,6 +100,20 @@ class _Front:
         if once:
             self._append(loop, 1, tuple(Column(c.space, c.index[:1]) for c in loop.columns), once)
         return places
+
+    @staticmethod
+    def _key(loop: Loop, root: Expr, names: list[tuple[str, bytes]]) -> tuple[object, bool]:
+        """(what the value is, whether it is the same in all copies); slots are named by what they read.
+
+        The same value is so found again in another loop whose columns stand in another order.
+        """
+        used = sorted({leaf.data[1] for leaf in leaves(root)}, key=lambda k: names[k])
+        uniform = all((loop.columns[k].index == loop.columns[k].index[0]).all() for k in used)
+        merged = {names[k]: loop.columns[k].index[:1].tobytes() if uniform else names[k][1] for k in used}
+        place = {name: number for number, name in enumerate(merged)}
+        renamed = {slot(names[k][0], k): slot(names[k][0], place[names[k]]) for k in used}
+        columns = tuple((space, data) for (space, _), data in merged.items())
+        return (substitute(root, renamed), columns, 1 if uniform else loop.count), uniform
 
     def _append(
         self, loop: Loop, count: int, columns: tuple[Column, ...], written: Sequence[tuple[Expr, Output]]
