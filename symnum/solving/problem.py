@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -219,11 +219,25 @@ class ParameterResolver:
                 moved.add(i)
 
 
+class ParameterView(Mapping[str, float]):
+    """The values in ``p`` by name, looked up when asked for."""
+
+    def __init__(self, flat: FlatSystem, p: FloatArray) -> None:
+        self._number, self._p = flat.parameter_number, p
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._p[self._number[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._number)
+
+    def __len__(self) -> int:
+        return len(self._number)
+
+
 def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:
     """What the first guard that objects says about these parameter values."""
-    if not flat.guards:
-        return None
-    values = {info.name: float(value) for info, value in zip(flat.parameters, p, strict=True)}
+    values = ParameterView(flat, p)
     return next((message for guard in flat.guards if (message := guard(values))), None)
 
 

@@ -139,7 +139,7 @@ class _Run:
         if pending and pending[0][0] == begin and self.happen(pending.pop(0)[1]):
             return self.solution("terminated")
         if self.grid is None and not self.times:
-            self.keep(np.array([begin]), integrator.u[:, None])
+            self.keep(np.array([begin]), integrator.u[:, None].copy())
         while True:
             stop = pending[0][0] if pending else end
             status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=_PAUSE)
@@ -182,7 +182,7 @@ class _Run:
         self.make_consistent()
         self.segment_begin = t
         if self.grid is None:
-            self.keep(np.array([t]), integrator.u[:, None])
+            self.keep(np.array([t]), integrator.u[:, None].copy())
         return any(action.event.terminal for action in actions)
 
     def make_consistent(self) -> None:
@@ -196,8 +196,8 @@ class _Run:
     # ---- results ----------------------------------------------------------------------------------
     def keep(self, times: FloatArray, values: FloatArray) -> None:
         if len(times):
-            self.times.append(times.copy())
-            self.values.append(values.copy())
+            self.times.append(times)
+            self.values.append(values.T)
             self.segment_of.append(np.full(len(times), len(self.segments), np.int64))
 
     def close_segment(self) -> None:
@@ -209,9 +209,8 @@ class _Run:
         if self.progress:
             self.progress.close()
         self.close_segment()
-        n = self.flat.n
         t = np.concatenate([np.zeros(0), *self.times])
-        y = np.concatenate([np.zeros((n, 0)), *self.values], axis=1)
+        y = np.concatenate([np.zeros((0, self.flat.n)), *self.values]).T
         segment = np.concatenate([np.zeros(0, np.int64), *self.segment_of])
         stats = self.integrator.stats
         log.info("%s: %s, %s in %.4f s", self.flat.name, status, stats, time.perf_counter() - self.began)
