@@ -87,7 +87,7 @@ class Extractor:
 
     # ---- starts ------------------------------------------------------------------------------------
     def selections(self, deadline: float) -> Iterator[Selection]:
-        """Distinct selections, each a local optimum, until the deadline (`time.perf_counter`)."""
+        """Distinct selections, each a local optimum, until the deadline (`time.thread_time`)."""
         initial = [float(max(len({self.owner[k] for k in users}), 1)) for users in self.parents]
         known: set[frozenset[tuple[int, int]]] = set()
         for exponent in DISCOUNTS:
@@ -101,7 +101,7 @@ class Extractor:
                 known.add(used)
                 self._improve(choice, deadline)
                 yield Selection(self.classes, choice)
-                if time.perf_counter() > deadline:
+                if time.thread_time() > deadline:
                     return
 
     def _cheapest_trees(self, weight: Sequence[float]) -> dict[int, int]:
@@ -153,39 +153,41 @@ class Extractor:
         for root in dict.fromkeys(self.classes.roots):
             self._add(root, choice, references)
         improved = True
-        while improved and time.perf_counter() < deadline:
+        while improved and time.thread_time() < deadline:
             improved = False
             for owner in sorted(self._used(choice)):
                 if not references[owner]:
                     continue
                 for alternative in self.classes.members[owner]:
                     old = choice[owner]
-                    if alternative == old or not self._possible(owner, alternative, choice):
+                    args = self.args[alternative]
+                    if alternative == old or owner in args or any(arg not in choice for arg in args):
                         continue
                     saved = self.cost[old] + self._drop_args(old, choice, references)
                     choice[owner] = alternative
                     spent = self.cost[alternative] + self._add_args(alternative, choice, references)
-                    if spent < saved - 1e-9:
+                    # the search for a cycle is the dearest part, so it comes last
+                    if spent < saved - 1e-9 and not self._needs(args, owner, choice):
                         improved = True
                         continue
                     self._drop_args(alternative, choice, references)
                     choice[owner] = old
                     self._add_args(old, choice, references)
-                if time.perf_counter() > deadline:
+                if time.thread_time() > deadline:
                     return
 
-    def _possible(self, owner: int, k: int, choice: dict[int, int]) -> bool:
-        """Whether every class below e-node k has a choice and none of them needs ``owner``."""
+    def _needs(self, args: Iterable[int], owner: int, choice: dict[int, int]) -> bool:
+        """Whether one of the classes ``args`` is computed from ``owner``."""
         seen: set[int] = set()
-        stack = list(self.args[k])
+        stack = list(args)
         while stack:
             arg = stack.pop()
-            if arg == owner or arg not in choice:
-                return False
+            if arg == owner:
+                return True
             if arg not in seen:
                 seen.add(arg)
                 stack.extend(self.args[choice[arg]])
-        return True
+        return False
 
     def _add(self, owner: int, choice: dict[int, int], references: list[int]) -> float:
         """One more user of a class; returns what becomes newly needed."""

@@ -22,14 +22,15 @@ from symnum.rewriting.factor import factored
 from symnum.rewriting.opportunity import worth_rewriting
 from symnum.rewriting.rules.rule import LEVELS, Level
 from symnum.rewriting.verify import mismatch
+from symnum.rewriting.walk import postorder
 
 T = TypeVar("T")
 Expressions = tuple[Expr, ...]
 
 _LOG = logging.getLogger("symnum")
 
-GROUP_COST = 3000.0
-"""Roots are rewritten together up to this cost; beyond it, in groups."""
+GROUP_SIZE = 1500
+"""Roots are rewritten together up to this number of distinct nodes; beyond it, in groups."""
 
 
 def simplify(
@@ -44,7 +45,8 @@ def simplify(
         values, selections); ``default`` also factors, expands and splits angles; ``fast`` also merges
         exponentials and logarithms, which may move overflows.
     free: leaves (parameters) whose subexpressions are computed outside of the evaluation, hence cost nothing.
-    budget: seconds, for all of it together. nodes: size of the largest e-graph.
+    budget: seconds of processor time, for all of it together, so that a loaded machine finds the same.
+    nodes: size of the largest e-graph.
 
     The result never costs more than the input (`cost.dag_cost`) and agrees with it at random points; where
     nothing better is found it is the input. Raises ModelError for an unknown level, TypeError for what is no
@@ -91,7 +93,7 @@ def _rewritten(
     """The roots themselves (the same object) when nothing better was found."""
     if not worth_rewriting(roots):
         return roots
-    deadline = time.perf_counter() + budget
+    deadline = time.thread_time() + budget
     start = [roots] if level == "strict" else [roots, *_if_new(factored(roots), roots)]
     # The whole counts: what is cheaper for one group alone may be dearer for all.
     best = min(start, key=lambda candidate: dag_cost(candidate, free))
@@ -99,7 +101,7 @@ def _rewritten(
         best, start = roots, [roots]
     groups = _groups(roots)
     for number, group in enumerate(groups):
-        remaining = deadline - time.perf_counter()
+        remaining = deadline - time.thread_time()
         if remaining <= 0:
             _LOG.info("simplify: out of time after %d of %d groups of expressions", number, len(groups))
             break
@@ -116,14 +118,14 @@ def _if_new(candidate: Expressions, roots: Expressions) -> list[Expressions]:
 def _groups(roots: Expressions) -> list[list[int]]:
     """Positions of the roots that are rewritten together, neighbours first."""
     groups: list[list[int]] = [[]]
-    size = 0.0
+    seen: set[Expr] = set()
     for k, root in enumerate(roots):
-        cost = dag_cost((root,))
-        if groups[-1] and size + cost > GROUP_COST:
+        nodes = set(postorder(root))
+        if groups[-1] and len(seen | nodes) > GROUP_SIZE:
             groups.append([])
-            size = 0.0
+            seen = set()
         groups[-1].append(k)
-        size += cost
+        seen |= nodes
     return groups
 
 
@@ -170,13 +172,16 @@ def _candidates(
         _LOG.info("simplify: %d operations are too many for the e-graph", len(binary.nodes))
         return []
     same = tuple((binary.roots[k % count], root) for k, root in enumerate(binary.roots[count:]))
-    end = time.perf_counter() + seconds
+    # A small problem is searched to the end in a small graph. Without a bound of its own it would fill the
+    # large one with ever more ways to write the same.
+    limits = Limits(seconds / 3, min(nodes, 3000 + 20 * len(binary.nodes)))
+    end = time.thread_time() + seconds
     candidates: list[Expressions] = []
     known: set[Expressions] = set()
     try:
         # More iterations are not always better for a heuristic extraction, so it is tried on the way too.
         graphs = saturate(
-            binary, level, Limits(seconds / 3, nodes), same=same, checkpoints=lambda i: i in (2, 4)
+            binary, level, limits, same=same, checkpoints=lambda i: i in (2, 4)
         )
         for classes in graphs:
             for selection in selections(classes, end):
