@@ -50,9 +50,8 @@ def text(unit: str) -> str:
 
     functions = {}
     for module, names in UNITS[unit].items():
-        loaded = importlib.import_module(f"symnum.solving.kernel.{module}")
-        for name in names:
-            functions[name] = getattr(loaded, name)
+        importlib.import_module(f"symnum.solving.kernel.{module}")
+        functions |= {name: f"{module}.{name}" for name in names}
     made = kernel_text(functions)
     cache.store("text", key, made.encode())
     return made

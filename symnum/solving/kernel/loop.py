@@ -22,7 +22,7 @@ from symnum.solving.kernel.pointers import (
     floats,
     integers,
 )
-from symnum.solving.kernel.vectors import copy, function
+from symnum.solving.kernel.vectors import copy, function, larger, smaller
 
 __all__ = ["advance"]
 
@@ -34,7 +34,7 @@ CROWD = 10
 
 @compiled
 def scaled_norm(a: Integers, value: Floats) -> float:
-    """Root mean square of value_i / (atol_i + rtol max(|u_i|, |v_i|)); not finite if anything is not finite."""
+    """Root mean square of value_i / (atol_i + rtol larger(|u_i|, |v_i|)); not finite if anything is not finite."""
     n = a[slot.N]
     u = floats(a[slot.U])
     v = floats(a[slot.V])
@@ -42,7 +42,7 @@ def scaled_norm(a: Integers, value: Floats) -> float:
     rtol = floats(a[slot.FLOATS])[slot.RTOL]
     total = 0.0
     for i in range(n):
-        scaled = value[i] / (atol[i] + rtol * max(abs(u[i]), abs(v[i])))
+        scaled = value[i] / (atol[i] + rtol * larger(abs(u[i]), abs(v[i])))
         total += scaled * scaled + (v[i] - v[i])
     return math.sqrt(total / n)
 
@@ -58,7 +58,7 @@ def worst_row(a: Integers) -> int:
     worst = 0
     largest = -1.0
     for i in range(a[slot.N]):
-        scaled = abs(error[i]) / (atol[i] + rtol * max(abs(u[i]), abs(v[i]))) + (v[i] - v[i])
+        scaled = abs(error[i]) / (atol[i] + rtol * larger(abs(u[i]), abs(v[i]))) + (v[i] - v[i])
         if not abs(scaled) <= 1e300:
             return i
         if scaled > largest:
@@ -94,8 +94,8 @@ def first_step(a: Integers) -> float:
     if d0 >= 1e-5 and d1 >= 1e-5:
         h = 0.01 * d0 / d1
     if d1 < 1e-5:
-        h = max(h, 1e-3 * span)
-    h = min(h, span)
+        h = larger(h, 1e-3 * span)
+    h = smaller(h, span)
     for i in range(n):
         y[i] = u[i] + h * mass[i] * f[i]
     function(a, x[slot.T] + h, y, g)
@@ -104,14 +104,14 @@ def first_step(a: Integers) -> float:
         part = (g[i] - f[i]) * mass[i] / (atol[i] + x[slot.RTOL] * abs(u[i]))
         d2 += part * part
     d2 = math.sqrt(d2 / n) / h
-    top = max(d1, d2)
+    top = larger(d1, d2)
     if not top <= 1e300:
-        return min(h, 1e-6 * span)
+        return smaller(h, 1e-6 * span)
     if top <= 1e-15:
-        again = max(1e-6 * span, 1e-3 * h)
+        again = larger(1e-6 * span, 1e-3 * h)
     else:
         again = (0.01 / top) ** (1.0 / x[slot.ORDER])
-    return min(100.0 * h, again)
+    return smaller(100.0 * h, again)
 
 
 @compiled
@@ -143,7 +143,7 @@ def restart(a: Integers) -> int:
             x[slot.H] = x[slot.FIRST_STEP]
         if x[slot.H] == 0.0:
             x[slot.H] = first_step(a)
-        x[slot.H] = min(x[slot.H], x[slot.STEP_CAP])
+        x[slot.H] = smaller(x[slot.H], x[slot.STEP_CAP])
     else:
         x[slot.H] = x[slot.FIRST_STEP]
     x[slot.STEP_CAP] = x[slot.MAX_STEP]
@@ -179,7 +179,7 @@ def one_step(a: Integers) -> int:
     failure = slot.STEP_TOO_SMALL
     while True:
         remaining = x[slot.T_STOP] - t
-        h = min(x[slot.H], x[slot.MAX_STEP])
+        h = smaller(x[slot.H], x[slot.MAX_STEP])
         last = h * 1.001 >= remaining      # rather a step longer by a hair than a tiny one left over
         if last:
             h = remaining
@@ -211,7 +211,7 @@ def one_step(a: Integers) -> int:
         else:
             failure = slot.STEP_TOO_SMALL
             a[slot.REJECTED] += 1
-            x[slot.H] = h * max(x[slot.SHRINK], x[slot.SAFETY] * error ** (-1.0 / x[slot.ORDER]))
+            x[slot.H] = h * larger(x[slot.SHRINK], x[slot.SAFETY] * error ** (-1.0 / x[slot.ORDER]))
             shrunk = True
     a[slot.STEPS] += 1
     a[slot.HAVE_DENSE] = 0
@@ -240,14 +240,14 @@ def one_step(a: Integers) -> int:
             change = x[slot.SAFETY] * error ** -x[slot.EXPONENT]
             if x[slot.EXPONENT_BEFORE] > 0.0:
                 change *= x[slot.ERROR_BEFORE] ** x[slot.EXPONENT_BEFORE]
-            change = min(x[slot.GROW], max(x[slot.SHRINK], change))
+            change = smaller(x[slot.GROW], larger(x[slot.SHRINK], change))
         if shrunk:
-            change = min(change, 1.0)
+            change = smaller(change, 1.0)
         if last and not shrunk:
-            x[slot.H] = max(x[slot.H], h * change)      # the stop has cut the step, not the error
+            x[slot.H] = larger(x[slot.H], h * change)      # the stop has cut the step, not the error
         else:
             x[slot.H] = h * change
-        x[slot.ERROR_BEFORE] = max(error, 1e-4)
+        x[slot.ERROR_BEFORE] = larger(error, 1e-4)
     return slot.OK
 
 
@@ -347,7 +347,7 @@ def commit(a: Integers) -> int:
                 status = slot.EVENT
             if repeated[k] != 0:
                 # the same one again: after as long again it might come a third time
-                x[slot.STEP_CAP] = min(x[slot.STEP_CAP], gap)
+                x[slot.STEP_CAP] = smaller(x[slot.STEP_CAP], gap)
         repeated[k] = fired[k]
     if a[slot.CROWDED] >= CROWD:
         if status == slot.EVENT:

@@ -7,6 +7,7 @@ allocates nothing, raises nothing, and calls nothing but libm and the addresses 
 from __future__ import annotations
 
 import importlib
+import typing
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
@@ -20,8 +21,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 # numba's own types cover only what its users write
-numba: Any = importlib.import_module("numba")
-types: Any = numba.core.types
+types: Any = importlib.import_module("numba.core.types")
 intrinsic: Any = importlib.import_module("numba.extending").intrinsic
 
 
@@ -47,27 +47,71 @@ class Bytes(Integers, Protocol):
     """An `int8_t *`."""
 
 
+_TYPES: dict[Any, Any] = {
+    Floats: types.CPointer(types.float64),
+    Integers: types.CPointer(types.int64),
+    Shorts: types.CPointer(types.int32),
+    Bytes: types.CPointer(types.int8),
+    float: types.float64,
+    int: types.int64,
+    bool: types.boolean,
+    type(None): types.none,
+}
+
+
+class Compiled:
+    """A function of kernel code: its Python source and its types, which are read from the annotations."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        hints = typing.get_type_hints(function)
+        self.function = function
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        self.parameters = tuple(_TYPES[hints[name]] for name in names)
+        self.result = _TYPES[hints["return"]]
+
+
+# Every function of kernel code, by the name under which the others call it.
+FUNCTIONS: dict[str, Compiled] = {}
+
+
 def compiled(function: F) -> F:
     """Mark a function of kernel code.
 
-    Products and sums may be contracted to fused multiply-adds; nothing may be reassociated. No wrappers for
-    calls from Python are made, and reference counting is off, so that anything that allocates is refused.
+    Other kernel code calls it as an external function, so that each is translated once, by itself; numba's own way of
+    calling compiles a function again together with every caller.
     """
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-    return cast(F, numba.njit(function, fastmath={"contract"}, error_model="numpy", **options))
+    entry = Compiled(function)
+    FUNCTIONS[entry.name] = entry
+    source = f"def typing(context, {', '.join(f'a{k}' for k in range(len(entry.parameters)))}):\n    return answer"
+    scope: dict[str, Any] = {"answer": (entry.result(*entry.parameters), _caller(entry))}
+    exec(source, scope)                    # numba looks at the number of parameters
+    return cast(F, intrinsic(scope["typing"]))
+
+
+def _caller(entry: Compiled) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        convention = context.call_conv
+        low = convention.get_function_type(entry.result, entry.parameters)
+        function = builder.module.globals.get(entry.name) or ir.Function(builder.module, low, entry.name)
+        # No kernel function can fail, so the status is of no interest.
+        _, value = convention.call_function(builder, function, entry.result, entry.parameters, arguments)
+        return value
+
+    return generate
 
 
 def _cast(element: Any) -> Any:
     """An intrinsic that turns an address into a pointer to `element`."""
     pointer = types.CPointer(element)
 
-    def typing(context: Any, address: Any) -> Any:
+    def typed(context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.inttoptr(arguments[0], context.get_value_type(pointer))
 
         return pointer(types.int64), generate
 
-    return intrinsic(typing)
+    return intrinsic(typed)
 
 
 floats: Callable[[int], Floats] = _cast(types.float64)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import re
 import threading
-from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from symnum.errors import CodegenError
+
+if TYPE_CHECKING:
+    from symnum.solving.kernel.pointers import Compiled
 
 __all__ = ["FOREIGN", "kernel_text"]
 
@@ -18,55 +20,26 @@ FOREIGN = frozenset({"exp", "fabs", "floor", "log", "pow", "sqrt", "memcpy", "me
 _lock = threading.Lock()
 
 
-def kernel_text(functions: dict[str, Callable[..., Any]]) -> str:
-    """LLVM text with one exported function `int64_t name(int64_t *)` for each entry of `functions`.
+def kernel_text(names: dict[str, str]) -> str:
+    """LLVM text with one exported function `int64_t key(int64_t *)` for each entry {key: "module.function"}.
 
-    The functions are decorated by `pointers.compiled`. Takes a second or two, most of it in numba's type
-    inference. Raises CodegenError if the text needs a symbol that is not in FOREIGN.
+    The modules have been imported, so that their functions are known to `pointers`. Takes a second or so, most of it in
+    numba's type inference. Raises CodegenError if the text needs a symbol that is not in FOREIGN.
     """
     import llvmlite.binding as llvm
 
-    # numba's own types cover only what its users write
-    compiler: Any = importlib.import_module("numba.core.compiler")
-    config: Any = importlib.import_module("numba.core.config")
-    types: Any = importlib.import_module("numba.core.types")
-    cpu_target: Any = importlib.import_module("numba.core.registry").cpu_target
+    from symnum.solving.kernel.pointers import FUNCTIONS
 
-    parts: list[str] = []
-    entries: list[str] = []
     with _lock:
-        optimize = config.OPT
-        config.OPT = type(optimize)(0)        # numba would optimize for this processor, and twice
-        try:
-            typing_context, target_context = cpu_target.typing_context, cpu_target.target_context
-            typing_context.refresh()
-            target_context.refresh()
-            flags = compiler.Flags()
-            flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-            flags.nrt = False
-            flags.error_model = "numpy"
-            flags.fastmath = {"contract"}
-            for name, function in functions.items():
-                result = compiler.compile_extra(
-                    typing_context,
-                    target_context,
-                    cast(Any, function).py_func,
-                    (types.CPointer(types.int64),),
-                    types.int64,
-                    flags,
-                    {},
-                )
-                mangled = result.fndesc.llvm_func_name
-                parts.append(result.library.get_llvm_str())
-                entries.append(_entry(name, mangled))
-        finally:
-            config.OPT = optimize
-    module = llvm.parse_assembly(parts[0])
-    for part in parts[1:]:
-        module.link_in(llvm.parse_assembly(part))
-    module.link_in(llvm.parse_assembly("\n".join(entries)))
+        module = llvm.parse_assembly("\n".join(_entry(key, name) for key, name in names.items()))
+        missing, done = set(names.values()), set()
+        while missing:
+            name = missing.pop()
+            module.link_in(_translate(FUNCTIONS[name]))
+            done.add(name)
+            missing |= {f.name for f in module.functions if f.name in FUNCTIONS} - done
     for function in module.functions:
-        if not function.is_declaration and function.name not in functions:
+        if not function.is_declaration and function.name not in names:
             function.linkage = "internal"
     for variable in module.global_variables:
         if not variable.is_declaration or variable.linkage.name == "common":
@@ -77,17 +50,66 @@ def kernel_text(functions: dict[str, Callable[..., Any]]) -> str:
     return text
 
 
-def _entry(name: str, mangled: str) -> str:
+def _translate(entry: Compiled) -> Any:
+    """The LLVM module of one function, called by its name in numba's calling convention.
+
+    Products and sums may be contracted to fused multiply-adds; nothing may be reassociated. Reference counting is off, so
+    that anything that allocates is refused. The library is not finalized, which would make machine code.
+    """
+    import llvmlite.binding as llvm
+
+    # numba's own types cover only what its users write
+    compiler: Any = importlib.import_module("numba.core.compiler")
+    config: Any = importlib.import_module("numba.core.config")
+    target: Any = importlib.import_module("numba.core.registry").cpu_target
+
+    flags = compiler.Flags()
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
+    flags.nrt = False
+    flags.error_model = "numpy"
+    flags.fastmath = {"contract"}
+    pipeline = type("Pipeline", (compiler.CompilerBase,), {"define_pipelines": _passes})
+    optimize = config.OPT
+    config.OPT = type(optimize)(0)            # it is done once, for the whole unit
+    try:
+        target.typing_context.refresh()
+        target.target_context.refresh()
+        library = target.target_context.codegen().create_library(entry.name)
+        result = compiler.compile_extra(
+            target.typing_context, target.target_context, entry.function, entry.parameters, entry.result, flags, {},
+            library, pipeline,
+        )  # fmt: skip
+    finally:
+        config.OPT = optimize
+    module = llvm.parse_assembly(library.get_llvm_str())
+    module.get_function(result.fndesc.llvm_func_name).name = entry.name
+    return module
+
+
+def _passes(compiler: Any) -> list[Any]:
+    """numba's passes as far as kernel code needs them: no closures, no rewrites, no inlining of Python code."""
+    machinery: Any = importlib.import_module("numba.core.compiler_machinery")
+    untyped: Any = importlib.import_module("numba.core.untyped_passes")
+    typed: Any = importlib.import_module("numba.core.typed_passes")
+    passes = machinery.PassManager("kernel")
+    for chosen in (
+        untyped.TranslateByteCode, untyped.FixupArgs, untyped.IRProcessing, untyped.ReconstructSSA,
+        typed.NopythonTypeInference, typed.PreLowerStripPhis, typed.IRLegalization, typed.NativeLowering,
+    ):  # fmt: skip
+        passes.add_pass(chosen, chosen.__name__)
+    passes.finalize()
+    return [passes]
+
+
+def _entry(key: str, name: str) -> str:
     """The exported function: numba's own calling convention returns a status beside the value."""
     return f"""
-declare i32 @{mangled}(ptr, ptr, ptr)
-define i64 @{name}(ptr %table) {{
+declare i32 @{name}(ptr, ptr, ptr)
+define i64 @{key}(ptr %table) {{
   %value = alloca i64
   %exception = alloca ptr
-  %status = call i32 @{mangled}(ptr %value, ptr %exception, ptr %table)
-  %fine = icmp eq i32 %status, 0
-  %read = load i64, ptr %value
-  %result = select i1 %fine, i64 %read, i64 -99
+  %status = call i32 @{name}(ptr %value, ptr %exception, ptr %table)
+  %result = load i64, ptr %value
   ret i64 %result
 }}"""
 

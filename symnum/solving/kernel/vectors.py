@@ -14,7 +14,20 @@ from symnum.solving.kernel.pointers import (
     integers,
 )
 
-__all__ = ["accumulate", "accumulate_two", "copy", "factor", "function", "refresh_jacobian", "solve"]
+__all__ = [
+    "accumulate", "accumulate_two", "copy", "factor", "function", "jacobian", "larger", "refresh_jacobian", "smaller",
+    "solve",
+]  # fmt: skip
+
+
+@compiled
+def larger(a: float, b: float) -> float:
+    return a if a > b else b
+
+
+@compiled
+def smaller(a: float, b: float) -> float:
+    return a if a < b else b
 
 
 @compiled
