@@ -4,7 +4,8 @@
 
     SymnumError
     ├── ModelError             the description is wrong: a name, a value, a unit, a connection
-    │   └── UnitError          a unit is unknown, or two quantities in a sum differ in unit
+    │   ├── UnitError          a unit is unknown, or two quantities in a sum differ in unit
+    │   └── UnknownName        a system or component has no part or symbol of that name
     ├── LoweringError          the equations cannot become a system that can be solved
     │   └── UnbalancedSystem   equations and unknowns do not match one to one
     ├── CodegenError           no code could be generated, compiled or loaded for a sound system
@@ -23,6 +24,7 @@ __all__ = [
     "SymnumError",
     "UnbalancedSystem",
     "UnitError",
+    "UnknownName",
 ]
 
 
@@ -36,6 +38,10 @@ class ModelError(SymnumError):
 
 class UnitError(ModelError):
     """A unit is unknown or badly written, or the quantities of one sum or equation differ in unit."""
+
+
+class UnknownName(ModelError, AttributeError):
+    """A system or component has nothing of that name; an AttributeError too, for Python's own look-ups."""
 
 
 class LoweringError(SymnumError):

@@ -6,29 +6,32 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from symnum.errors import ModelError
+from symnum.errors import ModelError, UnknownName
 from symnum.language.connect import Connection
 from symnum.language.event import Event
 from symnum.language.limit import Limit
-from symnum.language.variables import Declaration, joined
+from symnum.language.variables import Declaration, checked_name, checked_value, joined
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, as_expr
+from symnum.rewriting.expr import Expr
 
 Statement = Equation | Connection | Limit
 
 
-def potential(*, unit: str | None = None, start: Any = None, guess: Any = None, about: str | None = None) -> Any:
+def potential(
+    *, unit: str | None = None, start: Any = None, guess: Any = None, about: str | None = None
+) -> Any:
     """In a connector class: a quantity that is equal at all connectors that meet."""
     return Declaration("potential", start, unit, about, guess)
 
 
 def flow(*, unit: str | None = None, about: str | None = None) -> Any:
-    """In a connector class: a quantity, counted positive into the component, that sums to zero where connectors meet."""
+    """In a connector class: a quantity, counted positive into the component, that is zero in sum where they meet."""
     return Declaration("flow", None, unit, about)
 
 
 def option(default: Any) -> Any:
     """In a component class: a plain Python value that `equations` may branch on."""
+    _check_option(default, "option, default")
     return Declaration("option", default, None, None)
 
 
@@ -47,7 +50,9 @@ class Connector:
         own = [d for d in vars(cls).values() if isinstance(d, Declaration)]
         for declaration in own:
             if declaration.role not in ("potential", "flow"):
-                raise ModelError(f"{cls.__name__}.{declaration.name}: a connector holds potentials and flows only")
+                raise ModelError(
+                    f"{cls.__name__}.{declaration.name}: a connector holds potentials and flows only"
+                )
         cls.quantities = (*cls.quantities, *own)
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -79,31 +84,49 @@ class Component:
     children: ClassVar[dict[str, Component]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls.quantities, cls.connectors, cls.children = dict(cls.quantities), dict(cls.connectors), dict(cls.children)
+        cls.quantities, cls.connectors, cls.children = (
+            dict(cls.quantities),
+            dict(cls.connectors),
+            dict(cls.children),
+        )
         for name, value in vars(cls).items():
             if isinstance(value, Declaration):
                 if value.role in ("potential", "flow"):
-                    raise ModelError(f"{cls.__name__}.{name}: potentials and flows belong in a Connector class")
+                    raise ModelError(
+                        f"{cls.__name__}.{name}: potentials and flows belong in a Connector class"
+                    )
                 cls.quantities[name] = value
             elif isinstance(value, Connector):
                 cls.connectors[name] = value
             elif isinstance(value, Component):
                 cls.children[name] = value
+            elif isinstance(value, Expr) and value.kind == "variable":
+                raise ModelError(
+                    f"{cls.__name__}.{name} is the variable {value} of its own, shared by all instances; "
+                    "leave the name out: sn.variable() takes it from the attribute"
+                )
 
     def __init__(self, name: str = "", /, **settings: Any) -> None:
-        self.path = name
+        self.path = checked_name(name, f"{type(self).__name__}: ") if name != "" else ""
         self.settings = settings
         self.parent: Component | None = None
         known = [*self.quantities, *self.children]
         for key, value in settings.items():
             if key not in known:
                 near = get_close_matches(key, known, 1)
-                hint = f" Did you mean {near[0]}?" if near else f" It has: {', '.join(known) or 'nothing to set'}."
+                hint = (
+                    f" Did you mean {near[0]}?"
+                    if near
+                    else f" It has: {', '.join(known) or 'nothing to set'}."
+                )
                 raise ModelError(f"{type(self).__name__}({name!r}): there is no {key} to set.{hint}")
             if key in self.children and not isinstance(value, Component):
                 raise ModelError(f"{type(self).__name__}({name!r}): {key} takes a component, not {value!r}")
-            if key in self.quantities and self.quantities[key].role != "option":
-                settings[key] = _value(value, joined(name, key))
+            if key in self.quantities:
+                if self.quantities[key].role == "option":
+                    _check_option(value, joined(name, key))
+                else:
+                    settings[key] = checked_value(value, joined(name, key))
         for child_name, prototype in self.children.items():
             chosen = settings.get(child_name, prototype)
             child = type(chosen)(joined(name, child_name), **chosen.settings)
@@ -144,26 +167,39 @@ class Component:
 
     def template(self) -> Component:
         """An instance of the same variant at the empty path: its symbols have relative names."""
-        kept = {n: v for n, v in self.settings.items() if n in self.children or self.quantities[n].role == "option"}
+        kept = {
+            n: v
+            for n, v in self.settings.items()
+            if n in self.children or self.quantities[n].role == "option"
+        }
         return type(self)("", **kept)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path or 'without a name'}>"
 
+    def __getattr__(self, name: str) -> Any:
+        """Reached only where nothing of that name exists."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        known = [*self.quantities, *self.connectors, *self.children]
+        near = get_close_matches(name, known, 3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"It has: {', '.join(known) or 'nothing'}."
+        raise UnknownName(f"{self.path or type(self).__name__} ({type(self).__name__}) has no {name}. {hint}")
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.quantities or name in self.connectors or name in self.children:
             raise ModelError(
-                f"{self.path or type(self).__name__}.{name} is declared in the class; set it when the component is made: "
-                f"{type(self).__name__}(..., {name}={value!r})"
+                f"{self.path or type(self).__name__}.{name} is declared in the class; set it when the component "
+                f"is made: {type(self).__name__}(..., {name}={value!r})"
             )
         object.__setattr__(self, name, value)
 
 
-def _value(value: Any, name: str) -> Any:
-    if isinstance(value, Expr):
-        return value
+def _check_option(value: Any, name: str) -> None:
     try:
-        exact = as_expr(value)
-    except (TypeError, ModelError) as error:
-        raise ModelError(f"{name}: {value!r} is not a finite number or an expression of parameters") from error
-    return float(exact) if not isinstance(exact.value, int) else exact.value
+        hash(value)
+    except TypeError as error:
+        raise ModelError(
+            f"{name}={value!r}: an option is compared between instances, so it must not change; "
+            f"use a tuple or another constant instead of a {type(value).__name__}"
+        ) from error

@@ -28,9 +28,14 @@ def connect(*ports: Connector) -> Connection:
 
     for port in ports:
         if not isinstance(port, Connector):
-            raise ModelError(f"connect takes the connectors of components; {port!r} is a {type(port).__name__}")
+            raise ModelError(
+                f"connect takes the connectors of components; {port!r} is a {type(port).__name__}"
+            )
     if len(ports) < 2:
         raise ModelError(f"connect needs at least two connectors, not {len(ports)}")
+    for port in ports:
+        if ports.count(port) > 1:
+            raise ModelError(f"connect: {port.path} is named twice; a connector cannot be joined to itself")
     kinds = {type(port) for port in ports}
     if len(kinds) > 1:
         names = ", ".join(f"{port.path} is a {type(port).__name__}" for port in ports)

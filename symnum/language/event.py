@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from symnum.errors import ModelError
-from symnum.rewriting.expr import Expr, Operand, as_expr
+from symnum.language.variables import checked_expr
+from symnum.rewriting.equation import Equation
+from symnum.rewriting.expr import Expr, Operand
 
 DIRECTIONS = {"up": 1, "down": -1, "both": 0}
 
@@ -42,17 +44,30 @@ class Event:
         self.crossing = DIRECTIONS[crossing]
         self.when: Expr | None = None
         if when is not None:
-            self.when = as_expr(when)
+            if isinstance(when, Equation):
+                raise ModelError(
+                    f"Event(when={when}): an equation is no event; "
+                    f"write when={when.residual}, which crosses zero"
+                )
+            self.when = checked_expr(when, "Event, when")
             if self.when.op in ("<", "<="):  # true is positive: fires when it becomes true
                 left, right = self.when.args
                 self.when, self.crossing = right - left, 1
             if self.when.op in ("and", "or", "not", "equal"):
-                raise ModelError(f"Event(when={when}): give one expression that crosses zero, or one comparison")
+                raise ModelError(
+                    f"Event(when={when}): give one expression that crosses zero, or one comparison"
+                )
         self.then: dict[Expr, Expr] = {}
+        if then is not None and not isinstance(then, Mapping):
+            raise ModelError(f"Event: then is {{target: new value}}, not {then!r}")
         for target, value in (then or {}).items():
-            if not (isinstance(target, Expr) and target.op == "symbol" and target.kind in ("variable", "parameter")):
+            if not (
+                isinstance(target, Expr)
+                and target.op == "symbol"
+                and target.kind in ("variable", "parameter")
+            ):
                 raise ModelError(f"Event: {target!r} cannot be set; targets are states and parameters")
-            self.then[target] = as_expr(value)
+            self.then[target] = checked_expr(value, f"Event, new value of {target}")
         self.terminal = terminal
         self.name = name
 
@@ -65,6 +80,24 @@ class Event:
 
 
 def _times(at: Any) -> tuple[float, ...]:
-    times = at if hasattr(at, "__iter__") else (at,)
-    result = tuple(float(as_expr(time)) for time in times)  # refuses NaN and infinity
-    return tuple(sorted(result))
+    several = hasattr(at, "__iter__") and not isinstance(at, (str, Expr))
+    times = [checked_expr(time, "Event, at") for time in (at if several else (at,))]
+    for time in times:
+        if not time.is_number:
+            raise ModelError(
+                f"Event(at={time}): a time is a number; for a moving time use when=sn.t - ({time})"
+            )
+    if not times:
+        raise ModelError("Event: at= holds no time")
+    return tuple(sorted({float(time) for time in times}))
+
+
+def checked_events(events: Any, where: str) -> tuple[Event, ...]:
+    """The events as a tuple, or ModelError."""
+    if isinstance(events, Event) or not isinstance(events, Iterable):
+        raise ModelError(f"{where}: the events are a list, not {events!r}; write events=[...]")
+    found = tuple(events)
+    for event in found:
+        if not isinstance(event, Event):
+            raise ModelError(f"{where}: {event!r} among the events is a {type(event).__name__}, not an Event")
+    return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from symnum.errors import ModelError
-from symnum.rewriting.expr import Expr, Operand, as_expr
+from symnum.language.variables import checked_expr
+from symnum.rewriting.expr import Expr, Operand
 
 
 class Limit:
@@ -22,8 +23,8 @@ class Limit:
         if low is None and high is None:
             raise ModelError(f"Limit({state}): give low=, high= or both")
         self.state = state
-        self.low = None if low is None else as_expr(low)
-        self.high = None if high is None else as_expr(high)
+        self.low = None if low is None else checked_expr(low, f"Limit({state}), low")
+        self.high = None if high is None else checked_expr(high, f"Limit({state}), high")
 
     def __repr__(self) -> str:
         return f"Limit({self.state}, low={self.low}, high={self.high})"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from symnum.errors import ModelError
+from symnum.errors import ModelError, UnknownName
 from symnum.language.component import Component, Statement
 from symnum.language.connect import Connection
-from symnum.language.event import Event
+from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
+from symnum.language.variables import checked_name
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.walk import leaves, substitute
@@ -38,20 +39,24 @@ class System:
         defaults: Mapping[Expr, Any] | None = None,
         guards: Iterable[Guard] = (),
     ) -> None:
-        self.name = name
+        self.name = checked_name(name, "System: ")
         self.equations: tuple[Equation, ...]
         self.connections: tuple[Connection, ...]
         self.limits: tuple[Limit, ...]
         self.equations, self.connections, self.limits = _sorted_statements(name, equations)
-        self.events = tuple(events)
-        self.defaults = dict(defaults or {})
+        self.events = checked_events(events, name)
         self.guards = tuple(guards)
         self.parts = _all_parts(name, parts, self.connections)
         self._symbols = self._collect()
+        self.defaults: dict[Expr, Any] = {
+            self[key] if isinstance(key, str) else key: value for key, value in (defaults or {}).items()
+        }
 
     def _collect(self) -> dict[str, Expr]:
         """Symbols that appear in the equations themselves (those of parts are found through the parts)."""
-        expressions: list[Expr] = [side for equation in self.equations for side in (equation.lhs, equation.rhs)]
+        expressions: list[Expr] = [
+            side for equation in self.equations for side in (equation.lhs, equation.rhs)
+        ]
         for limit in self.limits:
             expressions += [bound for bound in (limit.state, limit.low, limit.high) if bound is not None]
         found: dict[str, Expr] = {}
@@ -73,7 +78,9 @@ class System:
                 raise ModelError(f"{self.name}: {part} is not a component, so it has no {rest}")
         for name in self.parts:
             if name in found:
-                raise ModelError(f"{self.name}: {name} is the name of a part and of a variable; rename one of them")
+                raise ModelError(
+                    f"{self.name}: {name} is the name of a part and of a variable; rename one of them"
+                )
         return found
 
     @property
@@ -96,7 +103,7 @@ class System:
         known = [*self.parts, *self._symbols]
         near = get_close_matches(name, known, 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise AttributeError(f"{self.name} has no part or symbol called {name}.{hint}")
+        raise UnknownName(f"{self.name} has no part or symbol called {name}.{hint}")
 
     def __getitem__(self, name: str) -> Any:
         """A part or symbol by its full hierarchical name, ``system["g1.exciter.vf"]``."""
@@ -142,7 +149,9 @@ class System:
 
 def _described(symbol: Expr) -> str:
     info = symbol.data
-    details = [f"{key}={value}" for key, value in zip(info._fields[2:], info[2:], strict=True) if value is not None]
+    details = [
+        f"{key}={value}" for key, value in zip(info._fields[2:], info[2:], strict=True) if value is not None
+    ]
     return f"{info.kind}{' ' if details else ''}{', '.join(details)}"
 
 
@@ -152,6 +161,10 @@ def _sorted_statements(
     equations: list[Equation] = []
     connections: list[Connection] = []
     limits: list[Limit] = []
+    if isinstance(statements, (Equation, Connection, Limit, Component)) or not isinstance(
+        statements, Iterable
+    ):
+        raise ModelError(f"{name}: the equations are a list, not {statements!r}; write [...] around them")
     for number, statement in enumerate(statements, start=1):
         if isinstance(statement, Equation):
             equations.append(statement)
@@ -172,17 +185,23 @@ def _sorted_statements(
     return tuple(equations), tuple(connections), tuple(limits)
 
 
-def _all_parts(name: str, parts: Iterable[Component], connections: tuple[Connection, ...]) -> dict[str, Component]:
+def _all_parts(
+    name: str, parts: Iterable[Component], connections: tuple[Connection, ...]
+) -> dict[str, Component]:
     found: dict[str, Component] = {}
 
     def place(part: Component) -> None:
         if not isinstance(part, Component):
             raise ModelError(f"{name}: {part!r} among the parts is a {type(part).__name__}, not a Component")
         if not part.path:
-            raise ModelError(f"{name}: a {type(part).__name__} has no name; write {type(part).__name__}('name', ...)")
+            raise ModelError(
+                f"{name}: a {type(part).__name__} has no name; write {type(part).__name__}('name', ...)"
+            )
         if found.setdefault(part.path, part) is not part:
             raise ModelError(f"{name}: two parts are called {part.path}; give each its own name")
 
+    if isinstance(parts, Component) or not isinstance(parts, Iterable):
+        raise ModelError(f"{name}: the parts are a list, not {parts!r}; write parts=[...]")
     for part in parts:
         place(part)
     for connection in connections:
@@ -194,4 +213,3 @@ def _all_parts(name: str, parts: Iterable[Component], connections: tuple[Connect
                 owner = owner.parent
             place(owner)
     return found
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from typing import Any, overload
 
-from symnum.errors import ModelError
+from symnum.errors import ModelError, UnitError
 from symnum.language.units import parse
 from symnum.rewriting.expr import TIME, Expr, Operand, Symbol, as_expr, node, symbol
 from symnum.rewriting.walk import leaves
@@ -28,8 +28,7 @@ class Declaration:
         guess: Any = None,
         nominal: float | None = None,
     ) -> None:
-        if unit is not None:
-            parse(unit)
+        check_unit(unit)
         self.role = role  # variable | parameter | option | potential | flow
         self.default = default
         self.unit = unit
@@ -57,7 +56,9 @@ class Declaration:
         """The symbol of this quantity in the instance at ``path``."""
         value = settings.get(self.name, self.default)
         kind = "parameter" if self.role == "parameter" else "variable"
-        return symbol(Symbol(joined(path, self.name), kind, self.unit, self.about, value, self.guess, self.nominal))
+        return symbol(
+            Symbol(joined(path, self.name), kind, self.unit, self.about, value, self.guess, self.nominal)
+        )
 
     def __repr__(self) -> str:
         return f"<{self.role} {self.name or 'without a name'}>"
@@ -67,16 +68,47 @@ def joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: Any, of: str = "") -> str:
+    """The name, or ModelError: identifiers, joined by dots where a hierarchy is meant."""
+    if not isinstance(name, str):
+        raise ModelError(f"{of}{name!r} is not a name but a {type(name).__name__}: write it in quotes")
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split(".")):
-        raise ModelError(f"{name!r} is not a name: use letters, digits and _, not starting with a digit")
+        raise ModelError(
+            f"{of}{name!r} is not a name: use letters, digits and _, no digit first, and no keyword of Python"
+        )
+    if name == TIME.name:
+        raise ModelError(f"{of}the name {name} belongs to the time, sn.t; choose another one")
     return name
 
 
-def _checked_value(value: Operand | None, what: str) -> Operand | None:
+def check_unit(unit: Any) -> None:
+    """Raise UnitError where a unit cannot be read."""
+    if unit is None:
+        return
+    if not isinstance(unit, str):
+        raise UnitError(f'unit={unit!r} is a {type(unit).__name__}: write the unit as text, like "m/s^2"')
+    parse(unit)
+
+
+def checked_expr(value: Any, what: str) -> Expr:
+    """An expression from what the user wrote for ``what``, or ModelError."""
+    try:
+        return as_expr(value)
+    except TypeError as error:
+        raise ModelError(
+            f"{what}: {value!r} is a {type(value).__name__}, not a number or an expression"
+        ) from error
+    except ModelError as error:
+        raise ModelError(f"{what}: {error}") from error
+
+
+def checked_value(value: Any, what: str) -> Operand | None:
+    """None, an expression, or a finite number in its plainest type, or ModelError."""
     if value is None or isinstance(value, Expr):
         return value
-    exact = as_expr(value)  # refuses NaN, infinity and what is no number
+    exact = checked_expr(value, what)
+    if not exact.is_number:
+        return exact
     return float(exact) if not isinstance(exact.value, int) else exact.value
 
 
@@ -116,14 +148,17 @@ def variable(
     nominal: its usual size; the absolute tolerance of a solution is meant for 1 and is multiplied by it.
     In the body of a component class leave the name out: it is taken from the attribute.
     """
-    start, guess = _checked_value(start, "start"), _checked_value(guess, "guess")
-    if nominal is not None and not (0 < float(as_expr(nominal)) < float("inf")):
-        raise ModelError(f"nominal={nominal}: the usual size of a variable is a positive number")
+    what = f"variable {name}" if name else "variable"
+    start, guess = checked_value(start, f"{what}, start"), checked_value(guess, f"{what}, guess")
+    if nominal is not None:
+        size = checked_expr(nominal, f"{what}, nominal")
+        if not (size.is_number and size.value > 0):
+            raise ModelError(f"{what}, nominal={nominal}: the usual size of a variable is a positive number")
+        nominal = float(size)
     if name is None:
         return Declaration("variable", start, unit, about, guess, nominal)
-    if unit is not None:
-        parse(unit)
-    return symbol(Symbol(_checked_name(name), "variable", unit, about, start, guess, nominal))
+    check_unit(unit)
+    return symbol(Symbol(checked_name(name, "variable: "), "variable", unit, about, start, guess, nominal))
 
 
 def variables(names: str, *, unit: str | None = None) -> tuple[Expr, ...]:
@@ -150,12 +185,11 @@ def parameter(
 
     In the body of a component class leave the name out: it is taken from the attribute.
     """
-    default = _checked_value(default, "value")
+    default = checked_value(default, f"parameter {name}" if name else "parameter")
     if name is None:
         return Declaration("parameter", default, unit, about)
-    if unit is not None:
-        parse(unit)
-    return symbol(Symbol(_checked_name(name), "parameter", unit, about, default))
+    check_unit(unit)
+    return symbol(Symbol(checked_name(name, "parameter: "), "parameter", unit, about, default))
 
 
 def parameters(names: str = "", /, **values: Operand) -> tuple[Expr, ...]:
@@ -165,6 +199,8 @@ def parameters(names: str = "", /, **values: Operand) -> tuple[Expr, ...]:
 
 
 def _split(names: str) -> list[str]:
+    if not isinstance(names, str):
+        raise ModelError(f'names are one text, like "x y z", not {names!r}')
     found = names.replace(",", " ").split()
     for name in found:
         if found.count(name) > 1:
@@ -172,13 +208,13 @@ def _split(names: str) -> list[str]:
     return found
 
 
-def D(expr: Operand, order: int = 1) -> Expr:  # noqa: N802 - the field's notation for d/dt
+def D(expr: Operand, order: int = 1) -> Expr:
     """The derivative with respect to time, ``D(x)`` or ``D(x, 2)``; of an expression by the chain rule."""
     from symnum.rewriting.derivative import time_derivative
 
-    if order < 1 or order != int(order):
-        raise ModelError(f"D({expr}, {order}): the order of a derivative is 1, 2, 3, ...")
-    result = as_expr(expr)
+    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
+        raise ModelError(f"D({expr}, {order!r}): the order of a derivative is 1, 2, 3, ...")
+    result = checked_expr(expr, "D")
     for _ in range(order):
         if result.op == "D" or (result.op == "symbol" and result.kind == "variable"):
             result = node("D", (result,))
