@@ -1,7 +1,7 @@
 """The Kundur two-area power system after a line trip or a fault.
 
-``python examples/kundur_two_area.py --event fault --out results`` prints the power flow, the electromechanical
-modes and what the solver did, and writes ``kundur.csv`` and ``kundur.png``.
+``python examples/kundur_two_area.py --event fault --out results`` prints the power flow, the
+electromechanical modes and what the solver did, and writes ``kundur.csv`` and ``kundur.png``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def main() -> None:
     fault = arguments.event == "fault"
     grid = kundur.two_area(pss=arguments.pss, fault_bus=8 if fault else None)
     events, marks = disturbance(grid, arguments.event)
-    print(f"Kundur two-area system{', with stabilizers' if arguments.pss else ''}: {EVENTS[arguments.event]}\n")
+    variant = ", with stabilizers" if arguments.pss else ""
+    print(f"Kundur two-area system{variant}: {EVENTS[arguments.event]}\n")
     print_power_flow()
 
     problem = sn.Problem(grid, span=(0, 20), events=events)
@@ -73,7 +74,8 @@ def disturbance(grid: sn.System, event: str) -> tuple[list[sn.Event], tuple[floa
 
 def print_power_flow() -> None:
     network, flow = kundur.network(), kundur.solved_flow()
-    print(f"power flow: {len(flow.mismatches) - 1} Newton steps to a mismatch of {flow.mismatches[-1]:.0e} pu")
+    steps = len(flow.mismatches) - 1
+    print(f"power flow: {steps} Newton steps to a mismatch of {flow.mismatches[-1]:.0e} pu")
     print(f"{'bus':>5} {'V / pu':>9} {'angle / deg':>12} {'generation / MVA':>20} {'load / MVA':>20}")
     base = kundur.data()["system"]["base"]
     generation = {g.bus: base * flow.generation[g.name] for g in network.generators}
@@ -92,7 +94,8 @@ def power(value: complex | None) -> str:
 
 def print_modes(modes: Any) -> None:
     """The oscillations in which the rotors take part, slowest first."""
-    rotors = {name: [modes.states.index(f"{name}.{state}") for state in ("delta", "slip")] for name in MACHINES}
+    row = {state: i for i, state in enumerate(modes.states)}
+    rotors = {name: [row[f"{name}.delta"], row[f"{name}.slip"]] for name in MACHINES}
     print("electromechanical modes")
     print(f"{'frequency / Hz':>15} {'damping / %':>12}   eigenvalue               machines that take part")
     for k in np.argsort(modes.frequencies):

@@ -17,5 +17,6 @@ solution = sn.solve(problem, "Tsit5", rtol=1e-8, atol=1e-10)
 # the orbit is closed: this quantity never changes
 energy = growth * hares - death * sn.log(hares) + bite * foxes - birth * sn.log(foxes)
 values = solution[energy]
-print(f"{len(solution.t) - 1} steps; most hares {solution[hares].max():.3f}, most foxes {solution[foxes].max():.3f}")
+most_hares, most_foxes = solution[hares].max(), solution[foxes].max()
+print(f"{len(solution.t) - 1} steps, up to {most_hares:.1f} hares and {most_foxes:.1f} foxes")
 print(f"the invariant drifts by {abs(values - values[0]).max():.1e}")

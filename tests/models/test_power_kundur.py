@@ -18,10 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 import symnum as sn
 from symnum.errors import ModelError
 from symnum.models.power import kundur
+
+Table = dict[str, NDArray[np.float64]]  # column -> values on the grid
 
 VARIANTS = {"kundur_full": False, "kundur_pss4": True}
 # file name -> events at a grid
@@ -51,18 +54,18 @@ def run(pss: bool, scenario: str, method: str, rtol: float) -> sn.Solution:
 
 
 @cache
-def table(path: Path) -> dict[str, NDArray[np.float64]]:
+def table(path: Path) -> Table:
     with gzip.open(path, "rt") as file:
         names = file.readline().strip().split(",")
         values = np.loadtxt(file, delimiter=",")
     return dict(zip(names, values.T, strict=True))
 
 
-def reference(shared_data: Path, variant: str, scenario: str) -> dict[str, NDArray[np.float64]]:
+def reference(shared_data: Path, variant: str, scenario: str) -> Table:
     return table(shared_data / "kundur" / variant / f"{variant}_independent_DOP853_{scenario}.csv.gz")
 
 
-def worst(solution: sn.Solution, expected: dict[str, NDArray[np.float64]], *prefixes: str) -> dict[str, float]:
+def worst(solution: sn.Solution, expected: Table, *prefixes: str) -> dict[str, float]:
     """Largest difference over time, by kind of column."""
     found = {}
     for prefix in prefixes:
@@ -144,30 +147,60 @@ def test_start(variant: str, shared_data: Path) -> None:
         assert abs(solution[f"bus_{bus}.a"] - known["y"][f"a Bus {bus}"]).max() < 1e-8
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_eigenvalues(variant: str, shared_data: Path) -> None:
-    """Every eigenvalue, as a multiset, to 1e-5.
+def published_eigenvalues(shared_data: Path, variant: str) -> NDArray[np.complex128]:
+    """With one more zero: the frame that turns with the centre of inertia has an angle of its own.
 
-    The frame that turns with the centre of inertia has an angle of its own, so there is one more zero. The
-    published variant with stabilizers also has four frequency meters that nothing listens to: two states
-    each, whose eigenvalues (-1/Tw and -1/Tf) are left out of the comparison.
+    The variant with stabilizers also has four frequency meters that nothing listens to, two states each;
+    their eigenvalues (-1/Tw and -1/Tf) are left out.
     """
     with (shared_data / "kundur" / variant / f"{variant}_eigenvalues.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if not row["top_states"].split("=")[0].count("BusFreq")]
-    expected = np.array([complex(float(row["re"]), float(row["im"])) for row in rows] + [0j])
-    modes = sn.linearize(sn.Problem(grid(VARIANTS[variant]), span=(0, 20)), at=0.0)
-    found = np.array(modes.eigenvalues)
-    assert len(found) == len(expected) == {"kundur_full": 53, "kundur_pss4": 81}[variant]
-    from scipy.optimize import linear_sum_assignment
+        rows = [row for row in csv.DictReader(file) if "BusFreq" not in row["top_states"].split("=")[0]]
+    return np.array([*(complex(float(row["re"]), float(row["im"])) for row in rows), 0j])
 
-    distance = abs(found[:, None] - expected[None, :])
-    pairs = linear_sum_assignment(distance)
-    assert distance[pairs].max() < 1e-5
+
+def distance(found: NDArray[np.complex128], expected: NDArray[np.complex128]) -> float:
+    """The largest distance between two multisets, paired as well as possible."""
+    assert found.shape == expected.shape
+    apart = abs(found[:, None] - expected[None, :])
+    return float(apart[linear_sum_assignment(apart)].max())
+
+
+def test_eigenvalues(shared_data: Path) -> None:
+    modes = sn.linearize(sn.Problem(grid(False), span=(0, 20)), at=0.0)
+    assert len(modes.eigenvalues) == 53
+    assert distance(modes.eigenvalues, published_eigenvalues(shared_data, "kundur_full")) < 1e-5
+
+
+def test_eigenvalues_with_stabilizers(shared_data: Path) -> None:
+    """To 1e-5, once a known flaw of the published values is put in.
+
+    ANDES adds 1e-8 to the diagonal of some algebraic rows of the Jacobian from which it takes eigenvalues
+    (`diag_eps`). The output y of the filter F2 stands in the row A4 y = ..., and A4 = 1e-4: its gain, and with
+    it that of the stabilizer, comes out too large by a factor 1/(1 - 1e-4). Trajectories do not contain this.
+    F2 has its zeros on its double pole at -100: eight eigenvalues that are defective, so that round-off
+    moves them by the square root of 1e-16 times 1e4.
+    """
+    system, expected = grid(True), published_eigenvalues(shared_data, "kundur_pss4")
+    settings = kundur.data()["stabilizer"]
+    gain = settings["KS"] / (1 - 1e-8 / settings["A4"])
+    machines = (system.g1, system.g2, system.g3, system.g4)
+    found = {}
+    for name, parameters in (("as it is", {}), ("with flaw", {g.stabilizer.KS: gain for g in machines})):
+        values = sn.linearize(sn.Problem(system, span=(0, 20), parameters=parameters), at=0.0).eigenvalues
+        assert len(values) == len(expected) == 81
+        assert np.count_nonzero(abs(values + 100) < 1e-2) == 8
+        found[name] = values[abs(values + 100) > 1e-2]
+    assert np.count_nonzero(abs(expected + 100) < 1e-2) == 8
+    expected = expected[abs(expected + 100) > 1e-2]
+    assert distance(found["with flaw"], expected) < 1e-5
+    assert distance(found["as it is"], expected) < 1e-3
+    swing = np.array([v for v in found["as it is"] if 4 < v.imag < 5 or 7 < v.imag < 8])
+    assert max(abs(expected - v).min() for v in swing) < 1e-4
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_electromechanical_modes(variant: str) -> None:
-    """One oscillation between the areas, one inside each; frequency and damping follow from the eigenvalue."""
+    """One oscillation between the areas, one inside each; frequency and damping as of the eigenvalue."""
     modes = sn.linearize(sn.Problem(grid(VARIANTS[variant]), span=(0, 20)), at=0.0)
     values, participation = np.array(modes.eigenvalues), abs(np.array(modes.participation))
     np.testing.assert_allclose(modes.frequencies, abs(values.imag) / (2 * np.pi), atol=1e-12)
@@ -185,7 +218,7 @@ def test_electromechanical_modes(variant: str) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_trajectory(variant: str, scenario: str, shared_data: Path) -> None:
-    """Rodas5P at 1e-9: angles to 1e-6 rad (1e-5 in the fault, where exciters hit limits), voltages to 1e-6."""
+    """Rodas5P at 1e-9: angles to 1e-6 rad (1e-5 in the fault: exciters hit limits), voltages to 1e-6."""
     solution = run(VARIANTS[variant], scenario, "Rodas5P", 1e-9)
     expected = reference(shared_data, variant, scenario)
     assert set(expected) == {"t", *kundur.columns(grid(VARIANTS[variant]))}
@@ -198,7 +231,8 @@ def test_trajectory(variant: str, scenario: str, shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "rtol", "bound"), [("Rodas4P", 1e-7, 1e-5), ("MSRKTASE3", 1e-6, 5e-5), ("ROS34PW2", 1e-6, 2e-4)]
+    ("method", "rtol", "bound"),
+    [("Rodas4P", 1e-7, 1e-5), ("MSRKTASE3", 1e-6, 5e-5), ("ROS34PW2", 1e-6, 2e-4)],
 )
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_other_methods(scenario: str, method: str, rtol: float, bound: float, shared_data: Path) -> None:
@@ -210,21 +244,20 @@ def test_other_methods(scenario: str, method: str, rtol: float, bound: float, sh
 
 
 def test_fault_hits_exciter_limits() -> None:
-    """G3 and G4 stand at VRMAX from about 1.024 s and 1.037 s until 1.130 s and 1.141 s, and never beyond."""
+    """G3 and G4 stand at VRMAX from about 1.024 s and 1.037 s to 1.141 s and 1.130 s, and never beyond."""
     solution = run(False, "fault_bus8", "Rodas5P", 1e-9)
     limit = kundur.data()["exciter"]["VRMAX"]
-    for machine, held in (("g3", (1.0236, 1.1299)), ("g4", (1.0366, 1.1407))):
+    for machine, held in (("g3", (1.0236, 1.1407)), ("g4", (1.0366, 1.1299))):
         output = solution[f"{machine}.exciter.regulator"]
         assert output.max() <= limit + 1e-8
-        times = solution.t[output > limit - 1e-8]
-        inside = GRID[(GRID > held[0]) & (GRID < held[1])]
-        np.testing.assert_allclose(times, inside, atol=1e-12)
+        begin, end = np.ceil(held[0] * 100), np.floor(held[1] * 100)
+        np.testing.assert_allclose(solution.t[output > limit - 1e-8] * 100, np.arange(begin, end + 1))
     for machine in ("g1", "g2"):
         assert solution[f"{machine}.exciter.regulator"].max() < limit
 
 
 def test_fault_at_bus_1() -> None:
-    """The case in which a polar power balance finds a false root: stable, and convergent with the tolerance."""
+    """Where a polar power balance finds a false root: stable, and convergent with the tolerance."""
     system = grid(False, 1)
     problem = sn.Problem(system, span=(0, 20), events=fault(system))
     angles = [machine.delta for machine in (system.g1, system.g2, system.g3, system.g4)]
@@ -245,7 +278,7 @@ def test_trip_that_islands_is_refused() -> None:
     system = grid(False)
     ties = (system.line_7_8a, system.line_7_8b, system.line_7_8c)
     events = [sn.Event(at=1.0 + i, then={line.closed: 0}) for i, line in enumerate(ties)]
-    with pytest.raises(ModelError, match=r"line_7_8a, line_7_8b and line_7_8c open, bus 3, 4, 8, 9, 10 has no tie"):
+    with pytest.raises(ModelError, match=r"line_7_8a, line_7_8b and line_7_8c open, bus [\d, ]* has no tie"):
         sn.solve(sn.Problem(system, span=(0, 5), events=events))
 
 
