@@ -1,0 +1,116 @@
+"""Every method's measured order against its record, with fixed steps."""
+
+import numpy as np
+import pytest
+import scipy.integrate
+import sympy
+
+from symnum.solving.integrator import Integrator, Status
+from symnum.solving.tableaus import METHODS
+
+t, x, y, z = sympy.symbols("t x y z")
+NAMES = sorted(METHODS)
+DAE_NAMES = [name for name in NAMES if METHODS[name].dae]
+W_NAMES = [name for name in NAMES if METHODS[name].w]
+
+
+def run(model, method, u0, end, steps, **options):
+    integrator = Integrator(
+        model, METHODS[method], rtol=1e-3, atol=np.ones(model.n), adaptive=False, first_step=end / steps, **options
+    )
+    integrator.start(0.0, np.array(u0), np.zeros(0))
+    assert integrator.advance(end) is Status.DONE
+    assert integrator.t == end
+    assert integrator.stats.steps == steps
+    return integrator
+
+
+def measured_order(model, method, u0, exact, end, steps, component=slice(None)):
+    errors = []
+    for count in (steps, 2 * steps):
+        integrator = run(model, method, u0, end, count)
+        errors.append(np.max(np.abs(integrator.u - exact(end))[component]))
+    assert errors[1] > 1e-14, "too close to round-off to measure an order"
+    return np.log2(errors[0] / errors[1])
+
+
+@pytest.fixture(scope="module")
+def ode(build):
+    # predator and prey, forced; the reference is a tight high-order run of another library
+    right = [x * (1 - y) + sympy.sin(5 * t) / 3, y * (x - 1)]
+    evaluate = sympy.lambdify([t, x, y], right)
+    found = scipy.integrate.solve_ivp(
+        lambda time, u: evaluate(time, *u), (0, 4), [1.2, 0.7], "DOP853", rtol=3e-14, atol=1e-16, dense_output=True
+    )
+    return [x, y], right, found.sol
+
+
+# steps in which the error is asymptotic and well above round-off
+STEPS = {"Tsit5": 48, "Rodas5P": 64, "Rodas4P": 96, "ROS34PW2": 64, "MSRKTASE2": 64, "MSRKTASE3": 64}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_order_on_an_ode(build, ode, name):
+    states, right, exact = ode
+    model = build(states, right, t=t)
+    order = measured_order(model, name, exact(0.0), exact, 4.0, STEPS[name])
+    assert order == pytest.approx(METHODS[name].order, abs=0.2)
+
+
+@pytest.mark.parametrize("name", W_NAMES)
+def test_order_with_a_wrong_jacobian(build, ode, name):
+    states, right, exact = ode
+    model = build(states, right, t=t, wrong_jacobian=[[-0.7, 0.4], [0.9, -1.3]])
+    order = measured_order(model, name, exact(0.0), exact, 4.0, 4 * STEPS[name])
+    assert order == pytest.approx(METHODS[name].w, abs=0.2)
+
+
+@pytest.fixture(scope="module")
+def dae(build):
+    # index 1, nonlinear in z, nonautonomous; the solution is x = exp(sin t), y = 1 + cos(2t)/2, z = sqrt(x + t/4)
+    sx, sy = sympy.exp(sympy.sin(t)), sympy.cos(2 * t) / 2 + 1
+    sz = sympy.sqrt(sx + t / 4)
+    right = [
+        x * sympy.cos(t) + (z - sz) * y + (y - sy) * x,
+        -sympy.sin(2 * t) + (x - z**2 + t / 4) * sympy.sin(x) - (y**2 - sy**2),
+        (x + t / 4) * y - z**2 * y,
+    ]
+    exact = sympy.lambdify(t, [sx, sy, sz])
+    return [x, y, z], right, lambda time: np.array(exact(time))
+
+
+@pytest.mark.parametrize("component", [0, 2], ids=["differential", "algebraic"])
+@pytest.mark.parametrize("name", DAE_NAMES)
+def test_order_on_an_index_1_system(build, dae, name, component):
+    states, right, exact = dae
+    model = build(states, right, t=t, mass=[1, 1, 0])
+    order = measured_order(model, name, exact(0.0), exact, 2.0, 2 * STEPS[name], component)
+    assert order > METHODS[name].dae - 0.2
+
+
+def dense_error(model, method, exact, end, steps):
+    integrator = Integrator(
+        model, METHODS[method], rtol=1e-3, atol=np.ones(model.n), adaptive=False, first_step=end / steps
+    )
+    integrator.start(0.0, exact(0.0), np.zeros(0))
+    integrator.advance(end, dense=True)
+    times = np.linspace(0.0, end, 16 * steps + 1)
+    reference = np.array([exact(time) for time in times]).T
+    return np.max(np.abs(integrator.dense_output()(times) - reference))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_order_of_the_dense_output_in_a_step(build, ode, name):
+    states, right, exact = ode
+    model = build(states, right, t=t)
+    errors = [dense_error(model, name, exact, h, 1) for h in (0.1, 0.05)]
+    assert np.log2(errors[0] / errors[1]) > min(METHODS[name].dense, METHODS[name].order) + 1 - 0.25
+
+
+@pytest.mark.parametrize("name", DAE_NAMES)
+def test_order_of_the_dense_output_on_an_index_1_system(build, dae, name):
+    # algebraic components have no derivative that would gain a power of h: the order is that of the record
+    states, right, exact = dae
+    model = build(states, right, t=t, mass=[1, 1, 0])
+    errors = [dense_error(model, name, exact, 1.0, steps) for steps in (32, 64)]
+    assert np.log2(errors[0] / errors[1]) > min(METHODS[name].dense, METHODS[name].dae) - 0.25
