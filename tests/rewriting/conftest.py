@@ -1,4 +1,4 @@
-"""Random expressions, values in any precision by mpmath, and the published expressions of the reference data."""
+"""Random expressions, values in any precision by mpmath, and the published reference expressions."""
 
 import importlib.util
 from collections.abc import Callable, Mapping

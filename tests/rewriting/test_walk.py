@@ -132,6 +132,16 @@ def test_arrays_agree_with_single_values(broken, point, data):
                 assert found == pytest.approx(single, rel=1e-9, abs=1e-9)
 
 
+def test_published_values(published, mp_value):
+    # reading and canonical form change no value; the decimals of the Feynman lectures stand for doubles
+    for record, expr, names in published:
+        tolerance = 1e-14 if record["id"].startswith("feynman") else 1e-20
+        for point, expected in zip(record["points"], record["values"], strict=True):
+            with mpmath.workdps(40):
+                found = mp_value(expr, {names[name]: value for name, value in point.items()})
+                assert abs(found - mpmath.mpf(expected)) <= tolerance * abs(found), record["id"]
+
+
 def test_arrays_keep_their_type_and_shape():
     grid = np.arange(6).reshape(2, 3)
     assert evaluate_arrays(x / 2, {x: grid}).dtype == float
