@@ -136,8 +136,9 @@ def draw(solution: sn.Solution, grid: sn.System, marks: tuple[float, float], tit
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    # one colour family for each area, dark enough on white and apart for the colour-blind (Okabe & Ito)
+    # blue for area 1 and orange for area 2, dark enough on white and apart for the colour-blind
     colors = {"g1": "#0072B2", "g2": "#56B4E9", "g3": "#E69F00", "g4": "#D55E00"}
+    buses = {5: "#0B3C6F", 6: "#0072B2", 7: "#56B4E9", 8: "#8C2D04", 9: "#D55E00", 10: "#E69F00"}
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     figure, (angles, speeds, voltages) = plt.subplots(3, 1, figsize=(9, 9), sharex=True, layout="constrained")
     t = solution.t
@@ -145,9 +146,8 @@ def draw(solution: sn.Solution, grid: sn.System, marks: tuple[float, float], tit
         machine = grid[name]
         label = f"{name} (area {1 if name in ('g1', 'g2') else 2})"
         angles.plot(t, np.rad2deg(solution[machine.delta]), color=color, lw=1.4, label=label)
-        speeds.plot(t, 60 * solution[machine.omega], color=color, lw=1.4, label=label)
+        speeds.plot(t, 60 * solution[machine.omega], color=color, lw=1.4)
     speeds.plot(t, 60 * solution[grid.coi.omega], color="0.35", lw=1.2, ls="--", label="centre of inertia")
-    buses = {5: "#0072B2", 6: "#56B4E9", 7: "#009E73", 8: "#CC79A7", 9: "#E69F00", 10: "#D55E00"}
     for number, color in buses.items():
         voltages.plot(t, solution[grid[f"bus_{number}"].v], color=color, lw=1.2, label=f"bus {number}")
 
@@ -160,10 +160,16 @@ def draw(solution: sn.Solution, grid: sn.System, marks: tuple[float, float], tit
         axes.grid(color="0.92", lw=0.8)
         axes.set_axisbelow(True)
         axes.ticklabel_format(useOffset=False)
-        axes.axvline(marks[0], color="0.5", lw=0.8, ls=":")
+        axes.axvline(marks[0], color="0.4", lw=0.9, ls=":")
         if marks[1] > marks[0]:
             axes.axvspan(*marks, color="0.85", lw=0, zorder=0)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0.0)
+    word = "fault" if marks[1] > marks[0] else "trip"
+    angles.annotate(
+        word, (marks[0], 1.0), (-4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+        ha="right", va="top", color="0.35",
+    )  # fmt: skip
+    voltages.set_xticks(range(0, 21, 2))
     angles.set_title(title, loc="left", fontsize=12, fontweight="bold")
     figure.align_ylabels()
     figure.savefig(path, dpi=160)

@@ -343,7 +343,8 @@ def test_tgov1() -> None:
     rating, settings = {"Sn": 300.0, "base": 100.0}, {"R": 0.05, "VMIN": 0.0, "VMAX": 0.9}
     rest = tgov1.steady_state(tm=2.1, **settings, **rating)
     governor = TGOV1("gov", T1=0.5, T2=2.1, T3=7.0, Dt=0.4, **settings, **rating, **rest)
-    system = sn.System("governor_alone", [governor.omega == 1 - 0.02 * (1 - sn.exp(-RATE * sn.t))], parts=[governor])
+    fall = governor.omega == 1 - 0.02 * (1 - sn.exp(-RATE * sn.t))
+    system = sn.System("governor_alone", [fall], parts=[governor])
     times = np.linspace(0, 8, 81)
     solution = sn.solve(sn.Problem(system, span=(0, 8)), rtol=1e-9, atol=1e-11, saveat=times)
     # free: T1 valve' = tm0 + (1 - exp(-t)) 0.02 * 3/0.05 - valve, with the solution
@@ -437,7 +438,8 @@ def test_ieeest_output_limits_and_window() -> None:
     assert out.max() == 0.2
     assert out.min() == -0.1
     windowed = named({**PSS, "VCL": 0.9, "VCU": 1.1}, mode="speed")
-    system = alone(windowed, lambda _: {"omega": 1 + 0.1 * sn.sin(5 * sn.t), "v": 1 + 0.2 * sn.sin(RATE * sn.t)})
+    inputs = {"omega": 1 + 0.1 * sn.sin(5 * sn.t), "v": 1 + 0.2 * sn.sin(RATE * sn.t)}
+    system = alone(windowed, lambda _: inputs)
     times = np.linspace(0, 4, 401)
     solution = sn.solve(sn.Problem(system, span=(0, 4)), saveat=times)
     outside = abs(0.2 * np.sin(times)) > 0.1 + 1e-9

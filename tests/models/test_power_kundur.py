@@ -175,8 +175,8 @@ def test_eigenvalues_with_stabilizers(shared_data: Path) -> None:
     """To 1e-5, once a known flaw of the published values is put in.
 
     ANDES adds 1e-8 to the diagonal of some algebraic rows of the Jacobian from which it takes eigenvalues
-    (`diag_eps`). The output y of the filter F2 stands in the row A4 y = ..., and A4 = 1e-4: its gain, and with
-    it that of the stabilizer, comes out too large by a factor 1/(1 - 1e-4). Trajectories do not contain this.
+    (`diag_eps`). The output y of the filter F2 stands in the row A4 y = ..., and A4 = 1e-4: its gain, and
+    with it that of the stabilizer, comes out too large by 1/(1 - 1e-4). Trajectories do not contain this.
     F2 has its zeros on its double pole at -100: eight eigenvalues that are defective, so that round-off
     moves them by the square root of 1e-16 times 1e4.
     """
