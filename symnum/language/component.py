@@ -15,6 +15,7 @@ from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr
 
 Statement = Equation | Connection | Limit
+TEMPLATE_PATH = "self"  # labels then read as the class has them
 
 
 def potential(
@@ -25,7 +26,7 @@ def potential(
 
 
 def flow(*, unit: str | None = None, about: str | None = None) -> Any:
-    """In a connector class: a quantity, counted positive into the component, that is zero in sum where they meet."""
+    """In a connector class: a quantity counted positive into the component; zero in sum where they meet."""
     return Declaration("flow", None, unit, about)
 
 
@@ -166,13 +167,13 @@ class Component:
         return type(self), options, tuple(child.variant() for child in self.child_components())
 
     def template(self) -> Component:
-        """An instance of the same variant at the empty path: its symbols have relative names."""
+        """An instance of the same variant at the path `TEMPLATE_PATH`, where no symbol of a user lies."""
         kept = {
             n: v
             for n, v in self.settings.items()
             if n in self.children or self.quantities[n].role == "option"
         }
-        return type(self)("", **kept)
+        return type(self)(TEMPLATE_PATH, **kept)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path or 'without a name'}>"
@@ -188,9 +189,10 @@ class Component:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.quantities or name in self.connectors or name in self.children:
+            kind = type(self).__name__
             raise ModelError(
-                f"{self.path or type(self).__name__}.{name} is declared in the class; set it when the component "
-                f"is made: {type(self).__name__}(..., {name}={value!r})"
+                f"{self.path or kind}.{name} is declared in the class; set it when the component is made: "
+                f"{kind}(..., {name}={value!r})"
             )
         object.__setattr__(self, name, value)
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from symnum.errors import ModelError, UnknownName
+from symnum.language.block import Block
 from symnum.language.component import Component, Statement
 from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
@@ -43,7 +44,8 @@ class System:
         self.equations: tuple[Equation, ...]
         self.connections: tuple[Connection, ...]
         self.limits: tuple[Limit, ...]
-        self.equations, self.connections, self.limits = _sorted_statements(name, equations)
+        self.blocks: tuple[Block, ...]
+        self.equations, self.connections, self.limits, self.blocks = _sorted_statements(name, equations)
         self.events = checked_events(events, name)
         self.guards = tuple(guards)
         self.parts = _all_parts(name, parts, self.connections)
@@ -131,7 +133,7 @@ class System:
     def _with(self, equations: list[Equation]) -> System:
         return System(
             self.name,
-            [*equations, *self.connections, *self.limits],
+            [*equations, *self.connections, *self.limits, *self.blocks],
             parts=self.parts.values(),
             events=self.events,
             defaults=self.defaults,
@@ -157,10 +159,11 @@ def _described(symbol: Expr) -> str:
 
 def _sorted_statements(
     name: str, statements: Iterable[Statement]
-) -> tuple[tuple[Equation, ...], tuple[Connection, ...], tuple[Limit, ...]]:
+) -> tuple[tuple[Equation, ...], tuple[Connection, ...], tuple[Limit, ...], tuple[Block, ...]]:
     equations: list[Equation] = []
     connections: list[Connection] = []
     limits: list[Limit] = []
+    blocks: list[Block] = []
     if isinstance(statements, (Equation, Connection, Limit, Component)) or not isinstance(
         statements, Iterable
     ):
@@ -172,6 +175,8 @@ def _sorted_statements(
             connections.append(statement)
         elif isinstance(statement, Limit):
             limits.append(statement)
+        elif isinstance(statement, Block):
+            blocks.append(statement)
         elif isinstance(statement, bool):
             raise ModelError(
                 f"{name}: equation {number} is just {statement}. Python compared two numbers or components; "
@@ -182,7 +187,7 @@ def _sorted_statements(
                 f"{name}: equation {number} is {statement!r}, a {type(statement).__name__}. "
                 "Write `left == right`, sn.connect(...) or sn.Limit(...)."
             )
-    return tuple(equations), tuple(connections), tuple(limits)
+    return tuple(equations), tuple(connections), tuple(limits), tuple(blocks)
 
 
 def _all_parts(

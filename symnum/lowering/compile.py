@@ -10,13 +10,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symnum.codegen.model import CompiledModel, build_model
-from symnum.errors import CodegenError
-from symnum.language.event import Event
+from symnum.errors import ModelError
+from symnum.language.event import Event, checked_events
 from symnum.language.system import System
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.functions import functions_of
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
+from symnum.rewriting.rules.rule import LEVELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class CompiledSystem:
         )
 
 
-def compile(  # noqa: A001 - sn.compile(system) is what it does; the builtin is not wanted here
+def compile(
     system: System, *, events: Sequence[Event] = (), backend: str = "llvm", simplify: str | None = "default"
 ) -> CompiledSystem:
     """Machine code for a system. Compiled once per system, options and process; kept on disk for the next.
@@ -90,8 +91,10 @@ def compile(  # noqa: A001 - sn.compile(system) is what it does; the builtin is 
     simplify: level of the rewriter ("strict", "default", "fast"), or None to leave expressions as written.
     """
     if not isinstance(system, System):
-        raise CodegenError(f"compile takes a System, not {system!r}")
-    extra = tuple(events)
+        raise ModelError(f"compile takes a System, not {system!r}; write sn.System(name, [equations])")
+    if simplify not in (None, *LEVELS):
+        raise ModelError(f"simplify={simplify!r}: choose one of {', '.join(LEVELS)}, or None to change nothing")
+    extra = checked_events(events, system.name)
     memory = _COMPILED.setdefault(system, {})
     options = (tuple(id(event) for event in extra), backend, simplify)
     if options not in memory:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +13,9 @@ from symnum.language.event import Event
 from symnum.language.system import Guard
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.flatten import LimitFamily
+from symnum.lowering.names import Names
 from symnum.lowering.structure import Structure
-from symnum.rewriting.expr import Expr, Symbol, linear, slot
+from symnum.rewriting.expr import Expr, linear, slot
 from symnum.rewriting.walk import leaves, substitute
 
 
@@ -30,8 +30,8 @@ class FlatSystem:
     """
 
     name: str
-    unknowns: tuple[Symbol, ...]
-    parameters: tuple[Symbol, ...]
+    unknowns: Names
+    parameters: Names
     structure: Structure
     vector: IntArray
     position: IntArray
@@ -45,14 +45,6 @@ class FlatSystem:
     def n(self) -> int:
         """Length of ``u``."""
         return len(self.vector)
-
-    @cached_property
-    def unknown_number(self) -> dict[str, int]:
-        return {info.name: i for i, info in enumerate(self.unknowns)}
-
-    @cached_property
-    def parameter_number(self) -> dict[str, int]:
-        return {info.name: i for i, info in enumerate(self.parameters)}
 
     @cached_property
     def state_names(self) -> tuple[str, ...]:
@@ -82,9 +74,9 @@ class FlatSystem:
     # ---- from names to numbers --------------------------------------------------------------------
     def parameter_index(self, key: Expr | str, where: str) -> int:
         name = _name_of(key)
-        found = self.parameter_number.get(name)
+        found = self.parameters.find(name)
         if found is None:
-            raise ModelError(self._unknown_name(name, self.parameter_number, self.unknown_number, "parameter", where))
+            raise ModelError(self._unknown_name(name, self.parameters, self.unknowns, "parameter", where))
         return found
 
     def number_of(self, key: Expr | str, where: str) -> int:
@@ -92,20 +84,20 @@ class FlatSystem:
         n = len(self.unknowns)
         if isinstance(key, Expr) and key.op == "D":
             inner = key.args[0]
-            named = self.unknown_number.get(_derivative_name(key))
+            named = self.unknowns.find(_derivative_name(key))
             if named is not None:
                 return int(self.structure.representative[named])
             return n + self.number_of(inner, where)
         name = _name_of(key)
-        found = self.unknown_number.get(name)
+        found = self.unknowns.find(name)
         if found is None:
-            raise ModelError(self._unknown_name(name, self.unknown_number, self.parameter_number, "variable", where))
+            raise ModelError(self._unknown_name(name, self.unknowns, self.parameters, "variable", where))
         return int(self.structure.representative[found])
 
-    def _unknown_name(self, name: str, table: dict[str, int], other: dict[str, int], kind: str, where: str) -> str:
+    def _unknown_name(self, name: str, table: Names, other: Names, kind: str, where: str) -> str:
         if name in other:
             return f"{where}: {name} is not a {kind} of {self.name}"
-        near = get_close_matches(name, [n for n in (*table, *other) if not n.startswith("free(")], 3)
+        near = table.near(name) or other.near(name)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         return f"{where}: {self.name} has no {kind} called {name}.{hint}"
 

@@ -7,21 +7,23 @@ system's own equations are grouped by shape.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from symnum.errors import ModelError
-from symnum.language.component import Component, Connector
+from symnum.language.component import TEMPLATE_PATH, Component, Connector, Statement
+from symnum.language.block import Block, GridNames, IndexedSums
 from symnum.language.connect import Connection
 from symnum.language.event import Event
 from symnum.language.limit import Limit
 from symnum.language.system import System
 from symnum.language.variables import Declaration, joined
 from symnum.lowering.families import Family, IntArray, compacted
+from symnum.lowering.names import Names
 from symnum.lowering.unit_check import check_units
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, slot
@@ -60,15 +62,13 @@ class RawSystem:
     """A flattened system before any structural pass."""
 
     name: str
-    unknowns: list[Symbol] = field(default_factory=list)
-    parameters: list[Symbol] = field(default_factory=list)
+    unknowns: Names = field(default_factory=Names)
+    parameters: Names = field(default_factory=Names)
     families: list[Family] = field(default_factory=list)
     equalities: list[tuple[int, int]] = field(default_factory=list)
     sums: Sums = field(default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ()))
     limits: list[LimitFamily] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    unknown_number: dict[str, int] = field(default_factory=dict)
-    parameter_number: dict[str, int] = field(default_factory=dict)
 
 
 def flatten(system: System) -> RawSystem:
@@ -81,6 +81,7 @@ class _Flattener:
         self.system = system
         self.raw = RawSystem(system.name)
         self.inner: dict[str, Connector] = {}
+        self.block_sums: list[tuple[IndexedSums, IntArray]] = []
         self.node_of: dict[str, str] = {}  # union-find over connector paths with side: "path" or "path|"
 
     def run(self) -> RawSystem:
@@ -93,6 +94,8 @@ class _Flattener:
         for owner, members in enumerate(groups.values()):
             self.trace(owner, members)
         self.scalar_equations(len(groups))
+        for number, block in enumerate(self.system.blocks):
+            self.place_block(block, len(groups) + len(self.system.equations) + number)
         for connection in self.system.connections:
             self.join([(port.path, 1) for port in connection.ports], self.system.name)
         self.connection_sets(components)
@@ -102,18 +105,52 @@ class _Flattener:
 
     # ---- names ------------------------------------------------------------------------------------
     def add_unknown(self, info: Symbol) -> int:
-        if info.name in self.raw.unknown_number or info.name in self.raw.parameter_number:
-            raise ModelError(f"{self.system.name}: the name {info.name} is used twice; rename one of the quantities")
-        self.raw.unknown_number[info.name] = len(self.raw.unknowns)
-        self.raw.unknowns.append(info)
-        return len(self.raw.unknowns) - 1
+        self.must_be_new(info.name)
+        return self.raw.unknowns.add(info)
 
     def add_parameter(self, info: Symbol) -> int:
-        if info.name in self.raw.unknown_number or info.name in self.raw.parameter_number:
-            raise ModelError(f"{self.system.name}: the name {info.name} is used twice; rename one of the quantities")
-        self.raw.parameter_number[info.name] = len(self.raw.parameters)
-        self.raw.parameters.append(info)
-        return len(self.raw.parameters) - 1
+        self.must_be_new(info.name)
+        return self.raw.parameters.add(info)
+
+    def must_be_new(self, name: str) -> None:
+        if name in self.raw.unknowns or name in self.raw.parameters:
+            raise ModelError(f"{self.system.name}: the name {name} is used twice; rename one of the quantities")
+
+    def place_block(self, block: Block, owner: int) -> None:
+        """Number the quantities of a block and take over its tables."""
+        first: dict[int, int] = {}
+        for quantities in block.quantities:
+            for name in quantities.names if not isinstance(quantities.names, GridNames) else (quantities.names[0],):
+                self.must_be_new(name)
+            table = self.raw.parameters if quantities.kind == "parameter" else self.raw.unknowns
+            first[id(quantities)] = table.add_block(quantities)
+        for equation in block.equations:
+            columns, letters = [], ""
+            for k, column in enumerate(equation.columns):
+                index = np.asarray(column.index)
+                if column.of is None:
+                    letter = "c"
+                else:
+                    index = index.astype(np.int64) + first[id(column.of)]
+                    letter = "p" if column.of.kind == "parameter" else "u"
+                    index = -1 - index if column.derivative else index
+                letters += letter
+                columns.append(index)
+                if k == 0:
+                    count = len(index)
+            members = np.arange(count)
+            self.raw.families.append(
+                Family(
+                    equation.root, letters, tuple(columns), owner, members, (equation.label, members),
+                    np.full(count, -1),
+                )
+            )  # fmt: skip
+        for sums in block.sums:
+            number = np.concatenate([first[id(q)] + np.arange(len(q)) for q in sums.of])
+            size = len(number)
+            derivative = sums.unknown >= size
+            unknown = number[np.where(derivative, sums.unknown - size, sums.unknown)]
+            self.block_sums.append((sums, np.where(derivative, -1 - unknown, unknown)))
 
     def place(self, component: Component) -> None:
         for declaration in component.quantities.values():
@@ -129,22 +166,27 @@ class _Flattener:
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
         raw = self.raw
-        table, other = raw.unknown_number, raw.parameter_number
+        table, other = raw.unknowns, raw.parameters
         if leaf.kind == "parameter":
             table, other = other, table
-        found = table.get(name)
+        found = table.find(name)
         if found is not None:
             return found
         if name in other:
             raise ModelError(f"{raw.name}: {name} is both a variable and a parameter; rename one of them")
         if "." in name:
-            near = get_close_matches(name, [*raw.unknown_number, *raw.parameter_number], 1)
+            near = raw.unknowns.near(name, 1) or raw.parameters.near(name, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ModelError(
                 f"{raw.name}: {name} belongs to a component that is not part of the system; add it to parts=.{hint}"
             )
         info = leaf.data._replace(name=name)
         return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
+
+    def number_named(self, name: str) -> int:
+        found = self.raw.unknowns.find(name)
+        assert found is not None
+        return found
 
     def unknown_id(self, leaf: Expr, absolute: Callable[[Expr], str]) -> int:
         """The number of an unknown or of the derivative ``D(x)`` (n is not known yet: derivatives are -1 - i)."""
@@ -162,7 +204,7 @@ class _Flattener:
         else:
             below = self.number_of(inner, absolute(inner))
         name = f"D({self.raw.unknowns[below].name})"
-        found = self.raw.unknown_number.get(name)
+        found = self.raw.unknowns.find(name)
         if found is None:
             found = self.add_unknown(Symbol(name, "variable", about=f"derivative of {self.raw.unknowns[below].name}"))
             self.raw.families.append(
@@ -185,6 +227,8 @@ class _Flattener:
             return compacted(replace(family, columns=columns))
 
         self.raw.families = [final(family) for family in self.raw.families]
+        sums = self.raw.sums
+        self.raw.sums = replace(sums, unknown=np.where(sums.unknown < 0, n - 1 - sums.unknown, sums.unknown))
         self.raw.limits = [replace(limit, distance=final(limit.distance)) for limit in self.raw.limits]
 
     # ---- components -------------------------------------------------------------------------------
@@ -192,8 +236,8 @@ class _Flattener:
         template = members[0].template()
         own = _own_symbols(template)
         paths = [member.path for member in members]
-        statements = list(template.equations())
         title = type(template).__name__
+        statements = _statements(template.equations(), title)
 
         def absolute_at(path: str) -> Callable[[Expr], str]:
             return lambda leaf: joined(path, own[leaf]) if leaf in own else leaf.name
@@ -203,14 +247,12 @@ class _Flattener:
             if isinstance(statement, Connection):
                 for path in paths:
                     self.join(
-                        [(joined(path, p.path), -1 if p.owner is template else 1) for p in statement.ports], title
+                        [(_absolute(path, p.path), -1 if p.owner is template else 1) for p in statement.ports], title
                     )
             elif isinstance(statement, Equation):
                 check_units(statement, f"{title}: {statement}")
-                text = str(statement)
-                self.raw.families.append(
-                    self.family(statement.residual, finders, owner, lambda row, text=text: f"{paths[row]}: {text}")
-                )
+                label = _labels(statement, paths)
+                self.raw.families.append(self.family(statement.residual, finders, owner, label))
             elif isinstance(statement, Limit):
                 self.limit(statement, finders, owner, title, paths)
             else:
@@ -246,15 +288,13 @@ class _Flattener:
     def limit(
         self, limit: Limit, finders: Sequence[Callable[[Expr], str]], owner: int, title: str, paths: Sequence[str]
     ) -> None:
-        label = f"{limit}"
+        label = _labels(limit, paths)
         state = np.array([self.unknown_id(limit.state, absolute) for absolute in finders], np.int64)
         for side, bound in ((1, limit.high), (-1, limit.low)):
             if bound is None:
                 continue
             check_units(Equation(limit.state, bound), f"{title}: {limit}")
-            distance = self.family(
-                side * (limit.state - bound), finders, owner, lambda row: joined(paths[row], label)
-            )
+            distance = self.family(side * (limit.state - bound), finders, owner, label)
             self.raw.limits.append(LimitFamily(distance, state, side))
 
     # ---- the system's own equations ---------------------------------------------------------------
@@ -293,7 +333,7 @@ class _Flattener:
             count = len(rows)
             family = Family(
                 body, letters.replace("d", "u"), tuple(columns), owner + number_, np.arange(count),
-                (lambda row, texts=texts: texts[row], np.arange(count)), np.full(count, -1),
+                (texts.__getitem__, np.arange(count)), np.full(count, -1),
             )  # fmt: skip
             self.raw.families.append(compacted(_with_literals(family, [leaves_ for leaves_, _ in rows])))
         for limit in self.system.limits:
@@ -341,11 +381,10 @@ class _Flattener:
                     if end in self.node_of:
                         sets.setdefault(self.root_of(end), []).append((path, side, prototype.quantities))
         index, unknown, coefficient, labels = [0], [], [], []
-        numbers = self.raw.unknown_number
         for ends in sets.values():
             joined_names = ", ".join(path for path, _, _ in ends)
             for declaration in ends[0][2]:
-                ids = [numbers[joined(path, declaration.name)] for path, _, _ in ends]
+                ids = [self.number_named(joined(path, declaration.name)) for path, _, _ in ends]
                 if declaration.role == "potential":
                     self.raw.equalities += [(ids[0], other) for other in ids[1:]]
                 else:
@@ -353,14 +392,39 @@ class _Flattener:
                     coefficient += [float(side) for _, side, _ in ends]
                     index.append(len(unknown))
                     labels.append(f"sum of {declaration.name} at connect({joined_names})")
+        pointers, numbers = [np.array(index, np.int64)], [np.array(unknown, np.int64)]
+        coefficients = [np.array(coefficient, float)]
+        for sums, found in self.block_sums:
+            pointers.append(pointers[-1][-1] + sums.indptr[1:])
+            numbers.append(found)
+            coefficients.append(sums.coefficient)
+            labels += [sums.label(row) for row in range(len(sums.indptr) - 1)]
         self.raw.sums = Sums(
-            np.array(index, np.int64), np.array(unknown, np.int64), np.array(coefficient, float), tuple(labels)
+            np.concatenate(pointers), np.concatenate(numbers), np.concatenate(coefficients), tuple(labels)
         )
 
 
 def _end(port: tuple[str, int]) -> str:
     """A connector has an outer and an inner end; inside its own component it is met from within."""
     return port[0] if port[1] > 0 else port[0] + "|"
+
+
+def _absolute(path: str, template_name: str) -> str:
+    """A name in the template as the instance at ``path`` has it."""
+    own = template_name.removeprefix(TEMPLATE_PATH + ".")
+    return template_name if own == template_name else joined(path, own)
+
+
+def _labels(statement: Statement, paths: Sequence[str]) -> Callable[[int], str]:
+    """The statement of a class in the names of its instances."""
+    text = str(statement)
+    return lambda row: re.sub(rf"\b{TEMPLATE_PATH}\.", f"{paths[row]}.", text)
+
+
+def _statements(found: Any, title: str) -> list[Statement]:
+    if isinstance(found, (Equation, Connection, Limit)) or not isinstance(found, Iterable):
+        raise ModelError(f"{title}.equations: return a list of equations, not {found!r}")
+    return list(found)
 
 
 def _classify(leaf: Expr) -> str:
@@ -386,11 +450,11 @@ def _own_symbols(template: Component) -> dict[Expr, str]:
         for declaration in component.quantities.values():
             if declaration.role != "option":
                 leaf = declaration.symbol(component.path, component.settings)
-                own[leaf] = leaf.name
+                own[leaf] = leaf.name.removeprefix(TEMPLATE_PATH + ".")
         for name, prototype in component.connectors.items():
             for declaration in prototype.quantities:
                 leaf = declaration.symbol(joined(component.path, name), {})
-                own[leaf] = leaf.name
+                own[leaf] = leaf.name.removeprefix(TEMPLATE_PATH + ".")
     return own
 
 

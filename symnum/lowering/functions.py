@@ -64,9 +64,8 @@ class _Builder:
         for family in (*structure.definitions, *structure.residuals, *distances):
             for k in family.unknown_slots():
                 np.add.at(uses, family.columns[k], 1)
-        for row in structure.residual_sums:
-            # sums read scratch: two uses, so that nothing is taken for a single consumer
-            np.add.at(uses, structure.sums.unknown[structure.sums.row(int(row))], 2)
+        # sums read scratch: two uses, so that nothing is taken for a single consumer
+        np.add.at(uses, structure.sums.unknown, 2)
         return uses
 
     # ---- substitution -----------------------------------------------------------------------------
@@ -183,10 +182,11 @@ class _Builder:
     def function(self, name: str, outputs: list[Family], n_out: int, *, sums: bool) -> Function:
         wanted: set[int] = set().union(*(self.parts_read(family) for family in outputs))
         structure = self.flat.structure
-        if sums and len(structure.residual_sums):
-            for row in structure.residual_sums:
-                flows = structure.sums.unknown[structure.sums.row(int(row))]
-                wanted |= set(self.part_of[flows[~self.is_zero(flows)]].tolist())
+        if sums:
+            summed = np.zeros(structure.sums.count, bool)
+            summed[self.sum_outputs()[0]] = True
+            flows = structure.sums.unknown[np.repeat(summed, np.diff(structure.sums.indptr))]
+            wanted |= set(np.unique(self.part_of[flows[~self.is_zero(flows)]]).tolist())
         wanted.discard(-1)
         stack = list(wanted)
         while stack:
@@ -218,7 +218,7 @@ class _Builder:
         for level in sorted({piece.level for piece in pieces}):
             together = [(piece.family, piece.space) for piece in pieces if piece.level == level]
             items += self.fused(f"{name}_{level}", scratch, together)
-        if sums and len(structure.residual_sums):
+        if sums and len(self.sum_outputs()[0]):
             items += self.gathers(scratch)
         return Function(name, tuple(items), n_out, size)
 
@@ -272,31 +272,51 @@ class _Builder:
         zero = np.array([part.root is ZERO for part in self.parts] + [False])
         return np.where(self.flat.position[numbers] >= 0, False, zero[self.part_of[numbers]])
 
-    def gathers(self, scratch: IntArray) -> list[Item]:
-        """Residual rows of the sums: flows in scratch are summed first, those in ``u`` are added."""
+    def sum_outputs(self) -> tuple[IntArray, IntArray, AnyArray]:
+        """(row of the sums, row of the result, factor) of every sum that is part of the right-hand side.
+
+        Sums that stay implicit are residuals; a sum solved for a derivative gives that row of f.
+        """
         structure, flat = self.flat.structure, self.flat
         algebraic = np.flatnonzero(flat.mass == 0)
-        rows = algebraic[len(algebraic) - len(structure.residual_sums) :]
-        items: list[Item] = []
-        for space in ("w", "u"):
-            indptr, first, coefficient = [0], [], []
-            for row in structure.residual_sums:
-                unknown = structure.sums.unknown[structure.sums.row(int(row))]
-                inside = flat.position[unknown] >= 0
-                take = inside if space == "u" else ~inside & ~self.is_zero(unknown)
-                chosen = unknown[take]
-                first.append(flat.position[chosen] if space == "u" else scratch[chosen])
-                coefficient.append(structure.sums.coefficient[structure.sums.row(int(row))][take])
-                indptr.append(indptr[-1] + len(chosen))
-            if indptr[-1] or space == "w":
-                items.append(
-                    Gather(
-                        f"sums_{space}", Output("out", rows, accumulate=space == "u"), np.array(indptr), space,
-                        np.concatenate(first), None, np.concatenate(coefficient),
-                    )
-                )  # fmt: skip
-        return items
+        residual = structure.residual_sums
+        derivative = structure.sum_targets >= self.n
+        explicit, targets = structure.sum_rows[derivative], structure.sum_targets[derivative]
+        sums = structure.sums
+        entry = np.repeat(np.arange(sums.count), np.diff(sums.indptr))
+        factor = np.zeros(sums.count)
+        own = np.full(sums.count, -1, np.int64)
+        own[explicit] = targets
+        hit = own[entry] == sums.unknown
+        factor[entry[hit]] = -1.0 / sums.coefficient[hit]
+        rows = np.concatenate([explicit, residual])
+        places = np.concatenate([flat.position[targets - self.n], algebraic[len(algebraic) - len(residual) :]])
+        return rows, places, np.concatenate([factor[explicit], np.ones(len(residual))])
 
+    def gathers(self, scratch: IntArray) -> list[Item]:
+        """Rows that are sums: flows in scratch are summed first, those in ``u`` are added."""
+        structure, flat = self.flat.structure, self.flat
+        rows, places, factor = self.sum_outputs()
+        sums = structure.sums
+        length = np.diff(sums.indptr)[rows]
+        start = np.repeat(sums.indptr[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
+        entry = start + np.arange(int(length.sum()))
+        row = np.repeat(np.arange(len(rows)), length)
+        unknown = sums.unknown[entry]
+        own = np.full(sums.count, -1, np.int64)
+        own[structure.sum_rows] = structure.sum_targets
+        value = factor[row] * sums.coefficient[entry]
+        kept = (own[rows[row]] != unknown) & ~self.is_zero(unknown)
+        inside = flat.position[unknown] >= 0
+        items: list[Item] = []
+        for space, chosen in (("w", kept & ~inside), ("u", kept & inside)):
+            if not chosen.any() and space == "u":
+                continue
+            indptr = np.concatenate([[0], np.cumsum(np.bincount(row[chosen], minlength=len(rows)))])
+            first = (flat.position if space == "u" else scratch)[unknown[chosen]]
+            output = Output("out", places, accumulate=space == "u")
+            items.append(Gather(f"sums_{space}", output, indptr, space, first, None, value[chosen]))
+        return items
 
 @dataclass(frozen=True)
 class _Piece:

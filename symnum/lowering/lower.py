@@ -12,6 +12,7 @@ from symnum.language.system import System
 from symnum.lowering.families import Family, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import LimitFamily, RawSystem, flatten
+from symnum.lowering.names import Names
 from symnum.lowering.structure import Structure, analyse
 from symnum.rewriting.expr import Symbol
 
@@ -33,18 +34,18 @@ def _numbered(system: System, raw: RawSystem, structure: Structure, events: tupl
     mass[position[structure.states]] = 1.0
     limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
     return FlatSystem(
-        system.name, tuple(raw.unknowns), parameters, structure, vector, position, mass, limits, limit_parameter,
+        system.name, raw.unknowns, parameters, structure, vector, position, mass, limits, limit_parameter,
         (*raw.events, *events), system.guards,
     )  # fmt: skip
 
 
 def _limits(
     raw: RawSystem, structure: Structure, position: np.ndarray[tuple[int], np.dtype[np.int64]], mass: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> tuple[tuple[LimitFamily, ...], np.ndarray[tuple[int], np.dtype[np.int64]], tuple[Symbol, ...]]:
+) -> tuple[tuple[LimitFamily, ...], np.ndarray[tuple[int], np.dtype[np.int64]], Names]:
     """Limits by representatives, and one hidden parameter per limited state that frees or holds it."""
     n = len(raw.unknowns)
     number = np.concatenate([structure.representative, n + structure.representative])
-    parameters = list(raw.parameters)
+    parameters = raw.parameters
     free: dict[int, int] = {}
     limits, flags = [], []
     for limit in raw.limits:
@@ -56,11 +57,10 @@ def _limits(
                     "derivative). For a bound of an algebraic quantity use sn.clip."
                 )
             if x not in free:
-                free[x] = len(parameters)
-                parameters.append(Symbol(f"free({raw.unknowns[x].name})", "parameter", default=1))
+                free[x] = parameters.add(Symbol(f"free({raw.unknowns[x].name})", "parameter", default=1))
             flags.append(free[x])
         limits.append(replace(limit, state=state, distance=_renumbered(limit.distance, number)))
-    return tuple(limits), np.array(flags, np.int64), tuple(parameters)
+    return tuple(limits), np.array(flags, np.int64), parameters
 
 
 def _renumbered(family: Family, number: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Family:

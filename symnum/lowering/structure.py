@@ -52,6 +52,7 @@ def analyse(raw: RawSystem) -> Structure:
 
     is_state = np.zeros(n, bool)
     appears = np.zeros(2 * n, bool)
+    appears[sums.unknown] = True
     for family in families:
         for k in family.unknown_slots():
             appears[family.columns[k]] = True
@@ -78,9 +79,10 @@ def analyse(raw: RawSystem) -> Structure:
 # ---- aliases --------------------------------------------------------------------------------------
 def _representatives(raw: RawSystem, n: int) -> IntArray:
     """Union of equal unknowns. The one that stands for a set: differentiated, else the least deeply nested."""
-    parent = list(range(n))
+    parent: dict[int, int] = {}
 
     def root(i: int) -> int:
+        parent.setdefault(i, i)
         while parent[i] != i:
             parent[i] = parent[parent[i]]
             i = parent[i]
@@ -98,13 +100,16 @@ def _representatives(raw: RawSystem, n: int) -> IntArray:
             pairs += zip(a[plain].tolist(), b[plain].tolist(), strict=True)
     for a, b in pairs:
         parent[root(a)] = root(b)
-    rank = [(not differentiated[i], raw.unknowns[i].name.count("."), i) for i in range(n)]
+    rank = {i: (not differentiated[i], raw.unknowns[i].name.count("."), i) for i in sorted(parent)}
     best: dict[int, int] = {}
-    for i in range(n):
+    for i in rank:
         r = root(i)
         if r not in best or rank[i] < rank[best[r]]:
             best[r] = i
-    return np.array([best[root(i)] for i in range(n)], np.int64)
+    result = np.arange(n)
+    for i in rank:
+        result[i] = best[root(i)]
+    return result
 
 
 def _without_aliases(families: list[Family], n: int) -> list[Family]:
@@ -305,22 +310,18 @@ class _Selection:
         Where nothing else reads it (the current into ground) the row is kept for results; short rows become
         templates, by length and signs; longer ones stay implicit.
         """
-        rows, targets = [], []
+        sums = self.sums
+        entry = np.repeat(np.arange(sums.count), np.diff(sums.indptr))
+        equation = int(self.graph.first[-2]) + entry
+        hit = (self.size[equation] == 1) & (self.matched[sums.unknown] == equation)
+        alone = hit & (self.occurrences[sums.unknown] == 1)
+        rows, targets = entry[alone], sums.unknown[alone]
+        self.taken[equation[alone]] = True
         short: dict[tuple[float, ...], list[tuple[int, list[int]]]] = {}
-        for r in range(self.sums.count):
-            equation = int(self.graph.first[-2]) + r
-            if self.size[equation] != 1:
-                continue
-            unknowns = self.sums.unknown[self.sums.row(r)].tolist()
-            target = next((u for u in unknowns if self.matched[u] == equation), -1)
-            if target < 0 or unknowns.count(target) > 1:
-                continue
-            if self.occurrences[target] == 1:
-                rows.append(r)
-                targets.append(target)
-                self.taken[equation] = True
-            elif len(unknowns) <= _WIDEST:
-                signs = self.sums.coefficient[self.sums.row(r)]
+        for r, target in zip(entry[hit & ~alone].tolist(), sums.unknown[hit & ~alone].tolist(), strict=True):
+            unknowns = sums.unknown[sums.row(r)].tolist()
+            if unknowns.count(target) == 1 and len(unknowns) <= _WIDEST:
+                signs = sums.coefficient[sums.row(r)]
                 at = unknowns.index(target)
                 others = sorted((float(-c / signs[at]), u) for c, u in zip(signs, unknowns, strict=True) if u != target)
                 short.setdefault(tuple(c for c, _ in others), []).append((r, [target, *(u for _, u in others)]))
@@ -333,7 +334,7 @@ class _Selection:
                 (self.sums.labels.__getitem__, numbers), table[0],
             )  # fmt: skip
             self.add(compacted(group), int(self.graph.first[-2]) + numbers)
-        return np.array(rows, np.int64), np.array(targets, np.int64)
+        return rows, targets
 
     # ---- order ------------------------------------------------------------------------------------
     def levels(self) -> IntArray:

@@ -1,6 +1,8 @@
 """Checking equations against the units that were given.
 
 A symbol without a unit and a plain number fit everywhere; where a unit is known on both sides it must agree.
+Time is in seconds only beside quantities that have a unit, and never as the argument of a function: a model
+without units may hold sin(t) and t**2 + t.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from symnum.errors import UnitError
 from symnum.language.units import DIMENSIONLESS, Dimension, parse
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr
+from symnum.rewriting.walk import leaves
 
 _SECOND = parse("s")
 _SAME_UNIT = ("min", "max", "hypot", "<", "<=", "equal", "atan2")
@@ -20,9 +23,21 @@ _PLAIN_RESULT = ("sign", "<", "<=", "equal", "atan2", "and", "or", "not")
 
 def check_units(equation: Equation, where: str) -> None:
     """Raise `UnitError` where two terms, two sides or an argument do not fit; ``where`` names the equation."""
-    units = {}
+    if not _has_units((equation.lhs, equation.rhs)):
+        return
+    units: dict[Expr, Dimension | None] = {}
     left, right = _unit(equation.lhs, where, units), _unit(equation.rhs, where, units)
     _agree(equation.lhs, left, equation.rhs, right, where)
+
+
+def _has_units(expressions: tuple[Expr, ...]) -> bool:
+    for leaf in leaves(expressions):
+        symbol = leaf
+        while symbol.op == "D":
+            symbol = symbol.args[0]
+        if symbol.op == "symbol" and symbol.data.unit is not None:
+            return True
+    return False
 
 
 def _agree(
@@ -70,8 +85,10 @@ def _unit_of(expr: Expr, where: str, known: dict[Expr, Dimension | None]) -> Dim
     if expr.op in _PLAIN_RESULT:
         return DIMENSIONLESS
     for arg, unit in zip(expr.args, units, strict=True):
-        if unit is not None and not unit.dimensionless:
-            raise UnitError(f"{where}: {expr} takes a plain number, but {arg} is in {unit}. Divide by a reference value.")
+        if unit is not None and not unit.dimensionless and _has_units((arg,)):
+            raise UnitError(
+                f"{where}: {expr} takes a plain number, but {arg} is in {unit}. Divide by a reference value."
+            )
     return DIMENSIONLESS
 
 

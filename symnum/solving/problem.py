@@ -100,17 +100,23 @@ class Problem:
             self.starts[number] = self._value(value, f"start of {key}")
         for key, value in _of_kind(self.defaults, "variable").items():
             put(flat.number_of(key, "defaults"), value, str(key), 1)
-        for i, info in enumerate(flat.unknowns):
+        for i, info in flat.unknowns.singles():
             number = int(flat.structure.representative[i])
             if info.default is not None:
                 put(number, info.default, info.name, 2)
             if info.guess is not None and flat.position[number] >= 0 and not flat.mass[flat.position[number]]:
                 put(number, info.guess, info.name, 3)
-        missing = [name for name, value, m in zip(flat.state_names, values, flat.mass, strict=True) if m and np.isnan(value)]
-        if missing:
+        from_blocks = flat.unknowns.block_values()
+        given = np.flatnonzero(~np.isnan(from_blocks))
+        places = flat.position[flat.structure.representative[given]]
+        fresh = (places >= 0) & np.isnan(values[places])
+        values[places[fresh]] = from_blocks[given[fresh]]
+        missing = np.flatnonzero((flat.mass != 0) & np.isnan(values))
+        if len(missing):
+            names = [flat.number_name(int(flat.vector[i])) for i in missing[:8]]
             raise ModelError(
-                f"{flat.name}: no start for {', '.join(missing[:8])}{' ...' if len(missing) > 8 else ''}. "
-                f"Give it: Problem(system, {{{missing[0]}: 0.0}}, ...), or start= where the variable is declared."
+                f"{flat.name}: no start for {', '.join(names)}{' ...' if len(missing) > 8 else ''}. "
+                f"Give it: Problem(system, {{{names[0]}: 0.0}}, ...), or start= where the variable is declared."
             )
         return np.where(np.isnan(values), 0.0, values)
 
@@ -138,35 +144,40 @@ class ParameterResolver:
         mentioned = self._mentioned()
         for key, value in given.items():
             name = key if isinstance(key, str) else key.name if isinstance(key, Expr) and key.op == "symbol" else str(key)
-            if name not in mentioned:
+            if name not in mentioned and name not in flat.parameters:
                 flat.parameter_index(name, "parameters")  # raises, with near matches
             self.given[name] = value
 
     def _mentioned(self) -> set[str]:
-        found = {info.name for info in self.flat.parameters}
-        for info in (*self.flat.parameters, *self.flat.unknowns):
-            for value in (info.default, info.guess):
-                if isinstance(value, Expr):
-                    found |= {leaf.name for leaf in leaves((value,)) if leaf.op == "symbol"}
+        """Parameters that no equation holds, but the value of another parameter or a start does."""
+        found: set[str] = set()
+        for names in (self.flat.parameters, self.flat.unknowns):
+            for _, info in names.singles():
+                for value in (info.default, info.guess):
+                    if isinstance(value, Expr):
+                        found |= self._below(value)
         return found
 
     def values(self) -> FloatArray:
+        """(n_parameters,) every parameter's number; ModelError names those without one."""
         flat = self.flat
-        missing = [
-            info.name for info in flat.parameters if info.default is None and self.given.get(info.name) is None
-        ]
+        result = flat.parameters.block_values()
+        inside = {flat.parameters.find(name): value for name, value in self.given.items()}
+        chosen = {i: (info.name, inside.get(i, info.default)) for i, info in flat.parameters.singles()}
+        chosen |= {i: (flat.parameters[i].name, value) for i, value in inside.items() if i is not None}
+        for i, (name, value) in chosen.items():
+            if value is None:
+                continue
+            result[i] = self.of(name, value)
+            if isinstance(value, Expr) and not value.is_number:
+                numbers = [flat.parameters.find(below) for below in self._below(value)]
+                self.dependent.append((i, value, tuple(k for k in numbers if k is not None)))
+        missing = [flat.parameters[int(i)].name for i in np.flatnonzero(np.isnan(result))[:9]]
         if missing:
             raise ModelError(
                 f"{flat.name}: no value for the parameter{'s' * (len(missing) > 1)} {', '.join(missing[:8])}"
                 f"{' ...' if len(missing) > 8 else ''}. Give it: Problem(..., parameters={{{missing[0]}: ...}})."
             )
-        result = np.empty(len(flat.parameters))
-        for i, info in enumerate(flat.parameters):
-            value = self.given.get(info.name, info.default)
-            result[i] = self.of(info.name, value)
-            if isinstance(value, Expr) and not value.is_number:
-                below = tuple(flat.parameter_number[n] for n in self._below(value) if n in flat.parameter_number)
-                self.dependent.append((i, value, below))
         return result
 
     def _below(self, value: Expr) -> set[str]:
@@ -195,7 +206,7 @@ class ParameterResolver:
         for leaf in leaves((expr,)):
             if leaf.op != "symbol" or leaf.kind != "parameter":
                 raise ModelError(f"{self.flat.name}: {what} is {expr}, but may hold parameters and numbers only, not {leaf}")
-            number = self.flat.parameter_number.get(leaf.name)
+            number = self.flat.parameters.find(leaf.name)
             default = leaf.data.default if number is None else self.flat.parameters[number].default
             inner = self.given.get(leaf.name, default)
             if inner is None:
@@ -208,13 +219,12 @@ class ParameterResolver:
 
     def follow(self, p: FloatArray, changed: Sequence[int]) -> None:
         moved = set(changed)
-        names = self.flat.parameter_number
         for i, value, below in self.dependent:
             if i not in moved and moved.intersection(below):
-                environment = {
-                    leaf: float(p[names[leaf.name]]) if leaf.name in names else self.known[leaf.name]
-                    for leaf in leaves((value,))
-                }
+                environment = {}
+                for leaf in leaves((value,)):
+                    number = self.flat.parameters.find(leaf.name)
+                    environment[leaf] = self.known[leaf.name] if number is None else float(p[number])
                 p[i] = evaluate(value, environment)
                 moved.add(i)
 
@@ -223,16 +233,19 @@ class ParameterView(Mapping[str, float]):
     """The values in ``p`` by name, looked up when asked for."""
 
     def __init__(self, flat: FlatSystem, p: FloatArray) -> None:
-        self._number, self._p = flat.parameter_number, p
+        self._names, self._p = flat.parameters, p
 
     def __getitem__(self, name: str) -> float:
-        return float(self._p[self._number[name]])
+        number = self._names.find(name)
+        if number is None:
+            raise KeyError(name)
+        return float(self._p[number])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._number)
+        return (info.name for info in self._names)
 
     def __len__(self) -> int:
-        return len(self._number)
+        return len(self._names)
 
 
 def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:

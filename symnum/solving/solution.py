@@ -62,10 +62,8 @@ class Sample:
             return np.array([self[item] for item in key])
         flat = self.flat
         if isinstance(key, str):
-            if key in flat.parameter_number:
-                expr: Expr = slot("p", flat.parameter_number[key])
-            else:
-                expr = slot("u", flat.number_of(key, "solution"))
+            parameter = flat.parameters.find(key)
+            expr = slot("u", flat.number_of(key, "solution")) if parameter is None else slot("p", parameter)
         else:
             try:
                 (expr,) = flat.with_numbers((as_expr(key),), "solution")

@@ -1,0 +1,106 @@
+"""Equations that are born as families: reaction networks and discretized fields write them as tables.
+
+A `Block` stands among the statements of a `System`. Nothing in it is ever expanded into scalar expressions:
+its equations are templates over numbered slots with one integer column per slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.rewriting.expr import Expr
+
+IntArray: TypeAlias = NDArray[np.int64]
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+class GridNames(Sequence[str]):
+    """The names ``u[0,0]``, ``u[0,1]``, … of the points of a grid, made when asked for."""
+
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
+        self.name, self.shape = name, shape
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        return f"{self.name}[{','.join(str(int(k)) for k in np.unravel_index(i, self.shape))}]"
+
+    def find(self, name: str) -> int | None:
+        """The number of a name, or None."""
+        head, bracket, tail = name.partition("[")
+        if head != self.name or not bracket or not tail.endswith("]"):
+            return None
+        parts = tail[:-1].split(",")
+        if len(parts) != len(self.shape) or not all(part.strip().isdigit() for part in parts):
+            return None
+        index = tuple(int(part) for part in parts)
+        inside = all(i < size for i, size in zip(index, self.shape, strict=True))
+        return int(np.ravel_multi_index(index, self.shape)) if inside else None
+
+
+@dataclass(frozen=True, eq=False)
+class Quantities:
+    """A numbered set of unknowns (kind "variable") or parameters of a block.
+
+    values: (count,) starts or parameter values, NaN where there is none; None for none at all.
+    """
+
+    kind: str
+    names: Sequence[str]
+    values: FloatArray | None = None
+    unit: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """What one slot reads in each copy: ``index`` into ``of`` (of None: the numbers themselves)."""
+
+    of: Quantities | None
+    index: IntArray | FloatArray
+    derivative: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedEquation:
+    """``0 == root`` for every copy; ``slot(letter, k)`` reads ``columns[k]``, letters u, p, c.
+
+    ``label(copy)`` is the equation in the user's words.
+    """
+
+    root: Expr
+    columns: tuple[Column, ...]
+    label: Callable[[int], str]
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedSums:
+    """Rows ``0 == sum(coefficient * unknown)`` of any length, in compressed-row form.
+
+    ``unknown`` numbers run through ``of`` one after the other; with 2 m of them, m + i is the derivative of i.
+    """
+
+    of: tuple[Quantities, ...]
+    indptr: IntArray
+    unknown: IntArray
+    coefficient: FloatArray
+    label: Callable[[int], str]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Quantities with the equations among them."""
+
+    quantities: tuple[Quantities, ...]
+    equations: tuple[IndexedEquation, ...]
+    sums: tuple[IndexedSums, ...] = ()
