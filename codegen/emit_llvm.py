@@ -1,8 +1,8 @@
 """The default back end: LLVM IR text, compiled by llvmlite.
 
-The text does not depend on the number of copies in a loop: counts, bases, strides and tables are read at run time
-from descriptors, to which the one global variable points. So one object serves every size of a model. Loops over
-equal templates with equal addressing share one body.
+The text does not depend on the number of copies in a loop: counts, bases, strides and tables are read at
+run time from descriptors, to which the one global variable points. So one object serves every size of a
+model. Loops over equal templates with equal addressing share one body.
 
 What does not repeat is straight-line code with literal positions, cut into internal functions.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from symnum.codegen import machine
 from symnum.codegen.emitter import Addressing, Emitter, Loaded, Program, TableBuilder, Tables, addressing
-from symnum.codegen.function import Function, Gather, Loop
+from symnum.codegen.function import Array, Function, Gather, Loop
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
 from symnum.codegen.share import Body, Chunk, Statement, chunks, statements
 from symnum.rewriting.expr import Expr
@@ -28,6 +28,7 @@ __all__ = ["LlvmEmitter"]
 DATA = "symnum_data"
 _RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
 _CHUNK = 200  # statements per internal function: code quality per compile time is best at 100-400
+_VECTORIZED = 32  # copies from which vector code is worth twice the compile time
 _OPTIMIZED = 2000  # straight-line statements up to which LLVM's passes are worth their time
 
 # `contract` allows fused multiply-add. Never nnan or ninf: solvers reject a step by its NaN.
@@ -110,8 +111,11 @@ class _Module:
         calls = []
         for chunk in chunks(body, _CHUNK):
             name = f"part{len(self.functions)}"
-            attributes = "#2" if self.plain else "#0"
-            lines = [f"; {_comment(loop.name)}", f"define internal void @{name}({_PARAMETERS}) {attributes} {{"]
+            attributes = "#2" if self.plain else "#4"
+            lines = [
+                f"; {_comment(loop.name)}",
+                f"define internal void @{name}({_PARAMETERS}) {attributes} {{",
+            ]
             lines += [f"  {line}" for line in self.chunk(loop, body, chunk)]
             self.functions.append("\n".join([*lines, "  ret void", "}"]))
             calls.append(f"call void @{name}({_ARGUMENTS}, ptr %d, ptr %x, ptr %k)")
@@ -155,7 +159,9 @@ class _Module:
         for number, k in chunk.roots:
             output = loop.outputs[number]
             pointer = "%w" if output.space == "w" else "%out"
-            lines.append(f"%o{number} = getelementptr inbounds double, ptr {pointer}, i64 {int(output.index[0])}")
+            lines.append(
+                f"%o{number} = getelementptr inbounds double, ptr {pointer}, i64 {int(output.index[0])}"
+            )
             stored = value[k]
             if output.accumulate:
                 lines.append(f"%ob{number} = load double, ptr %o{number}, align 8")
@@ -198,7 +204,7 @@ class _Module:
             f"call void @{self.bodies[kinds]}({_ARGUMENTS}, ptr %d{start}, ptr %x, ptr %k)",
         ]
 
-    def described(self, place: Addressing, index: np.ndarray) -> list[int]:  # type: ignore[type-arg]
+    def described(self, place: Addressing, index: Array) -> list[int]:
         """The two descriptors of one addressing."""
         return [self.tables.positions(index), 0] if place.kind == "table" else [place.base, place.stride]
 
@@ -246,7 +252,7 @@ class _Module:
                 stored = f"%os{number}"
             inner.append(f"store double {stored}, ptr {address}, align 8{access}")
         return "\n".join([
-            f"; {_comment(comment)}", f"define internal void @{name}({_PARAMETERS}) #0 {{", "entry:",
+            f"; {_comment(comment)}", f"define internal void @{name}({_PARAMETERS}) #3 {{", "entry:",
             *(f"  {line}" for line in head), "  br label %copy", "copy:",
             "  %i = phi i64 [ 0, %entry ], [ %next, %copy ]", *(f"  {line}" for line in inner),
             "  %next = add nuw nsw i64 %i, 1", "  %more = icmp ult i64 %next, %count",
@@ -317,7 +323,8 @@ class _Module:
             else:
                 lines += self.loop(item)
         return "\n".join([
-            f"define void @{name}(double %t, ptr noalias %out, ptr noalias readonly %u, ptr noalias readonly %p, "
+            f"define void @{name}(double %t, ptr noalias %out, ptr noalias readonly %u, "
+            "ptr noalias readonly %p, "
             "ptr noalias %w) #0 {",
             f"  %d = load ptr, ptr @{DATA}, align 8", "  %x = load ptr, ptr %d, align 8",
             "  %kp = getelementptr inbounds ptr, ptr %d, i64 1", "  %k = load ptr, ptr %kp, align 8",
@@ -329,12 +336,14 @@ class _Module:
         return "\n\n".join([
             f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels, *self.functions,
             "attributes #0 = { nounwind }\nattributes #1 = { nounwind willreturn memory(none) }\n"
-            "attributes #2 = { nounwind noinline optnone }",
+            "attributes #2 = { nounwind noinline optnone }\nattributes #3 = { nounwind noinline }\n"
+            # vectorizing straight-line code takes most of its compile time and gains nothing
+            "attributes #4 = { nounwind noimplicitfloat }",
             "\n".join(self.metadata),
         ])  # fmt: skip
 
 
-def _constant(values: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _constant(values: Array) -> bool:
     return bool(np.all(values == values[0]))
 
 
@@ -358,8 +367,11 @@ class LlvmEmitter(Emitter):
         module.plain = total > _OPTIMIZED
         for name, function in functions.items():
             module.functions.append(module.function(name, function, bodies))
-        looping = bool(module.bodies or module.kernels)
-        level = 0 if module.plain and not looping else 2
+        counts = [i.count for f in functions.values() for i in f.items if isinstance(i, Loop)]
+        largest = max(counts, default=0)
+        level = (
+            2 if largest >= _VECTORIZED else 0 if module.plain and largest <= 1 and not module.kernels else 1
+        )
         return Program(module.text(), tuple(functions), module.tables.build(), module.n_work, level)
 
     def build(self, program: Program) -> bytes:

@@ -1,7 +1,7 @@
 """The oracle: evaluates the IR with NumPy, item by item, without generating anything.
 
-Slow and plain, so that the other back ends can be held against it. `evaluate` also takes complex or long double
-arguments, for derivatives by complex step and for error estimates.
+Slow and plain, so that the other back ends can be held against it. `evaluate` also takes complex or long
+double arguments, for derivatives by complex step and for error estimates.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def evaluate(function: Function, t: float | complex, out: Array, u: Array, p: Ar
 def _loop(loop: Loop, t: float | complex, spaces: Mapping[str, Array]) -> None:
     values: dict[Expr, Array | float] = {TIME: np.asarray(t)}
     for k, column in enumerate(loop.columns):
-        values[slot(column.space, k)] = column.index if column.space == "c" else spaces[column.space][column.index]
+        values[slot(column.space, k)] = (
+            column.index if column.space == "c" else spaces[column.space][column.index]
+        )
     results = evaluate_arrays(loop.roots, values)
     for output, result in zip(loop.outputs, results, strict=True):
         target = spaces[output.space]
@@ -81,7 +83,9 @@ class NumpyEmitter(Emitter):
     def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
         functions = [_EMITTED[key] for key in code.decode().split("\n")]
         callbacks = {name: SIGNATURE(_callback(f)) for name, f in zip(names, functions, strict=True)}
-        addresses = {name: ctypes.cast(callback, ctypes.c_void_p).value or 0 for name, callback in callbacks.items()}
+        addresses = {
+            name: ctypes.cast(callback, ctypes.c_void_p).value or 0 for name, callback in callbacks.items()
+        }
         return Loaded(addresses, (callbacks,))
 
 
@@ -99,7 +103,12 @@ def _callback(function: Function) -> Callable[[float, int, int, int, int], None]
 
     def call(t: float, out: int, u: int, p: int, work: int) -> None:
         evaluate(
-            function, t, view(out, function.n_out), view(u, sizes["u"]), view(p, sizes["p"]), view(work, function.n_work)
+            function,
+            t,
+            view(out, function.n_out),
+            view(u, sizes["u"]),
+            view(p, sizes["p"]),
+            view(work, function.n_work),
         )
 
     return call

@@ -1,7 +1,7 @@
 """The contract of the back ends, and the tables that generated code reads.
 
-A back end turns named functions into a `Program` (text and tables) and a program into addresses. Everything else -
-caching, checks, sparse matrices - is done by callers, the same for all.
+A back end turns named functions into a `Program` (text and tables) and a program into addresses. Everything
+else - caching, checks, sparse matrices - is done by callers, the same for all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ import numpy as np
 from symnum.codegen.function import Array, Function
 from symnum.errors import CodegenError
 
-__all__ = ["BACKENDS", "Addressing", "Emitter", "Loaded", "Program", "TableBuilder", "Tables", "addressing", "emitter_for"]
+__all__ = [
+    "BACKENDS",
+    "Addressing",
+    "Emitter",
+    "Loaded",
+    "Program",
+    "TableBuilder",
+    "Tables",
+    "addressing",
+    "emitter_for",
+]
 
 BACKENDS: dict[str, tuple[str, str]] = {
     "llvm": ("symnum.codegen.emit_llvm", "LlvmEmitter"),
@@ -30,7 +40,7 @@ _FEW = 4  # below this many copies every column looks affine by accident: a tabl
 
 
 class Addressing(NamedTuple):
-    """How copy i finds its place: ``uniform`` base; ``unit`` base + i; ``strided`` base + stride*i; ``table``."""
+    """Where copy i reads: ``uniform`` base; ``unit`` base + i; ``strided`` base + stride*i; ``table``."""
 
     kind: str
     base: int
@@ -95,14 +105,14 @@ class TableBuilder:
 
     def build(self) -> Tables:
         """The finished tables."""
-        empty = {"positions": np.zeros(0, np.int32), "numbers": np.zeros(0)}
-        joined = {k: np.concatenate([empty[k], *parts]).astype(empty[k].dtype) for k, parts in self._parts.items()}
-        return Tables(np.array(self.descriptors, np.int64), joined["positions"], joined["numbers"])
+        positions = np.concatenate([np.zeros(0, np.int32), *self._parts["positions"]])
+        numbers = np.concatenate([np.zeros(0), *self._parts["numbers"]])
+        return Tables(np.array(self.descriptors, np.int64), positions, numbers)
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Emitted code: ``source`` in the language of the back end, its tables, scratch needed by any of the functions.
+    """Emitted code: ``source`` in the language of the back end, its tables, the scratch it needs.
 
     ``level``: how hard to optimize, 0 (large straight-line code) to 2.
     """

@@ -1,8 +1,9 @@
 """The intermediate representation: a function is a list of loops over families, and of sparse sums.
 
-A `Loop` evaluates one template (several expressions over numbered slots) for `count` copies; a column per slot says
-what that slot reads in each copy. What does not repeat is a loop of one copy. A `Gather` sums products over the rows
-of a sparse table: Kirchhoff's law, stoichiometry. Both write to `out` or to scratch `w`, which later items may read.
+A `Loop` evaluates one template (several expressions over numbered slots) for `count` copies; a column per
+slot says what that slot reads in each copy. What does not repeat is a loop of one copy. A `Gather` sums
+products over the rows of a sparse table: Kirchhoff's law, stoichiometry. Both write to `out` or to scratch
+`w`, which later items may read.
 
 Spaces: ``u`` unknowns, ``p`` parameters, ``w`` scratch, ``c`` numbers given per copy, ``out`` the result.
 """
@@ -22,33 +23,45 @@ from symnum.errors import CodegenError
 from symnum.rewriting.expr import TIME, Expr, slot
 from symnum.rewriting.walk import leaves, postorder, substitute
 
-__all__ = ["Column", "Function", "Gather", "Item", "Loop", "Output", "compact", "digest", "item_outputs", "prune", "reads"]
+__all__ = [
+    "Column",
+    "Function",
+    "Gather",
+    "Item",
+    "Loop",
+    "Output",
+    "compact",
+    "digest",
+    "item_outputs",
+    "prune",
+    "reads",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
 class Column(NamedTuple):
-    """What one slot reads: ``index`` (count,) positions in ``space``; for space ``c`` the numbers themselves."""
+    """What one slot reads: ``index`` (count,) places in ``space``; for space ``c`` the numbers themselves."""
 
     space: str
-    index: Array
+    index: Array  # type: ignore[assignment]  # hides tuple.index, which means nothing here
 
 
 class Output(NamedTuple):
     """Where one root is written: ``index`` (count,) positions in ``out`` or ``w``.
 
-    No two stores of a function write the same place. With ``accumulate`` the value is added to what earlier items
-    wrote there; places may then repeat.
+    No two stores of a function write the same place. With ``accumulate`` the value is added to what earlier
+    items wrote there; places may then repeat.
     """
 
     space: str
-    index: Array
+    index: Array  # type: ignore[assignment]
     accumulate: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """``roots`` evaluated for every copy; slot number k reads ``columns[k]``, root number k goes to ``outputs[k]``.
+    """``roots`` for every copy; slot number k reads ``columns[k]``, root number k goes to ``outputs[k]``.
 
     A copy reads nothing that the loop itself writes, so the copies may run in any order.
     """
@@ -62,13 +75,21 @@ class Loop:
     def __post_init__(self) -> None:
         where = f"loop {self.name!r}"
         columns = tuple(Column(c.space, _positions(c.space, c.index)) for c in self.columns)
-        outputs = tuple(Output(o.space, _positions(o.space, o.index), bool(o.accumulate)) for o in self.outputs)
+        outputs = tuple(
+            Output(o.space, _positions(o.space, o.index), bool(o.accumulate)) for o in self.outputs
+        )
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "outputs", outputs)
         _require(self.count >= 1, where, f"has {self.count} copies; leave empty loops out")
-        _require(len(self.roots) == len(outputs), where, f"has {len(self.roots)} roots, {len(outputs)} outputs")
+        _require(
+            len(self.roots) == len(outputs), where, f"has {len(self.roots)} roots, {len(outputs)} outputs"
+        )
         for k, column in enumerate(columns):
-            _require(column.space in ("u", "p", "w", "c"), where, f"column {k} is in unknown space {column.space!r}")
+            _require(
+                column.space in ("u", "p", "w", "c"),
+                where,
+                f"column {k} is in unknown space {column.space!r}",
+            )
             _require(column.index.shape == (self.count,), where, f"column {k} has shape {column.index.shape}")
         for k, output in enumerate(outputs):
             _require(output.space in ("out", "w"), where, f"output {k} is in unknown space {output.space!r}")
@@ -76,15 +97,21 @@ class Loop:
         for leaf in leaves(self.roots):
             if leaf is TIME:
                 continue
-            _require(leaf.op == "slot", where, f"{leaf} is no slot: lowering must replace every name by a slot")
+            if leaf.op != "slot":
+                raise CodegenError(f"{where}: {leaf} is no slot; lowering must replace every name by a slot")
             letter, k = leaf.data
-            _require(0 <= k < len(columns), where, f"slot {letter}{k} has no column")
-            _require(columns[k].space == letter, where, f"slot {letter}{k} has a column of space {columns[k].space!r}")
+            if not 0 <= k < len(columns):
+                raise CodegenError(f"{where}: slot {letter}{k} has no column")
+            if columns[k].space != letter:
+                raise CodegenError(f"{where}: slot {letter}{k} has a column of space {columns[k].space!r}")
 
 
 @dataclass(frozen=True, eq=False)
 class Gather:
-    """Row r of ``output``: sum over k in indptr[r]:indptr[r+1] of coefficient[k]*space[first[k]] (*space[second[k]])."""
+    """Row r of ``output``: the sum of coefficient[k]*space[first[k]] (*space[second[k]]).
+
+    k runs over indptr[r]:indptr[r+1].
+    """
 
     name: str
     output: Output
@@ -107,12 +134,16 @@ class Gather:
         _require(rows >= 1, where, "has no rows; leave empty gathers out")
         _require(self.space in ("u", "p", "w"), where, f"reads unknown space {self.space!r}")
         _require(output.space in ("out", "w"), where, f"writes unknown space {output.space!r}")
-        _require(self.indptr.shape == (rows + 1,), where, f"has {rows} rows, but indptr has {self.indptr.shape}")
+        _require(
+            self.indptr.shape == (rows + 1,), where, f"has {rows} rows, but indptr has {self.indptr.shape}"
+        )
         _require(
             self.indptr[0] == 0 and self.indptr[-1] == terms and bool(np.all(np.diff(self.indptr) >= 0)),
             where, "needs an indptr that grows from 0 to the number of terms",
         )  # fmt: skip
-        _require(len(self.coefficient) == terms, where, f"has {terms} terms, {len(self.coefficient)} coefficients")
+        _require(
+            len(self.coefficient) == terms, where, f"has {terms} terms, {len(self.coefficient)} coefficients"
+        )
         _require(self.second is None or len(self.second) == terms, where, f"has {terms} first factors only")
 
 
@@ -121,7 +152,7 @@ Item: TypeAlias = Loop | Gather
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """``out = f(t, u, p)`` as items in dependency order; places of ``out`` that no item writes stay as they were.
+    """``out = f(t, u, p)``, items in dependency order; places of ``out`` that none writes stay as they were.
 
     ``n_work``: scratch needed. The first ``n_prepared`` places of scratch were written by ``setup``.
     """
@@ -143,7 +174,9 @@ class Function:
                 if space == "w":
                     _in_range(index, self.n_work, where, "reads w")
                     late = index[~written["w"][index]]
-                    _require(not len(late), where, f"reads w[{late[0] if len(late) else 0}] before it is written")
+                    _require(
+                        not len(late), where, f"reads w[{late[0] if len(late) else 0}] before it is written"
+                    )
             outputs = item.outputs if isinstance(item, Loop) else (item.output,)
             for output in outputs:
                 _in_range(output.index, sizes[output.space], where, f"writes {output.space}")
@@ -160,7 +193,9 @@ class Function:
         for item in self.items:
             for space, index in reads(item):
                 if space in sizes:
-                    _in_range(index, sizes[space], f"function {self.name!r}, item {item.name!r}", f"reads {space}")
+                    _in_range(
+                        index, sizes[space], f"function {self.name!r}, item {item.name!r}", f"reads {space}"
+                    )
 
 
 def reads(item: Item) -> Iterator[tuple[str, Array]]:
@@ -230,7 +265,7 @@ def _require(condition: bool, where: str, problem: str) -> None:
 
 
 def _in_range(index: Array, size: int, where: str, what: str) -> None:
-    if len(index) and not (0 <= int(index.min()) and int(index.max()) < size):
+    if len(index) and not (int(index.min()) >= 0 and int(index.max()) < size):
         bad = int(index.max()) if int(index.max()) >= size else int(index.min())
         raise CodegenError(f"{where} {what}[{bad}], but {what.split()[-1]} has {size} places")
 
@@ -238,13 +273,19 @@ def _in_range(index: Array, size: int, where: str, what: str) -> None:
 def _store(output: Output, written: npt.NDArray[np.bool_], where: str) -> None:
     if output.accumulate:
         early = output.index[~written[output.index]]
-        _require(not len(early), where, f"adds to {output.space}[{early[0] if len(early) else 0}], which nothing wrote")
+        _require(
+            not len(early),
+            where,
+            f"adds to {output.space}[{early[0] if len(early) else 0}], which nothing wrote",
+        )
         return
     twice = output.index[written[output.index]]
     _require(not len(twice), where, f"writes {output.space}[{twice[0] if len(twice) else 0}] a second time")
     written[output.index] = True
     _require(
-        len(np.unique(output.index)) == len(output.index), where, f"writes a place of {output.space} in two copies"
+        len(np.unique(output.index)) == len(output.index),
+        where,
+        f"writes a place of {output.space} in two copies",
     )
 
 
@@ -270,7 +311,9 @@ def _parts(item: Item) -> Iterator[bytes | str]:
         yield from (column.index.tobytes() for column in item.columns)
     else:
         yield f"{item.space} {item.second is not None}"
-        yield from (a.tobytes() for a in (item.indptr, item.first, item.second, item.coefficient) if a is not None)
+        yield from (
+            a.tobytes() for a in (item.indptr, item.first, item.second, item.coefficient) if a is not None
+        )
     for output in item_outputs(item):
         yield f"{output.space} {output.accumulate}"
         yield output.index.tobytes()

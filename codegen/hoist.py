@@ -1,19 +1,31 @@
 """What depends on parameters only is computed once per change of the parameters, not once per call.
 
-`hoist` moves such work of several functions into one function, ``setup``, whose results stay in the front of scratch:
-whole items, single roots, and inside the others every largest parameter-only subexpression that is worth a load.
-Of a sum or a product the parameter-only terms or factors count as one subexpression. Equal values are kept once.
+`hoist` moves such work of several functions into one function, ``setup``, whose results stay in the front
+of scratch: whole items, single roots, and inside the others every largest parameter-only subexpression that
+is worth a load. Of a sum or a product the parameter-only terms or factors count as one subexpression. Equal
+values are kept once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, item_outputs, prune
+from symnum.codegen.function import (
+    Array,
+    Column,
+    Function,
+    Gather,
+    Item,
+    Loop,
+    Output,
+    compact,
+    item_outputs,
+    prune,
+)
 from symnum.rewriting.expr import ONE, TIME, Expr, Rational, linear, multiply, rebuild, slot
 from symnum.rewriting.walk import cost, leaves, postorder, substitute
 
@@ -31,13 +43,19 @@ def parameter_only_columns(loop: Loop, changing: npt.NDArray[np.bool_]) -> list[
     ]
 
 
-def parameter_only(root: Expr, fixed: list[bool]) -> bool:
-    """Whether an expression over slots is parameter-only, given which columns are."""
-    return all(leaf is not TIME and fixed[leaf.data[1]] for leaf in leaves(root))
+def parameter_only(roots: Iterable[Expr], fixed: list[bool]) -> dict[Expr, bool]:
+    """For every node under the roots whether it is parameter-only, given which columns are."""
+    found: dict[Expr, bool] = {}
+    for expr in postorder(roots):
+        if expr.op == "slot":
+            found[expr] = fixed[expr.data[1]]
+        else:
+            found[expr] = expr is not TIME and all(found[arg] for arg in expr.args)
+    return found
 
 
 def parameter_only_scratch(function: Function) -> npt.NDArray[np.bool_]:
-    """For each place of scratch whether its value depends on parameters only (or was prepared by ``setup``)."""
+    """For each place of scratch whether it depends on parameters only (or was prepared by ``setup``)."""
     changing = np.zeros(function.n_work, bool)
     for item in function.items:
         if isinstance(item, Gather):
@@ -48,10 +66,10 @@ def parameter_only_scratch(function: Function) -> npt.NDArray[np.bool_]:
                     moves = moves or (item.second is not None and bool(changing[item.second].any()))
                 changing[item.output.index] |= moves
             continue
-        fixed = parameter_only_columns(item, changing)
+        fixed = parameter_only(item.roots, parameter_only_columns(item, changing))
         for root, output in zip(item.roots, item.outputs, strict=True):
             if output.space == "w":
-                changing[output.index] |= not parameter_only(root, fixed)
+                changing[output.index] |= not fixed[root]
     return ~changing
 
 
@@ -61,8 +79,9 @@ _WORTH = 2.0  # cost of a subexpression from which a load is cheaper
 def hoist(functions: Mapping[str, Function], persistent: str) -> tuple[Function, dict[str, Function]]:
     """(setup, functions that use it). The result of the function named ``persistent`` is kept between calls.
 
-    ``setup`` writes the parameter-only values to the front of scratch and the parameter-only places of the persistent
-    result to ``out``; the functions then only write what changes. Their own scratch follows the front.
+    ``setup`` writes the parameter-only values to the front of scratch and the parameter-only places of the
+    persistent result to ``out``; the functions then only write what changes. Their own scratch follows the
+    front.
     """
     front = _Front()
     own = {name: _Move(front, function, name == persistent).items for name, function in functions.items()}
@@ -84,7 +103,7 @@ class _Front:
         return np.arange(self.size - count, self.size)
 
     def values(self, loop: Loop, roots: Sequence[Expr], stores: Sequence[tuple[Expr, Output]]) -> list[Array]:
-        """Places (count,) of the values of ``roots`` in each copy; ``stores`` are roots that setup writes itself."""
+        """Places (count,) of the values of ``roots`` in each copy; ``stores`` go where they say."""
         places = []
         each: list[tuple[Expr, Output]] = list(stores)
         once: list[tuple[Expr, Output]] = []
@@ -124,7 +143,13 @@ class _Front:
     def gather(self, gather: Gather, output: Output | None) -> Array:
         """Move a gather to setup; returns the places of its rows unless ``output`` says where they go."""
         second = gather.second.tobytes() if gather.second is not None else b""
-        key = (gather.space, gather.indptr.tobytes(), gather.first.tobytes(), second, gather.coefficient.tobytes())
+        key = (
+            gather.space,
+            gather.indptr.tobytes(),
+            gather.first.tobytes(),
+            second,
+            gather.coefficient.tobytes(),
+        )
         if output is not None:
             self.items.append(replace(gather, output=output))
             return output.index
@@ -137,14 +162,16 @@ class _Front:
 class _Move:
     """The items of one function after its parameter-only work has moved to setup.
 
-    Places of scratch in ``items``: k >= 0 is place k of the front, -1 - k is place k of the function's own scratch.
+    Places of scratch in ``items``: k >= 0 is place k of the front, -1 - k is place k of the function's own
+    scratch.
     """
 
     def __init__(self, front: _Front, function: Function, persistent: bool) -> None:
         self.front = front
         self.persistent = persistent
         self.place = -1 - np.arange(function.n_work)
-        # Places that are added to keep their first value with the function: setup runs less often than it does.
+        # Places that are added to keep their first value with the function: setup runs less often than it
+        # does.
         self.added = {"w": np.zeros(function.n_work, bool), "out": np.zeros(function.n_out, bool)}
         for item in function.items:
             for output in item_outputs(item):
@@ -179,24 +206,26 @@ class _Move:
 
     def _loop(self, loop: Loop) -> None:
         columns = tuple(
-            Column("w", self.place[column.index]) if column.space == "w" else column for column in loop.columns
+            Column("w", self.place[column.index]) if column.space == "w" else column
+            for column in loop.columns
         )
         loop = replace(loop, columns=columns)
         fixed = [
             column.space in ("p", "c") or (column.space == "w" and bool((column.index >= 0).all()))
             for column in columns
         ]
+        known = parameter_only(loop.roots, fixed)
         moved: list[tuple[Expr, Output]] = []
         stores: list[tuple[Expr, Output]] = []
         kept: list[tuple[Expr, Output]] = []
         for root, output in zip(loop.roots, loop.outputs, strict=True):
-            if not (parameter_only(root, fixed) and self._movable(output)):
+            if not (known[root] and self._movable(output)):
                 kept.append((root, self._own(output)))
             elif output.space == "w":
                 moved.append((root, output))
             else:
                 stores.append((root, output))
-        split = _Split(tuple(root for root, _ in kept), fixed)
+        split = _Split(tuple(root for root, _ in kept), known)
         places = self.front.values(loop, [root for root, _ in moved] + split.values, stores)
         for (_, output), place in zip(moved, places, strict=False):
             self.place[output.index] = place
@@ -211,17 +240,13 @@ class _Move:
 class _Split:
     """Finds the largest parameter-only subexpressions of the roots."""
 
-    def __init__(self, roots: tuple[Expr, ...], fixed: list[bool]) -> None:
+    def __init__(self, roots: tuple[Expr, ...], fixed: dict[Expr, bool]) -> None:
+        """``fixed``: whether a node is parameter-only, for every node."""
         self._roots = roots
         self.values: list[Expr] = []  # what setup is to compute
         self._number: dict[Expr, int] = {}
-        self._fixed: dict[Expr, bool] = {}
+        self._fixed = fixed
         self._order = list(postorder(roots))
-        for expr in self._order:
-            if expr.op == "slot":
-                self._fixed[expr] = fixed[expr.data[1]]
-            else:
-                self._fixed[expr] = expr is not TIME and all(self._fixed[arg] for arg in expr.args)
         for expr in self._order:
             if not self._fixed[expr]:
                 for part in self._parts(expr):
@@ -303,7 +328,9 @@ def _behind(function: Function, items: Sequence[Item], front: int) -> Function:
     def placed(index: Array) -> Array:
         return np.where(index < 0, front - 1 - index, index)
 
-    return _renumbered(replace(function, items=(), n_prepared=front, n_work=front + function.n_work), items, placed)
+    return _renumbered(
+        replace(function, items=(), n_prepared=front, n_work=front + function.n_work), items, placed
+    )
 
 
 def _dense(function: Function) -> Function:

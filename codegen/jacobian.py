@@ -1,15 +1,15 @@
 """The exact sparse Jacobian of a function, by forward accumulation over its tables.
 
-Each template is differentiated once. The derivatives of a scratch value with respect to the unknowns are a sparse row
-of references to values; a reader of the scratch value multiplies these rows by its own partial derivatives. All of it
-happens on index arrays, for all copies together: nothing here runs once per copy.
+Each template is differentiated once. The derivatives of a scratch value with respect to the unknowns are a
+sparse row of references to values; a reader of the scratch value multiplies these rows by its own partial
+derivatives. All of it happens on index arrays, for all copies together: nothing here runs once per copy.
 
-An entry that is one value times +-1 is an alias: nothing is computed for it, and the value may be stored in its final
-place directly. Constant, parameter-only and changing entries are kept apart, so that `hoist` can move all but the last
-to ``setup``.
+An entry that is one value times +-1 is an alias: nothing is computed for it, and the value may be stored in
+its final place directly. Constant, parameter-only and changing entries are kept apart, so that `hoist` can
+move all but the last to ``setup``.
 
-References: places of ``w`` below ``function.n_work`` are the function's own scratch; those from there on are values of
-the Jacobian, numbered as they arise and put in place at the end.
+References: places of ``w`` below ``function.n_work`` are the function's own scratch; those from there on
+are values of the Jacobian, numbered as they arise and put in place at the end.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from symnum.codegen.function import Array, Function, Gather, Item, Loop, Output, compact, prune
+from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, prune
 from symnum.codegen.hoist import parameter_only_columns, parameter_only_scratch
-from symnum.codegen.sums import NONE, Terms, join, place, reference, space_of, sum_items
+from symnum.codegen.sums import NONE, Terms, join, reference, space_of, sum_items
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import TIME, Expr
 from symnum.rewriting.walk import leaves
@@ -111,7 +111,9 @@ class _Forward:
 
     # ---- one item -------------------------------------------------------------------------------
     def _loop(self, number: int, loop: Loop) -> None:
-        wanted = [leaf for leaf in leaves(loop.roots) if leaf is not TIME and self._differentiable(loop, leaf)]
+        wanted = [
+            leaf for leaf in leaves(loop.roots) if leaf is not TIME and self._differentiable(loop, leaf)
+        ]
         if not wanted:
             return
         fixed = parameter_only_columns(loop, self.changing)
@@ -128,7 +130,7 @@ class _Forward:
                 self._chain(output, np.arange(loop.count), output.index, column.space, column.index, *parts)
 
     def _differentiable(self, loop: Loop, leaf: Expr) -> bool:
-        column = loop.columns[leaf.data[1]]
+        column: Column = loop.columns[leaf.data[1]]
         if column.space == "w":
             return bool((self.start[column.index + 1] > self.start[column.index]).any())
         return column.space == "u"
@@ -136,7 +138,7 @@ class _Forward:
     def _value(
         self, loop: Loop, expression: Expr, partials: _Partials, fixed: list[bool]
     ) -> tuple[npt.NDArray[np.float64] | float, Array | int]:
-        """(coefficient, reference) of a partial derivative; a value is made where it is no number or place."""
+        """(coefficient, reference) of a partial derivative; a value is made if it is no number or place."""
         if expression.op == "number":
             return float(expression.data), NONE
         coefficient = 1.0
@@ -202,7 +204,7 @@ class _Forward:
         return changing
 
     def _collect(self, name: str, waiting: list[tuple[Array, Terms]]) -> _Entries:
-        """Sum terms of the same (row, column); entries of one plain term stay aliases, others become values."""
+        """Sum terms of one (row, column); entries of one plain term stay aliases, others become values."""
         if not waiting:
             return _join_entries([])
         columns = np.concatenate([column for column, _ in waiting])
@@ -274,11 +276,18 @@ def _firsts(group: Array) -> Array:
 def _merged(terms: Terms, columns: Array, changing: Array) -> tuple[Terms, Array, Array]:
     """Add coefficients of equal terms; terms that cancel exactly disappear."""
     same = (
-        (np.diff(terms.row) == 0) & (np.diff(columns) == 0) & (np.diff(terms.a) == 0) & (np.diff(terms.b) == 0)
+        (np.diff(terms.row) == 0)
+        & (np.diff(columns) == 0)
+        & (np.diff(terms.a) == 0)
+        & (np.diff(terms.b) == 0)
     )
     first = np.flatnonzero(np.concatenate([[True], ~same]))
     coefficient = np.add.reduceat(terms.coefficient, first)
-    terms, columns, changing = terms.take(first)._replace(coefficient=coefficient), columns[first], changing[first]
+    terms, columns, changing = (
+        terms.take(first)._replace(coefficient=coefficient),
+        columns[first],
+        changing[first],
+    )
     keep = coefficient != 0.0
     return terms.take(keep), columns[keep], changing[keep]
 
@@ -294,7 +303,9 @@ class _Assembly:
         self.entries = forward.result.take(order)  # entry k is CSC position k
         counts = np.bincount(self.entries.column, minlength=n)
         self.indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self.direct: dict[int, list[tuple[float, Array]]] = {}  # first value -> stores straight into the result
+        self.direct: dict[
+            int, list[tuple[float, Array]]
+        ] = {}  # first value -> stores straight into the result
         self.uses = np.zeros(forward.n_values, np.int64)
         self.items: list[Item] = []
         self.n_work = self.function.n_work
@@ -353,7 +364,9 @@ class _Assembly:
                     table = uses.reshape(count, times)
                     every = np.broadcast_to(np.arange(first, first + count)[:, None], table.shape)
                     coefficient = self.entries.coefficient[table]
-                    if (self.entries.reference[table] == every).all() and (coefficient == coefficient[0]).all():
+                    if (self.entries.reference[table] == every).all() and (
+                        coefficient == coefficient[0]
+                    ).all():
                         self.direct[first] = [(float(coefficient[0, k]), table[:, k]) for k in range(times)]
                         copied[uses] = False
         return copied
@@ -378,7 +391,8 @@ class _Assembly:
 
     def _live_sums(self, step: _Sums) -> npt.NDArray[np.bool_]:
         live: npt.NDArray[np.bool_] = self.uses[step.first : step.first + step.count] > 0
-        return live | (self.direct[step.first][0][1] != NONE)
+        live |= self.direct[step.first][0][1] != NONE
+        return live
 
     def _values(self, step: _Partials, count: int) -> list[tuple[Expr, int, bool]]:
         """(root, first value, whether it is read from scratch) of the values that something needs."""
@@ -406,7 +420,9 @@ class _Assembly:
                 roots.append(coefficient * root if coefficient != 1.0 else root)
                 outputs.append(Output("out", places))
         if roots:
-            self.items.append(compact(Loop(item.name, item.count, tuple(roots), item.columns, tuple(outputs))))
+            self.items.append(
+                compact(Loop(item.name, item.count, tuple(roots), item.columns, tuple(outputs)))
+            )
 
     def _sum(self, step: _Sums) -> None:
         places = self.direct[step.first][0][1]

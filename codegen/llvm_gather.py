@@ -1,8 +1,9 @@
 """Sparse sums in LLVM IR: the kernels behind `Gather`.
 
-Four accumulators per row hide the latency of the additions; LLVM may not reorder sums by itself, and its gather
-instructions were measured to be slower than this. Descriptors: rows, outputs, bounds, first, second, coefficients.
-Signed kernels read no coefficients: each row holds its positive terms, then its negative ones.
+Four accumulators per row hide the latency of the additions; LLVM may not reorder sums by itself, and its
+gather instructions were measured to be slower than this. Descriptors: rows, outputs, bounds, first, second,
+coefficients. Signed kernels read no coefficients: each row holds its positive terms, then its negative
+ones.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ __all__ = ["GATHER_KERNELS", "kernel_name"]
 
 
 def kernel_name(signed: bool, product: bool, accumulate: bool) -> str:
-    """The kernel for coefficients +-1 only (or any), products of two factors (or single ones), adding (or not)."""
-    return "gather" + ("_signed" if signed else "") + ("_product" if product else "") + ("_add" if accumulate else "")
+    """The kernel for coefficients +-1 (or any), products of two factors (or single ones), adding (or not)."""
+    return (
+        "gather"
+        + ("_signed" if signed else "")
+        + ("_product" if product else "")
+        + ("_add" if accumulate else "")
+    )
 
 
 def _term(name: str, at: str, signed: bool, product: bool) -> list[str]:
@@ -46,7 +52,7 @@ def _term(name: str, at: str, signed: bool, product: bool) -> list[str]:
 
 
 def _sum(name: str, before: str, begin: str, end: str, signed: bool, product: bool) -> list[str]:
-    """Blocks that sum the terms [begin, end) into %{name}, in a block named {name}.done; ``before``: the block before."""
+    """Blocks that sum the terms [begin, end) into %{name}, from block ``before`` to {name}.done."""
     fours = [f"%{name}.at{lane} = add nuw nsw i64 %{name}.at, {lane}" for lane in (1, 2, 3)]
     for lane in range(4):
         at = f"%{name}.at{lane}" if lane else f"%{name}.at"
@@ -60,7 +66,10 @@ def _sum(name: str, before: str, begin: str, end: str, signed: bool, product: bo
         f"br i1 %{name}.any, label %{name}.four, label %{name}.rest",
         f"{name}.four:",
         f"%{name}.at = phi i64 [ {begin}, %{before} ], [ %{name}.next, %{name}.four ]",
-        *(f"%{name}.s{lane} = phi double [ 0.0, %{before} ], [ %{name}.n{lane}, %{name}.four ]" for lane in range(4)),
+        *(
+            f"%{name}.s{lane} = phi double [ 0.0, %{before} ], [ %{name}.n{lane}, %{name}.four ]"
+            for lane in range(4)
+        ),
         *fours,
         f"%{name}.next = add nuw nsw i64 %{name}.at, 4",
         f"%{name}.more = icmp slt i64 %{name}.next, %{name}.stop",
@@ -110,7 +119,11 @@ def _kernel(signed: bool, product: bool, accumulate: bool) -> str:
         ]
     lines += ["br label %row", "row:", "%i = phi i64 [ 0, %entry ], [ %next, %stored ]"]
     if signed:
-        lines += ["%at = shl nuw nsw i64 %i, 1", "%at1 = add nuw nsw i64 %at, 1", "%at2 = add nuw nsw i64 %at, 2"]
+        lines += [
+            "%at = shl nuw nsw i64 %i, 1",
+            "%at1 = add nuw nsw i64 %at, 1",
+            "%at2 = add nuw nsw i64 %at, 2",
+        ]
         lines += _bound("b0", "%at") + _bound("b1", "%at1") + _bound("b2", "%at2")
         lines += _sum("plus", "row", "%b0", "%b1", signed, product)
         lines += _sum("minus", "plus.done", "%b1", "%b2", signed, product)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["CompiledModel", "Simplify", "build_model"]
 
 Simplify: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, ...]]
-"""(roots, parameter-only slots) -> equivalent roots. What depends on these slots only costs nothing per call."""
+"""(roots, parameter-only slots) -> equivalent roots. What depends on these slots only is free of cost."""
 
 _WORTH_SIMPLIFYING = 8.0  # cost of a template below which there is nothing to find
 
@@ -107,7 +107,9 @@ def _simplified(function: Function, simplify: Simplify) -> Function:
             free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
             roots = simplify(item.roots, free)
             if len(roots) != len(item.roots):
-                raise CodegenError(f"loop {item.name!r}: simplify returned {len(roots)} of {len(item.roots)} roots")
+                raise CodegenError(
+                    f"loop {item.name!r}: simplify returned {len(roots)} of {len(item.roots)} roots"
+                )
             item = compact(Loop(item.name, item.count, roots, item.columns, item.outputs))
         items.append(item)
     return replace(function, items=tuple(items))
@@ -134,7 +136,9 @@ class _Artefact:
         names, n_work, code, arrays = marshal.loads(data)
         kinds = (np.int64, np.int32, np.float64, np.int64, np.int64)
         # copies: bytes objects are not aligned for doubles
-        d, x, k, indptr, indices = (np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True))
+        d, x, k, indptr, indices = (
+            np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True)
+        )
         return cls(tuple(names), n_work, code, Tables(d, x, k), indptr, indices)
 
 
@@ -161,8 +165,9 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
 class CompiledModel:
     """M u' = f(t, u, p) as compiled functions. Made by `build_model`.
 
-    ``functions``: addresses, sizes and patterns, as solvers take them. The methods below are for interactive use and
-    tests: they check their arguments and allocate their results. Safe to call from several threads.
+    ``functions``: addresses, sizes and patterns, as solvers take them. The methods below are for
+    interactive use and tests: they check their arguments and allocate their results. Safe to call from
+    several threads.
     """
 
     def __init__(self, inputs: _Inputs, functions: ModelFunctions) -> None:
@@ -227,7 +232,9 @@ class CompiledModel:
         for name, value, size, what in sizes:
             array = np.ascontiguousarray(value, float)
             if array.shape != (size,):
-                raise CodegenError(f"{name} has shape {array.shape}; this model has {size} {what}: pass ({size},)")
+                raise CodegenError(
+                    f"{name} has shape {array.shape}; this model has {size} {what}: pass ({size},)"
+                )
             checked.append(array)
         return checked[0], checked[1]
 
@@ -246,10 +253,11 @@ def build_model(
 ) -> CompiledModel:
     """Compile M u' = f(t, u, p).
 
-    rhs: writes f, (n,); n is the length of ``mass`` (0 marks an algebraic row). roots: event functions, then distance
-    and drive of every hard limit. event_direction: (n_events,) +1 up, -1 down, 0 both. limit_parameter: (n_limits,)
-    the parameter that is 0 while a limit holds its state. simplify: applied to the roots of every loop, right-hand
-    side and derivatives alike; ``simplify_tag`` names its version and settings, for the cache.
+    rhs: writes f, (n,); n is the length of ``mass`` (0 marks an algebraic row). roots: event functions,
+    then distance and drive of every hard limit. event_direction: (n_events,) +1 up, -1 down, 0 both.
+    limit_parameter: (n_limits,) the parameter that is 0 while a limit holds its state. simplify: applied to
+    the roots of every loop, right-hand side and derivatives alike; ``simplify_tag`` names its version and
+    settings, for the cache.
 
     Raises `CodegenError` where sizes do not agree.
     """
@@ -265,18 +273,19 @@ def build_model(
             f"{len(direction)} events and {len(limits)} limits need {wanted} root values, "
             f"but the roots function writes {roots.n_out if roots else 0}"
         )
-    if len(limits) and not (0 <= limits.min() and limits.max() < n_parameters):
+    if len(limits) and not (limits.min() >= 0 and limits.max() < n_parameters):
         raise CodegenError(f"a limit is switched by parameter {limits.max()}, but there are {n_parameters}")
     inputs = _Inputs(rhs, roots, n, n_parameters, simplify, simplify_tag)
     inputs.check()
     emitter = emitter_for(backend)
     made = _artefact(inputs, emitter)
     loaded = emitter.load(made.names, made.code, made.tables)
+    names = ("setup", "rhs", "jacobian", "time_gradient", "roots")
     functions = ModelFunctions(
         n=n, n_parameters=n_parameters, n_work=made.n_work, n_events=len(direction), n_limits=len(limits),
-        **{name: loaded.addresses.get(name, 0) for name in ("setup", "rhs", "jacobian", "time_gradient", "roots")},
-        mass=mass, indptr=made.indptr, indices=made.indices, event_direction=direction, limit_parameter=limits,
+        **{name: loaded.addresses.get(name, 0) for name in names},
+        mass=mass, indptr=made.indptr, indices=made.indices,
+        event_direction=direction, limit_parameter=limits,
         owners=loaded.owners,
     )  # fmt: skip
     return CompiledModel(inputs, functions)
-

@@ -1,11 +1,11 @@
 """One template as straight-line code: statements of one operation each, every value computed once.
 
-Emitters spell these statements in their language, so that operation counts, the order of sums and the treatment of
-powers and divisions are the same in all of them:
+Emitters spell these statements in their language, so that operation counts, the order of sums and the
+treatment of powers and divisions are the same in all of them:
 
 * a product has one division, powers are repeated squaring, half powers use ``sqrt``;
-* a sum takes positive terms first and subtracts the others; terms of equal |coefficient| share one multiplication;
-  wide sums are summed in pairs (short dependency chains, smaller rounding error);
+* a sum takes positive terms first and subtracts the others; terms of equal |coefficient| share one
+  multiplication; wide sums are summed in pairs (short dependency chains, smaller rounding error);
 * conditions are truth values, not numbers, until arithmetic needs them as such.
 """
 

@@ -1,8 +1,9 @@
 """Many sums of products as few loops: rows with the same signature are a family.
 
-A term is coefficient * a * b, where a and b are places in w, u or p, or absent. The signature of a row is the list of
-its terms' kinds (which spaces, coefficient +1, -1 or another number). Rows of one signature become one loop with
-table columns; signatures that are rare share straight-line code; long rows are first cut down by gathers.
+A term is coefficient * a * b, where a and b are places in w, u or p, or absent. The signature of a row is
+the list of its terms' kinds (which spaces, coefficient +1, -1 or another number). Rows of one signature
+become one loop with table columns; signatures that are rare share straight-line code; long rows are first
+cut down by gathers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from symnum.codegen.function import Array, Column, Gather, Item, Loop, Output
 from symnum.rewriting.expr import ONE, Expr, Rational, linear, multiply, slot
@@ -46,10 +46,10 @@ def place(references: Array) -> Array:
 class Terms(NamedTuple):
     """coefficient * a * b for sums number ``row``; a and b are references or `NONE`; equal lengths."""
 
-    row: npt.NDArray[np.int64]
-    coefficient: npt.NDArray[np.float64]
-    a: npt.NDArray[np.int64]
-    b: npt.NDArray[np.int64]
+    row: Array
+    coefficient: Array
+    a: Array
+    b: Array
 
     def take(self, which: Array) -> Terms:
         """The terms at these positions, or where this mask holds."""
@@ -124,7 +124,7 @@ def _families(terms: Terms, count: int) -> tuple[list[_Family], list[_Family]]:
 
 
 def _gathered(name: str, terms: Terms, allocate: Callable[[int], int]) -> tuple[list[Item], Terms]:
-    """Sum the terms of each kind with a gather; returns the gathers and what is left: one term per row and kind."""
+    """Sum the terms of each kind with a gather; returns gathers and what is left: a term per row and kind."""
     items: list[Item] = []
     left: list[Terms] = [terms.take(terms.a == NONE)]
     kind = np.where(terms.a == NONE, -1, _codes(terms) // 3)
@@ -138,7 +138,8 @@ def _gathered(name: str, terms: Terms, allocate: Callable[[int], int]) -> tuple[
         rows, sizes = np.unique(part.row, return_counts=True)
         base = allocate(len(rows))
         items.append(Gather(
-            f"{name}: sums", Output("w", base + np.arange(len(rows))), np.concatenate([[0], np.cumsum(sizes)]),
+            f"{name}: sums", Output("w", base + np.arange(len(rows))),
+            np.concatenate([[0], np.cumsum(sizes)]),
             _SPACES[first], place(part.a), place(part.b) if second >= 0 else None, part.coefficient,
         ))  # fmt: skip
         sums = reference("w", base + np.arange(len(rows)))

@@ -77,7 +77,9 @@ class _Tangent:
                 roots.append(root)
                 outputs.append(output)
         if roots:
-            self.items.append(compact(Loop(loop.name, loop.count, tuple(roots), tuple(columns), tuple(outputs))))
+            self.items.append(
+                compact(Loop(loop.name, loop.count, tuple(roots), tuple(columns), tuple(outputs)))
+            )
 
     def _gather(self, gather: Gather) -> None:
         if gather.output.space == "w":

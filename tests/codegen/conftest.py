@@ -73,9 +73,8 @@ def ladder(n: int = 40) -> Model:
     inner = Loop(
         "sections", n - 2,
         (((u(0) - u(1)) / p(3) - (u(1) - u(2)) / p(4)) / (p(5) * (1 + c(6) * p(7))),),
-        tuple(Column("u", i + d) for d in (-1, 0, 1))
-        + (Column("p", i - 1), Column("p", i), Column("p", n + i), Column("c", np.full(n - 2, 0.004)),
-           Column("p", np.full(n - 2, 2 * n))),
+        (*(Column("u", i + d) for d in (-1, 0, 1)), Column("p", i - 1), Column("p", i), Column("p", n + i),
+         Column("c", np.full(n - 2, 0.004)), Column("p", np.full(n - 2, 2 * n))),
         (Output("out", i),),
     )  # fmt: skip
     ends = one(
@@ -95,7 +94,8 @@ def network(n: int = 30, reactions: int = 90) -> Model:
     i = np.arange(reactions)
     two = Loop(
         "second order", half, (p(0) * u(1) * u(2),),
-        (Column("p", i[:half]), Column("u", first[:half]), Column("u", second[:half])), (Output("w", i[:half]),),
+        (Column("p", i[:half]), Column("u", first[:half]), Column("u", second[:half])),
+        (Output("w", i[:half]),),
     )  # fmt: skip
     single = Loop(
         "first order", reactions - half, (p(0) * u(1),),
@@ -106,7 +106,9 @@ def network(n: int = 30, reactions: int = 90) -> Model:
     numbers = np.concatenate([-np.ones(reactions + half), np.ones(reactions + 25)])
     order = np.argsort(species, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(species, minlength=n))])
-    gather = Gather("stoichiometry", Output("out", np.arange(n)), bounds, "w", rates[order], None, numbers[order])
+    gather = Gather(
+        "stoichiometry", Output("out", np.arange(n)), bounds, "w", rates[order], None, numbers[order]
+    )
     return Model(Function("network", (two, single, gather), n, reactions), start(n), start(reactions, 3))
 
 
@@ -130,7 +132,8 @@ def chains() -> Model:
     )  # fmt: skip
     signed = Gather(
         "pairs", Output("out", i), np.arange(0, 3 * n + 1, 3), "w",
-        np.stack([4 * n + i, 5 * n + i, 6 * n + i], 1).ravel(), np.stack([n + i, 4 * n + i, 6 * n + i], 1).ravel(),
+        np.stack([4 * n + i, 5 * n + i, 6 * n + i], 1).ravel(),
+        np.stack([n + i, 4 * n + i, 6 * n + i], 1).ravel(),
         np.tile([1.0, -1.0, 1.0], n),
     )  # fmt: skip
     weighted = Gather(
@@ -159,8 +162,10 @@ def machines(count: int = 20, buses: int = 30) -> Model:
     machine = Loop(
         "machines", count,
         (
-            p(9) * (omega - 1), (p(8) - torque - p(10) * (omega - 1)) / (2 * p(7)), (1.05 - flux - current_d) / p(11),
-            current_d * op.sin(delta) + current_q * op.cos(delta), current_q * op.sin(delta) - current_d * op.cos(delta),
+            p(9) * (omega - 1), (p(8) - torque - p(10) * (omega - 1)) / (2 * p(7)),
+            (1.05 - flux - current_d) / p(11),
+            current_d * op.sin(delta) + current_q * op.cos(delta),
+            current_q * op.sin(delta) - current_d * op.cos(delta),
         ),
         (
             Column("u", 3 * i), Column("u", 3 * i + 1), Column("u", 3 * i + 2), Column("u", m + 2 * at),
@@ -177,7 +182,8 @@ def machines(count: int = 20, buses: int = 30) -> Model:
         "lines", buses, (p(6) * (g * drop_r + x * drop_i) / y, p(6) * (g * drop_i - x * drop_r) / y),
         (
             Column("u", m + 2 * b), Column("u", m + 2 * b + 1), Column("u", m + 2 * other),
-            Column("u", m + 2 * other + 1), Column("p", 6 * count + 1 + b), Column("p", 6 * count + 1 + buses + b),
+            Column("u", m + 2 * other + 1), Column("p", 6 * count + 1 + b),
+            Column("p", 6 * count + 1 + buses + b),
             Column("p", 6 * count + 1 + 2 * buses + b),
         ),
         (Output("w", 2 * count + 2 * b), Output("w", 2 * count + 2 * b + 1)),
@@ -220,7 +226,9 @@ def conditions(count: int = 9) -> Model:
         tuple(Output("out", r * count + i) for r in range(k)),
     )  # fmt: skip
     n = k * count
-    return Model(Function("conditions", (loop,), n, 0), start(n), start(count, 4), smooth=False, complex_step=False)
+    return Model(
+        Function("conditions", (loop,), n, 0), start(n), start(count, 4), smooth=False, complex_step=False
+    )
 
 
 def all_operators() -> list[Expr]:
@@ -228,13 +236,40 @@ def all_operators() -> list[Expr]:
     small = (x - y) / 5
     roots = [
         getattr(op, name)(small)
-        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "atanh", "exp",
-                     "expm1", "log1p", "erf")
+        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "atanh",
+                     "exp", "expm1", "log1p", "erf")
     ]  # fmt: skip
     roots += [op.log(x), op.log10(y), op.acosh(1 + x), op.sqrt(x), op.atan2(x, y), op.hypot(x, y)]
-    roots += [power(x, y), x**7, 1 / x**3, 2.5 / (x * y), x / y, op.sqrt(x) ** 3 / y, 1 / op.sqrt(y), x ** (1 / 3)]
-    roots += [x ** (-0.3) * y, (1 + small / 99) ** 70, -x - y, -2 * x - 2 * y, 3 * x - 3 * y + 1, 1 - x, 0.1 * x + 0.1 * y - 0.7 * x * y]
-    roots += [add(x**k / k for k in range(1, 20)), -3 / x + y, ONE * 4, x, -y, p(2), p(2) * p(3) / x, TIME * x, c(4) * y]
+    roots += [
+        power(x, y),
+        x**7,
+        1 / x**3,
+        2.5 / (x * y),
+        x / y,
+        op.sqrt(x) ** 3 / y,
+        1 / op.sqrt(y),
+        x ** (1 / 3),
+    ]
+    roots += [
+        x ** (-0.3) * y,
+        (1 + small / 99) ** 70,
+        -x - y,
+        -2 * x - 2 * y,
+        3 * x - 3 * y + 1,
+        1 - x,
+        0.1 * x + 0.1 * y - 0.7 * x * y,
+    ]
+    roots += [
+        add(x**k / k for k in range(1, 20)),
+        -3 / x + y,
+        ONE * 4,
+        x,
+        -y,
+        p(2),
+        p(2) * p(3) / x,
+        TIME * x,
+        c(4) * y,
+    ]
     return roots
 
 
@@ -243,7 +278,8 @@ def operators(count: int) -> Model:
     n, i = len(roots) * count, np.arange(count)
     loop = Loop(
         "operators", count, tuple(roots),
-        (Column("u", 2 * i), Column("u", 2 * i + 1), Column("p", i), Column("p", 0 * i), Column("c", 1.5 + i)),
+        (Column("u", 2 * i), Column("u", 2 * i + 1), Column("p", i), Column("p", 0 * i),
+         Column("c", 1.5 + i)),
         tuple(Output("out", len(roots) * i + k) for k in range(len(roots))),
     )  # fmt: skip
     smooth = Function("operators", (loop,), n, 0)
@@ -289,7 +325,8 @@ def long_code(n: int = 60) -> Model:
     shared = [op.sin(u(k) * u((k + 7) % n)) for k in range(n)]
     truth = u(0) < u(1)
     roots = {
-        k: shared[k] * shared[(k + n // 2) % n] + add(u((k + j) % n) ** 2 * (j + 0.5) for j in range(1 + k % 5))
+        k: shared[k] * shared[(k + n // 2) % n]
+        + add(u((k + j) % n) ** 2 * (j + 0.5) for j in range(1 + k % 5))
         + op.ifelse(truth, u(k), p(n + k % 2) * TIME)
         for k in range(n)
     }  # fmt: skip
@@ -303,7 +340,8 @@ def steady() -> Model:
     loop = Loop("drift", 6, (p(0) / p(1),), (Column("p", i), Column("p", 0 * i)), (Output("w", i),))
     total = Gather("total", Output("w", np.array([6, 7])), np.array([0, 6, 6]), "w", i, None, np.ones(6))
     squares = Gather("squares", Output("w", np.array([8])), np.array([0, 6]), "p", i, i, np.linspace(0, 1, 6))
-    out = Loop("out", 6, (w(0) + w(1) * w(2),), (Column("w", i), Column("w", 6 + i % 2), Column("w", 0 * i + 8)),
+    out = Loop("out", 6, (w(0) + w(1) * w(2),),
+               (Column("w", i), Column("w", 6 + i % 2), Column("w", 0 * i + 8)),
                (Output("out", i),))  # fmt: skip
     last = one("last", {6: ZERO, 7: u(0) * w(1)}, [("u", 3), ("w", 6)])
     return Model(Function("steady", (loop, total, squares, out, last), 8, 9), start(8), start(6, 1))

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csc_array
 
 from symnum.codegen.emit_numpy import evaluate
-from symnum.codegen.emitter import BACKENDS, emitter_for
+from symnum.codegen.emitter import BACKENDS
 from symnum.codegen.function import Array, Column, Function, Loop, Output
 from symnum.codegen.hoist import hoist
 from symnum.codegen.jacobian import jacobian
@@ -135,6 +135,7 @@ def test_generated_code_writes_only_where_it_may(model):
     functions = built.functions
     results = []
     for filler in (np.nan, -1.0):
+
         def guarded(size: int, filler: float = filler) -> tuple[Array, Array]:
             whole = np.full(size + 32, filler)
             whole[:16] = whole[-16:] = 12345.0
@@ -200,7 +201,8 @@ def test_everything_constant_leaves_nothing_to_do(models):
 def test_one_value_for_uniform_columns():
     i = np.arange(50)
     loop = Loop("a", 50, (slot("u", 0) * slot("p", 1) / slot("p", 2),),
-                (Column("u", i), Column("p", 0 * i), Column("p", 0 * i + 1)), (Output("out", i),))  # fmt: skip
+                (Column("u", i), Column("p", 0 * i), Column("p", 0 * i + 1)),
+                (Output("out", i),))  # fmt: skip
     rhs = Function("f", (loop,), 50, 0)
     setup, _ = hoist({"rhs": rhs, "jacobian": jacobian(rhs, 50).function}, "jacobian")
     assert setup.n_work == 1

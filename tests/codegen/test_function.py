@@ -17,7 +17,11 @@ I = np.arange(3)
 U0 = slot("u", 0)
 
 
-def loop(name="rows", count=3, roots=(U0,), columns=(Column("u", I),), outputs=(Output("out", I),)) -> Loop:
+ROWS = (Column("u", I),)
+OUT = (Output("out", I),)
+
+
+def loop(name="rows", count=3, roots=(U0,), columns=ROWS, outputs=OUT) -> Loop:
     return Loop(name, count, roots, columns, outputs)
 
 
@@ -36,7 +40,7 @@ def loop(name="rows", count=3, roots=(U0,), columns=(Column("u", I),), outputs=(
     ],
 )
 def test_bad_loops(change, message):
-    with pytest.raises(CodegenError, match=f"loop 'rows' .*{message}"):
+    with pytest.raises(CodegenError, match=f"loop 'rows'.*{message}"):
         loop(**change)
 
 
@@ -48,7 +52,12 @@ def test_bad_loops(change, message):
         ((loop(columns=(Column("u", I - 1),)),), 3, 0, "reads u at a negative place"),
         ((loop(outputs=(Output("out", 0 * I),)),), 3, 0, "writes a place of out in two copies"),
         ((loop(), loop()), 3, 0, r"writes out\[0\] a second time"),
-        ((loop(roots=(slot("w", 0),), columns=(Column("w", I),)),), 3, 3, r"reads w\[0\] before it is written"),
+        (
+            (loop(roots=(slot("w", 0),), columns=(Column("w", I),)),),
+            3,
+            3,
+            r"reads w\[0\] before it is written",
+        ),
         ((loop(roots=(slot("w", 0),), columns=(Column("w", I + 9),)),), 3, 3, r"reads w\[11\], but w has 3"),
         ((loop(outputs=(Output("out", I, True),)),), 3, 0, r"adds to out\[0\], which nothing wrote"),
     ],

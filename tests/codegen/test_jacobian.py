@@ -92,7 +92,9 @@ def test_entries_that_cancel_exactly_are_left_out():
     i = np.arange(20)
     first = Loop("a", 20, (slot("u", 0) - slot("u", 1), slot("u", 1)), (Column("u", i), Column("u", 20 + i)),
                  (Output("w", i), Output("w", 20 + i)))  # fmt: skip
-    second = Loop("b", 20, (slot("w", 0) + slot("w", 1),), (Column("w", i), Column("w", 20 + i)), (Output("out", i),))
+    second = Loop(
+        "b", 20, (slot("w", 0) + slot("w", 1),), (Column("w", i), Column("w", 20 + i)), (Output("out", i),)
+    )
     plan = jacobian(Function("f", (first, second), 40, 40), 40)
     assert len(plan.indices) == 20
     assert np.array_equal(plan.indices, i)

@@ -24,7 +24,9 @@ I = np.arange(5)
 def pendulum(factor: float = 1.0) -> Function:
     roots = (slot("u", 1), -factor * slot("p", 2) * sin(slot("u", 0)))
     columns = (Column("u", I), Column("u", 5 + I), Column("p", 0 * I))
-    return Function("pendulum", (Loop("pendulum", 5, roots, columns, (Output("out", I), Output("out", 5 + I))),), 10, 0)
+    return Function(
+        "pendulum", (Loop("pendulum", 5, roots, columns, (Output("out", I), Output("out", 5 + I))),), 10, 0
+    )
 
 
 def built(rhs: Function | None = None, roots: Function | None = None, **options):
@@ -59,7 +61,10 @@ def events(count: int) -> Function:
         ({"mass": np.ones(9)}, "writes 10 rows, but the mass matrix has 9"),
         ({"n_parameters": 0}, r"reads p\[0\], but p has 0 places"),
         ({"event_direction": np.array([1])}, "1 events and 0 limits need 1 root values, .* writes 0"),
-        ({"roots": events(3), "event_direction": np.array([1]), "limit_parameter": np.array([3])}, "by parameter 3"),
+        (
+            {"roots": events(3), "event_direction": np.array([1]), "limit_parameter": np.array([3])},
+            "by parameter 3",
+        ),
         ({"roots": events(2), "limit_parameter": np.array([0, 0])}, "need 4 root values"),
         ({"backend": "fortran"}, "unknown back end 'fortran'. Choose one of llvm, numba, numpy"),
         ({"mass": np.full(10, 0.5)}, "mass entries must be 0 or 1"),
@@ -135,13 +140,9 @@ def test_nothing_can_be_written(lowered, monkeypatch, tmp_path):
     assert len(lowered) == 2
 
 
-RACE = """
-import numpy as np
-from symnum.codegen.function import Column, Function, Loop, Output
-from symnum.codegen.model import build_model
-from symnum.rewriting.expr import slot
-i = np.arange(50)
-loop = Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), (Column("u", i), Column("p", i)), (Output("out", i),))
+RACE = """ import numpy as np from symnum.codegen.function import Column, Function, Loop, Output from
+symnum.codegen.model import build_model from symnum.rewriting.expr import slot i = np.arange(50) loop =
+Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), (Column("u", i), Column("p", i)), (Output("out", i),))
 for _ in range(3):
     model = build_model(Function("race", (loop,), 50, 0), mass=np.ones(50), n_parameters=50)
     assert np.array_equal(model.rhs(0.0, i * 1.0, np.full(50, 2.0)), 2.0 * i * i)
@@ -151,7 +152,8 @@ for _ in range(3):
 def test_processes_racing_on_an_empty_cache(tmp_path):
     environment = {**os.environ, "SYMNUM_CACHE": str(tmp_path / "race")}
     running = [
-        subprocess.Popen([sys.executable, "-c", RACE], env=environment, stderr=subprocess.PIPE) for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", RACE], env=environment, stderr=subprocess.PIPE)
+        for _ in range(4)
     ]
     for process in running:
         _, problems = process.communicate(timeout=120)
@@ -169,17 +171,11 @@ def test_threads_share_a_model():
     assert np.array_equal(expected, found)
 
 
-WARM = """
-import sys
-import numpy as np
-from symnum.codegen.function import Column, Function, Loop, Output
-from symnum.codegen.model import build_model
-from symnum.rewriting.expr import slot
-i = np.arange(50)
-loop = Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), (Column("u", i), Column("p", i)), (Output("out", i),))
-model = build_model(Function("warm", (loop,), 50, 0), mass=np.ones(50), n_parameters=50)
-model.rhs(0.0, i * 1.0, i * 1.0)
-print(sorted({name.partition(".")[0] for name in sys.modules} &
+WARM = """ import sys import numpy as np from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.model import build_model from symnum.rewriting.expr import slot i = np.arange(50) loop =
+Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), (Column("u", i), Column("p", i)), (Output("out", i),))
+model = build_model(Function("warm", (loop,), 50, 0), mass=np.ones(50), n_parameters=50) model.rhs(0.0, i *
+1.0, i * 1.0) print(sorted({name.partition(".")[0] for name in sys.modules} &
              {"numba", "scipy", "sympy", "egglog", "networkx", "matplotlib"}))
 """
 
@@ -187,7 +183,9 @@ print(sorted({name.partition(".")[0] for name in sys.modules} &
 def test_neither_building_nor_loading_imports_anything_heavy(tmp_path):
     environment = {**os.environ, "SYMNUM_CACHE": str(tmp_path / "warm")}
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", WARM], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", WARM], env=environment, capture_output=True, text=True, check=True
+        )
         assert done.stdout.strip() == "[]"
 
 
