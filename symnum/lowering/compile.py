@@ -17,7 +17,6 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.functions import functions_of
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
-from symnum.rewriting.rules.rule import LEVELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,8 +91,8 @@ def compile(
     """
     if not isinstance(system, System):
         raise ModelError(f"compile takes a System, not {system!r}; write sn.System(name, [equations])")
-    if simplify not in (None, *LEVELS):
-        raise ModelError(f"simplify={simplify!r}: choose one of {', '.join(LEVELS)}, or None to change nothing")
+    if simplify not in (None, "default"):
+        _check_level(simplify)
     extra = checked_events(events, system.name)
     memory = _COMPILED.setdefault(system, {})
     options = (tuple(id(event) for event in extra), backend, simplify)
@@ -117,6 +116,13 @@ def _compiled(flat: FlatSystem, backend: str, simplify: str | None) -> CompiledS
         backend=backend,
     )
     return CompiledSystem(flat, model)
+
+
+def _check_level(simplify: str) -> None:
+    from symnum.rewriting.rules.rule import LEVELS  # imports all rules, which a cached model does not need
+
+    if simplify not in LEVELS:
+        raise ModelError(f"simplify={simplify!r}: choose one of {', '.join(LEVELS)}, or None to change nothing")
 
 
 def _simplifier(level: str) -> Any:
