@@ -140,19 +140,27 @@ def test_nothing_can_be_written(lowered, monkeypatch, tmp_path):
     assert len(lowered) == 2
 
 
-RACE = """ import numpy as np from symnum.codegen.function import Column, Function, Loop, Output from
-symnum.codegen.model import build_model from symnum.rewriting.expr import slot i = np.arange(50) loop =
-Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), (Column("u", i), Column("p", i)), (Output("out", i),))
+SQUARES = """
+import sys
+import numpy as np
+from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.model import build_model
+from symnum.rewriting.expr import slot
+i = np.arange(50)
+columns = (Column("u", i), Column("p", i))
+loop = Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), columns, (Output("out", i),))
 for _ in range(3):
-    model = build_model(Function("race", (loop,), 50, 0), mass=np.ones(50), n_parameters=50)
+    model = build_model(Function("squares", (loop,), 50, 0), mass=np.ones(50), n_parameters=50)
     assert np.array_equal(model.rhs(0.0, i * 1.0, np.full(50, 2.0)), 2.0 * i * i)
+heavy = {"numba", "scipy", "sympy", "egglog", "networkx", "matplotlib"}
+print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
 """
 
 
 def test_processes_racing_on_an_empty_cache(tmp_path):
     environment = {**os.environ, "SYMNUM_CACHE": str(tmp_path / "race")}
     running = [
-        subprocess.Popen([sys.executable, "-c", RACE], env=environment, stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", SQUARES], env=environment, stderr=subprocess.PIPE)
         for _ in range(4)
     ]
     for process in running:
@@ -171,20 +179,11 @@ def test_threads_share_a_model():
     assert np.array_equal(expected, found)
 
 
-WARM = """ import sys import numpy as np from symnum.codegen.function import Column, Function, Loop, Output
-from symnum.codegen.model import build_model from symnum.rewriting.expr import slot i = np.arange(50) loop =
-Loop("a", 50, (slot("u", 0) ** 2 * slot("p", 1),), (Column("u", i), Column("p", i)), (Output("out", i),))
-model = build_model(Function("warm", (loop,), 50, 0), mass=np.ones(50), n_parameters=50) model.rhs(0.0, i *
-1.0, i * 1.0) print(sorted({name.partition(".")[0] for name in sys.modules} &
-             {"numba", "scipy", "sympy", "egglog", "networkx", "matplotlib"}))
-"""
-
-
 def test_neither_building_nor_loading_imports_anything_heavy(tmp_path):
     environment = {**os.environ, "SYMNUM_CACHE": str(tmp_path / "warm")}
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", WARM], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", SQUARES], env=environment, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == "[]"
 
