@@ -158,6 +158,7 @@ class LinearSystem:
             choose = functions["pivot"]
             point(slot.A_DENSE, np.empty(n * n))
             point(slot.A_FILLED, np.empty(n * n, dtype=np.int8))
+            point(slot.A_LISTS, np.empty(2 * n * n, dtype=np.int32))
         else:
             choose = functions["symbolic"]
             order = _order_of_superlu(n, self._indptr, self._indices, values)

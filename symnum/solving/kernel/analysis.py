@@ -10,19 +10,34 @@ code: see `pointers`.
 from __future__ import annotations
 
 from symnum.solving.kernel import slot
-from symnum.solving.kernel.pointers import Integers, bytes_at, compiled, floats, integers, shorts
+from symnum.solving.kernel.pointers import Integers, Shorts, bytes_at, compiled, floats, integers, shorts
 
 __all__ = ["pivot", "symbolic", "tables"]
 
+# Beyond this many unknowns only columns are searched that are about as short as the shortest.
+SEARCH_ALL = 200
+
 # An entry may be a pivot if no other one in its column is more than ten times larger.
 THRESHOLD = 0.1
-# Looking at more columns than this for a cheaper pivot costs more than it saves.
-COLUMNS_SEARCHED = 4
+
+
+@compiled
+def remove(items: Shorts, count: int, item: int) -> None:
+    """Take one item out of an unordered list of `count`."""
+    for k in range(count):
+        if items[k] == item:
+            items[k] = items[count - 1]
+            break
 
 
 @compiled
 def pivot(s: Integers) -> int:
-    """Returns OK, SINGULAR (A_RANK tells how far it came) or BUFFER_FULL (A_CAPACITY is too small)."""
+    """Choose the order on the numbers, by elimination.
+
+    Of all entries that are not small in their column, the next pivot is the one whose elimination fills in least;
+    among equals one that waits for the fewest others, then the one with the smallest product of counts. Returns OK,
+    SINGULAR (A_RANK tells how far it came) or BUFFER_FULL (A_CAPACITY is too small).
+    """
     n = s[slot.A_N]
     indptr = integers(s[slot.A_INDPTR])
     indices = integers(s[slot.A_INDICES])
@@ -38,52 +53,75 @@ def pivot(s: Integers) -> int:
     lower = shorts(s[slot.A_LOWER])
     upper = shorts(s[slot.A_UPPER])
     capacity = s[slot.A_CAPACITY]
+    row_level = shorts(s[slot.A_SCRATCH])
+    column_level = shorts(s[slot.A_SCRATCH] + 4 * n)
+    lists = s[slot.A_LISTS]                # the columns of each row, then the rows of each column; only what is left
     for k in range(n * n):
         a[k] = 0.0
         filled[k] = 0
     for k in range(n):
         row_count[k] = 0
-        column_count[k] = indptr[k + 1] - indptr[k]
+        column_count[k] = 0
+        row_level[k] = 0
+        column_level[k] = 0
     for j in range(n):
+        rows = shorts(lists + 4 * n * (n + j))
         for e in range(indptr[j], indptr[j + 1]):
             i = indices[e]
             a[i * n + j] = values[e]
             filled[i * n + j] = 1
+            shorts(lists + 4 * n * i)[row_count[i]] = j
+            rows[column_count[j]] = i
             row_count[i] += 1
+            column_count[j] += 1
     # A row or column that is done has count -1.
     lower_start[0] = 0
     upper_start[0] = 0
     operations = 0
     for k in range(n):
+        best_fill = n * n
+        best_level = n
         best_cost = n * n
-        best_size = 0.0
         best_row = -1
         best_column = -1
-        searched = 0
-        count = 0
-        while count < n:
-            count += 1
-            if best_row >= 0 and (searched >= COLUMNS_SEARCHED or best_cost <= (count - 1) * (count - 1)):
-                break
+        longest = n
+        if n > SEARCH_ALL:
             for j in range(n):
-                if column_count[j] == count:
-                    largest = 0.0
-                    for i in range(n):
-                        if row_count[i] >= 0 and abs(a[i * n + j]) > largest:
-                            largest = abs(a[i * n + j])
-                    if 0.0 < largest <= 1.7976931348623157e308:
-                        searched += 1
-                        for i in range(n):
-                            size = abs(a[i * n + j])
-                            if row_count[i] >= 0 and size >= THRESHOLD * largest:
-                                cost = (row_count[i] - 1) * (count - 1)
-                                if cost < best_cost or (cost == best_cost and size / largest > best_size):
-                                    best_cost = cost
-                                    best_size = size / largest
-                                    best_row = i
-                                    best_column = j
-                    if searched >= COLUMNS_SEARCHED:
-                        break
+                if 0 <= column_count[j] < longest:
+                    longest = column_count[j]
+            longest += 2
+        for j in range(n):
+            rows = shorts(lists + 4 * n * (n + j))
+            largest = 0.0
+            if column_count[j] <= longest:
+                for e in range(column_count[j]):
+                    size = abs(a[rows[e] * n + j])
+                    if size > largest:
+                        largest = size
+            if 0.0 < largest <= 1.7976931348623157e308:
+                for e in range(column_count[j]):
+                    i = rows[e]
+                    if abs(a[i * n + j]) >= THRESHOLD * largest:
+                        columns = shorts(lists + 4 * n * i)
+                        cost = (row_count[i] - 1) * (column_count[j] - 1)
+                        level = row_level[i] if row_level[i] > column_level[j] else column_level[j]
+                        fill = 0
+                        for g in range(column_count[j]):
+                            other = rows[g]
+                            if other != i:
+                                for c in range(row_count[i]):
+                                    fill += 1 - filled[other * n + columns[c]]
+                            if fill > best_fill:
+                                break
+                        if fill < best_fill or (
+                            fill == best_fill
+                            and (level < best_level or (level == best_level and cost < best_cost))
+                        ):
+                            best_fill = fill
+                            best_level = level
+                            best_cost = cost
+                            best_row = i
+                            best_column = j
         if best_row < 0:
             s[slot.A_RANK] = k
             return slot.SINGULAR
@@ -91,24 +129,34 @@ def pivot(s: Integers) -> int:
         c = best_column
         pivot_row[k] = r
         pivot_column[k] = c
-        row_count[r] = -1
-        column_count[c] = -1
         first_lower = lower_start[k]
         first_upper = upper_start[k]
-        end_lower = first_lower
-        end_upper = first_upper
         if first_lower + n > capacity or first_upper + n > capacity:
             return slot.BUFFER_FULL
-        for i in range(n):
-            if row_count[i] >= 0 and filled[i * n + c] != 0:
+        end_lower = first_lower
+        end_upper = first_upper
+        rows = shorts(lists + 4 * n * (n + c))
+        columns = shorts(lists + 4 * n * r)
+        for e in range(column_count[c]):
+            i = rows[e]
+            if i != r:
                 lower[end_lower] = i
                 end_lower += 1
+                remove(shorts(lists + 4 * n * i), row_count[i], c)
                 row_count[i] -= 1
-        for j in range(n):
-            if column_count[j] >= 0 and filled[r * n + j] != 0:
+                if row_level[i] <= best_level:
+                    row_level[i] = best_level + 1
+        for e in range(row_count[r]):
+            j = columns[e]
+            if j != c:
                 upper[end_upper] = j
                 end_upper += 1
+                remove(shorts(lists + 4 * n * (n + j)), column_count[j], r)
                 column_count[j] -= 1
+                if column_level[j] <= best_level:
+                    column_level[j] = best_level + 1
+        row_count[r] = -1
+        column_count[c] = -1
         lower_start[k + 1] = end_lower
         upper_start[k + 1] = end_upper
         operations += (end_lower - first_lower) * (end_upper - first_upper)
@@ -119,6 +167,8 @@ def pivot(s: Integers) -> int:
                 j = upper[g]
                 if filled[i * n + j] == 0:
                     filled[i * n + j] = 1
+                    shorts(lists + 4 * n * i)[row_count[i]] = j
+                    shorts(lists + 4 * n * (n + j))[column_count[j]] = i
                     row_count[i] += 1
                     column_count[j] += 1
                 a[i * n + j] -= multiplier * a[r * n + j]

@@ -108,7 +108,7 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
 # --- choosing a pivot order and building the tables ------------------------------------------------------
 (
     A_N, A_INDPTR, A_INDICES, A_VALUES,              # the matrix: CSC pattern and numbers
-    A_DENSE, A_FILLED,                               # scratch of `pivot`: (n, n) doubles and bytes
+    A_DENSE, A_FILLED, A_LISTS,                      # scratch of `pivot`: (n, n) doubles, bytes; (2 n, n) int32
     A_ROW_COUNT, A_COLUMN_COUNT,                     # (n,), (n,)
     A_PIVOT_ROW, A_PIVOT_COLUMN,                     # (n,): row and column of the k-th pivot
     A_LOWER_START, A_LOWER, A_UPPER_START, A_UPPER,  # for each pivot the rows of L and the columns of U
@@ -120,4 +120,4 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
     A_SYSTEM,                                        # the linear system whose tables are filled
     A_POSITION,                                      # (nnz,): place of each entry in the store
     A_SIZE,
-) = range(22)  # fmt: skip
+) = range(23)  # fmt: skip
