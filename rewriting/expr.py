@@ -79,6 +79,8 @@ class Expr:
 
     # NumPy must not try to make arrays of us: ``np.float64(2) * x`` then calls ``x.__rmul__``.
     __array_ufunc__ = None
+    # Nor SymPy numbers: ``sympy.Symbol("a") * x`` then calls ``x.__rmul__`` too.
+    _op_priority = 1000.0
 
     # ---- what it is -------------------------------------------------------------------------------
     @property

@@ -85,7 +85,7 @@ def _written(expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
     if op == "*":
         return _product(1, expr, order)
     if op == "pow":
-        return _POWER, [_Operand(args[0], _ATOM), "**", _Operand(args[1], _POWER)]
+        return _POWER, [_Operand(args[0], _ATOM), "**", _Operand(args[1], _ATOM)]
     if op in _INFIX:
         strength = _INFIX[op]
         return strength, [
@@ -129,28 +129,48 @@ def _sum(expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
 
 
 def _product(coefficient: Rational, expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
-    """``coefficient * expr`` as one fraction."""
-    size = number_text(_magnitude(coefficient))
-    above, _, below = size.partition("/")
-    top: list[list[_Piece]] = [] if above == "1" else [[above]]
-    bottom: list[list[_Piece]] = [[below]] if below else []
+    """``coefficient * expr`` as one fraction.
+
+    A number goes into a sum that it is multiplied with. So that the text evaluates back, it is kept apart:
+    ``2*((a + b)/c)``, not ``2*(a + b)/c``; ``1/(a + b)/3``, not ``1/(3*(a + b))``.
+    """
     factors: list[tuple[Expr, Rational]] = sorted(
         expr.factors(), key=lambda factor: order.of_factor(factor[0])
     )
-    alone = coefficient == 1 and len(factors) == 1
-    for base, exponent in factors:
-        (top if exponent > 0 else bottom).append(_power(base, _magnitude(exponent), alone and exponent > 0))
-    if alone and factors[0][1] > 0:
-        base, exponent = factors[0]
-        strength = _ATOM if exponent == HALF else _POWER
-        return (strength, top[0]) if exponent != 1 else (_written(base, order)[0], [_Operand(base)])
+    base, exponent = factors[0]
+    if coefficient == 1 and len(factors) == 1 and exponent > 0:
+        if exponent == 1:
+            return _written(base, order)[0], [_Operand(base)]
+        return _ATOM if exponent == HALF else _POWER, _power(base, exponent)
+    above, _, below = number_text(_magnitude(coefficient)).partition("/")
+    top = [_power(base, exponent) for base, exponent in factors if exponent > 0]
+    bottom = [_power(base, -exponent) for base, exponent in factors if exponent < 0]
     pieces: list[_Piece] = ["-"] if coefficient < 0 else []
-    pieces += _joined(top) if top else ["1"]
+    if top and coefficient != 1 and _opens_with_sum(factors, 1):
+        pieces += [above, "*("] if above != "1" else ["("]
+        pieces += [*_fraction(top, bottom), ")"]
+    else:
+        top = top if above == "1" else [[above], *top]
+        if below and not _opens_with_sum(factors, -1):
+            bottom = [[below], *bottom]
+            below = ""
+        pieces += _fraction(top, bottom)
+    if below:
+        pieces.append("/" + below)
+    return _UNARY if coefficient == -1 and len(factors) == 1 and not bottom else _PRODUCT, pieces
+
+
+def _opens_with_sum(factors: list[tuple[Expr, Rational]], sign: int) -> bool:
+    """Whether the numerator (sign 1) or the denominator (sign -1) begins with a plain sum."""
+    first = next(((base, exponent) for base, exponent in factors if exponent * sign > 0), None)
+    return first is not None and first[0].op == "+" and first[1] == sign
+
+
+def _fraction(top: list[list[_Piece]], bottom: list[list[_Piece]]) -> list[_Piece]:
+    pieces = _joined(top) if top else ["1"]
     if bottom:
         pieces += ["/", *_joined(bottom)] if len(bottom) == 1 else ["/(", *_joined(bottom), ")"]
-    if coefficient < 0 and len(top) == 1 and not bottom:
-        return _UNARY, pieces
-    return _PRODUCT, pieces
+    return pieces
 
 
 def _magnitude(value: Rational) -> Rational:
@@ -164,10 +184,10 @@ def _joined(factors: list[list[_Piece]]) -> list[_Piece]:
     return pieces
 
 
-def _power(base: Expr, exponent: Rational, alone: bool) -> list[_Piece]:
+def _power(base: Expr, exponent: Rational) -> list[_Piece]:
     """``base ** exponent`` as a factor; the exponent is positive."""
     if exponent == 1:
-        return [_Operand(base, _COMPARE if alone else _UNARY)]
+        return [_Operand(base, _UNARY)]
     if exponent == HALF:
         return ["sqrt(", _Operand(base), ")"]
     shown = number_text(exponent)
@@ -268,4 +288,8 @@ def _word(word: str) -> str:
     word = _GREEK.get(word, word)
     if word in _GREEK_NAMES:
         return "\\" + word
-    return word if len(word) == 1 or word.isdecimal() else r"\mathrm{" + word.replace("_", r"\_") + "}"
+    return (
+        word
+        if (word.isalpha() and len(word) == 1) or word.isdecimal()
+        else r"\mathrm{" + word.replace("_", r"\_") + "}"
+    )

@@ -81,18 +81,25 @@ def _sympy_number(value: Rational) -> sympy.Rational:
     return sympy.Rational(value.numerator, value.denominator)
 
 
+def _is_condition(value: sympy.Basic) -> bool:
+    import sympy
+
+    # to SymPy a symbol may be a number or a condition; here it is a number
+    return isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Symbol)
+
+
 def _truth(value: sympy.Basic) -> sympy.Basic:
     """A condition: any number but 0 holds."""
     import sympy
 
-    return value if isinstance(value, sympy.logic.boolalg.Boolean) else sympy.Ne(value, 0)
+    return value if _is_condition(value) else sympy.Ne(value, 0)
 
 
 def _value(value: sympy.Basic) -> Any:
     """A number: a condition that holds is 1."""
     import sympy
 
-    if isinstance(value, sympy.logic.boolalg.Boolean) and not isinstance(value, sympy.Symbol):
+    if _is_condition(value):
         return sympy.Piecewise((sympy.Integer(1), value), (sympy.Integer(0), True))
     return value
 
@@ -133,6 +140,10 @@ def from_sympy(expr: Any, symbols: Mapping[Any, Expr] | None = None) -> Expr:
     Raises `ModelError` naming the part that has no counterpart: complex numbers, infinities, integrals,
     matrices, special functions.
     """
+    from sympy import Basic, MatrixBase
+
+    if isinstance(expr, MatrixBase) or not isinstance(expr, (Basic, int, float, Fraction)):
+        raise _refuse(expr)
     known = dict(symbols or {})
     done: dict[Any, Expr] = {}
     stack = [expr]
@@ -224,7 +235,7 @@ def _parts(item: Any) -> tuple[Any, ...]:
 
     if isinstance(item, sympy.Piecewise):
         return tuple(part for branch in item.args for part in branch.args)
-    if not isinstance(item, sympy.Basic) or isinstance(item, sympy.MatrixBase) or not item.args:
+    if not isinstance(item, (sympy.Add, sympy.Mul, sympy.Pow)) and item.func not in _functions():
         raise _refuse(item)
     return tuple(item.args)
 
@@ -240,10 +251,7 @@ def _converted(item: Any, args: list[Expr]) -> Expr:
         return power(*args)
     if isinstance(item, sympy.Piecewise):
         return _piecewise(item, args)
-    function = _functions().get(item.func)
-    if function is None:
-        raise _refuse(item)
-    return function(*args)
+    return _functions()[item.func](*args)
 
 
 def _piecewise(item: Any, args: list[Expr]) -> Expr:

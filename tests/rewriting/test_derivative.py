@@ -34,7 +34,9 @@ def test_against_differences_in_high_precision(smooth, point, mp_value, data):
             slope = mpmath.diff(lambda v, leaf=leaf: mp_value(e, {**values, leaf: v}), values[leaf])
             if not mpmath.isfinite(slope) or abs(slope) > mpmath.mpf(10) ** 12:
                 continue
-            assert abs(mp_value(row.get(leaf, ZERO), values) - slope) <= mpmath.mpf(10) ** -15 * (1 + abs(slope))
+            assert abs(mp_value(row.get(leaf, ZERO), values) - slope) <= mpmath.mpf(10) ** -15 * (
+                1 + abs(slope)
+            )
 
 
 def test_published_expressions(published, mp_value):
