@@ -14,7 +14,7 @@ from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
 from symnum.language.variables import checked_name
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr
+from symnum.rewriting.expr import Expr, Symbol
 from symnum.rewriting.walk import leaves, substitute
 
 Guard = Callable[[Mapping[str, float]], str | None]
@@ -71,8 +71,8 @@ class System:
             other = found.setdefault(target.name, target)
             if other is not target:
                 raise ModelError(
-                    f"{self.name}: two different symbols are called {target.name} ({_described(other)}; "
-                    f"{_described(target)}). Rename one, or use one declaration for both."
+                    f"{self.name}: two different symbols are called {target.name} ({described(other.data)}; "
+                    f"{described(target.data)}). Rename one, or use one declaration for both."
                 )
         for name in found:
             part, dot, rest = name.partition(".")
@@ -149,8 +149,8 @@ class System:
         return f"<System {self.name}: {', '.join(counts)}>"
 
 
-def _described(symbol: Expr) -> str:
-    info = symbol.data
+def described(info: Symbol) -> str:
+    """What is known about a symbol besides its name."""
     details = [
         f"{key}={value}" for key, value in zip(info._fields[2:], info[2:], strict=True) if value is not None
     ]

@@ -20,7 +20,7 @@ from symnum.language.block import Block, GridNames, IndexedSums
 from symnum.language.connect import Connection
 from symnum.language.event import Event
 from symnum.language.limit import Limit
-from symnum.language.system import System
+from symnum.language.system import System, described
 from symnum.language.variables import Declaration, joined
 from symnum.lowering.families import Family, IntArray, compacted
 from symnum.lowering.names import Names
@@ -99,6 +99,7 @@ class _Flattener:
         for connection in self.system.connections:
             self.join([(port.path, 1) for port in connection.ports], self.system.name)
         self.connection_sets(components)
+        self.number_mentioned()
         self.number_derivatives()
         self.raw.events = [*self.system.events, *(e for c in components for e in c.events())]
         return self.raw
@@ -171,6 +172,12 @@ class _Flattener:
             table, other = other, table
         found = table.find(name)
         if found is not None:
+            declared = table.single(found)
+            if leaf.name == name and declared is not None and declared != leaf.data:
+                raise ModelError(
+                    f"{raw.name}: two different symbols are called {name} ({described(leaf.data)}; "
+                    f"{described(declared)}). Rename one, or use one declaration for both."
+                )
             return found
         if name in other:
             raise ModelError(f"{raw.name}: {name} is both a variable and a parameter; rename one of them")
@@ -187,6 +194,22 @@ class _Flattener:
         found = self.raw.unknowns.find(name)
         assert found is not None
         return found
+
+    def number_mentioned(self) -> None:
+        """Parameters that no equation holds, but the value of another parameter or a start does."""
+        waiting = [info for names in (self.raw.unknowns, self.raw.parameters) for _, info in names.singles()]
+        while waiting:
+            info = waiting.pop()
+            for value in (info.default, info.guess):
+                for leaf in leaves((value,)) if isinstance(value, Expr) else ():
+                    if leaf.kind != "parameter":
+                        raise ModelError(
+                            f"{self.system.name}: the value of {info.name} is {value}, "
+                            f"but may hold parameters and numbers only, not {leaf}"
+                        )
+                    if leaf.name not in self.raw.parameters:
+                        self.number_of(leaf, leaf.name)
+                        waiting.append(leaf.data)
 
     def unknown_id(self, leaf: Expr, absolute: Callable[[Expr], str]) -> int:
         """The number of an unknown or of the derivative ``D(x)`` (n is not known yet: derivatives are -1 - i)."""

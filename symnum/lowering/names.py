@@ -79,6 +79,10 @@ class Names:
         known += [block.names[0] for block in self._blocks]
         return get_close_matches(name, known, count)
 
+    def single(self, number: int) -> Symbol | None:
+        """The symbol with this number where it stands for itself, None within a block."""
+        return self._single.get(number)
+
     def singles(self) -> Iterator[tuple[int, Symbol]]:
         """The symbols that stand for themselves, with their numbers."""
         return iter(self._single.items())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError
-from symnum.language.event import Event
+from symnum.language.event import Event, checked_events
 from symnum.language.system import System
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
@@ -38,7 +38,7 @@ class Problem:
         *,
         events: Sequence[Event] = (),
     ) -> None:
-        extra = tuple(events)
+        extra = checked_events(events, "Problem")
         crossing = tuple(event for event in extra if event.when is not None)
         if isinstance(system, CompiledSystem):
             if crossing:
@@ -52,8 +52,8 @@ class Problem:
         timed = tuple(event for event in extra if event.when is None)
         self.events = (*self.flat.events, *timed)
         self.span = _checked_span(span)
-        self.given_start = dict(start or {})
-        self.given_parameters = dict(parameters or {})
+        self.given_start = _checked_values(start, "start")
+        self.given_parameters = _checked_values(parameters, "parameters")
         self._resolver = ParameterResolver(self.flat, {**_of_kind(self.defaults, "parameter"), **self.given_parameters})
         self.p: FloatArray = self._resolver.values()
         self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
@@ -64,8 +64,8 @@ class Problem:
         other = Problem.__new__(Problem)
         other.__dict__.update(self.__dict__)
         other.span = self.span if span is None else _checked_span(span)
-        other.given_start = {**self.given_start, **(start or {})}
-        other.given_parameters = {**self.given_parameters, **(parameters or {})}
+        other.given_start = {**self.given_start, **_checked_values(start, "start")}
+        other.given_parameters = {**self.given_parameters, **_checked_values(parameters, "parameters")}
         given = {**_of_kind(self.defaults, "parameter"), **other.given_parameters}
         other._resolver = ParameterResolver(self.flat, given)
         other.p = other._resolver.values()
@@ -141,22 +141,8 @@ class ParameterResolver:
         self.known: dict[str, float] = {}
         self.pending: list[str] = []
         self.dependent: list[tuple[int, Expr, tuple[int, ...]]] = []
-        mentioned = self._mentioned()
         for key, value in given.items():
-            name = key if isinstance(key, str) else key.name if isinstance(key, Expr) and key.op == "symbol" else str(key)
-            if name not in mentioned and name not in flat.parameters:
-                flat.parameter_index(name, "parameters")  # raises, with near matches
-            self.given[name] = value
-
-    def _mentioned(self) -> set[str]:
-        """Parameters that no equation holds, but the value of another parameter or a start does."""
-        found: set[str] = set()
-        for names in (self.flat.parameters, self.flat.unknowns):
-            for _, info in names.singles():
-                for value in (info.default, info.guess):
-                    if isinstance(value, Expr):
-                        found |= self._below(value)
-        return found
+            self.given[flat.parameters[flat.parameter_index(key, "parameters")].name] = value
 
     def values(self) -> FloatArray:
         """(n_parameters,) every parameter's number; ModelError names those without one."""
@@ -172,6 +158,8 @@ class ParameterResolver:
             if isinstance(value, Expr) and not value.is_number:
                 numbers = [flat.parameters.find(below) for below in self._below(value)]
                 self.dependent.append((i, value, tuple(k for k in numbers if k is not None)))
+        resolved = {name: place for place, name in enumerate(self.known)}  # what others follow from comes first
+        self.dependent.sort(key=lambda entry: resolved[flat.parameters[entry[0]].name])
         missing = [flat.parameters[int(i)].name for i in np.flatnonzero(np.isnan(result))[:9]]
         if missing:
             raise ModelError(
@@ -226,6 +214,9 @@ class ParameterResolver:
                     number = self.flat.parameters.find(leaf.name)
                     environment[leaf] = self.known[leaf.name] if number is None else float(p[number])
                 p[i] = evaluate(value, environment)
+                if not np.isfinite(p[i]):
+                    name = self.flat.parameters[i].name
+                    raise ModelError(f"{self.flat.name}: the parameter {name} = {value} has become {p[i]}: it must be finite")
                 moved.add(i)
 
 
@@ -256,6 +247,12 @@ def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:
 
 def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:
     return {key: value for key, value in mapping.items() if (key.args[0] if key.op == "D" else key).kind == kind}
+
+
+def _checked_values(values: Values | None, what: str) -> dict[Any, Any]:
+    if values is not None and not isinstance(values, Mapping):
+        raise ModelError(f"Problem: {what} is {{quantity: value}}, not {values!r}")
+    return dict(values or {})
 
 
 def _checked_span(span: tuple[float, float]) -> tuple[float, float]:
