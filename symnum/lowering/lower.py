@@ -20,6 +20,8 @@ from symnum.rewriting.expr import Symbol
 def lower(system: System, events: tuple[Event, ...] = ()) -> FlatSystem:
     """Flatten, join aliases, match, choose what is explicit, number the rest. ``events`` come on top."""
     raw = flatten(system)  #        System    -> RawSystem: numbered unknowns, families, sums
+    if not len(raw.unknowns):
+        raise ModelError(f"{system.name}: there is nothing to solve: no equation holds a variable")
     structure = analyse(raw)  #     RawSystem -> Structure: states, explicit definitions, implicit rest
     return _numbered(system, raw, structure, events)
 

@@ -38,7 +38,7 @@ class DenseOutput:
             end=records[:, 2].copy(),
             u=records[:, 3 : 3 + n],
             v=records[:, 3 + n : 3 + 2 * n],
-            rows=records[:, 3 + 2 * n :].reshape(len(records), -1, n),
+            rows=records[:, 3 + 2 * n :].reshape(len(records), (records.shape[1] - 3) // max(n, 1) - 2, n),
         )
 
     def __call__(self, t: npt.ArrayLike) -> FloatArray:

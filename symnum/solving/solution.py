@@ -123,7 +123,12 @@ class Solution(Sample):
 
     def __call__(self, t: float | Sequence[float] | FloatArray) -> Sample:
         """Values between the steps, by the method's own interpolant; at an event those before it."""
-        times = np.atleast_1d(np.asarray(t, float))
+        try:
+            times = np.atleast_1d(np.asarray(t, float))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"sol({t!r}): give a time or times") from error
+        if times.ndim > 1:
+            raise ModelError(f"sol(t): t has shape {times.shape}; give one time or a list of times")
         begin, end = self.t[0], self.t[-1]
         if not np.isfinite(times).all() or times.min() < begin or times.max() > end:
             raise ModelError(f"sol(t): t must lie within the solution, {begin:g} ... {end:g}")

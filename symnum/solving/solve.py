@@ -19,7 +19,7 @@ from symnum.solving.problem import Problem, guard_message
 from symnum.solving.progress import Progress
 from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.tableau import Method
-from symnum.solving.tableaus import find
+from symnum.solving.tableaus import METHODS, find
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
@@ -49,7 +49,22 @@ def solve(
     is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
-    return _Run(problem, find(method or "Rodas5P"), rtol, atol, saveat, dense, max_step, first_step, max_steps, progress).run()
+    _check_arguments(problem, method, max_step, first_step, max_steps)
+    chosen = find("Rodas5P" if method is None else method)
+    return _Run(problem, chosen, rtol, atol, saveat, dense, max_step, first_step, max_steps, progress).run()
+
+
+def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
+    if not isinstance(problem, Problem):
+        raise ModelError(f"solve takes a Problem, not {problem!r}; write sn.Problem(system, start, span)")
+    if not (method is None or isinstance(method, (str, Method))):
+        raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
+    if not (isinstance(max_step, (int, float)) and max_step > 0):
+        raise ModelError(f"max_step={max_step!r}: give a positive number")
+    if first_step is not None and not (isinstance(first_step, (int, float)) and 0 < first_step < np.inf):
+        raise ModelError(f"first_step={first_step!r}: give a positive, finite number")
+    if isinstance(max_steps, bool) or not isinstance(max_steps, (int, np.integer)) or max_steps < 1:
+        raise ModelError(f"max_steps={max_steps!r}: give a positive integer")
 
 
 def consistent_start(problem: Problem) -> tuple[FloatArray, FloatArray]:
@@ -87,9 +102,9 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
             at = flat.position[flat.number_of(key, "atol")]
             if at < 0:
                 raise ModelError(f"atol: {key} is given by the other unknowns and is not integrated itself")
-            result[at] = float(value)
+            result[at] = _numbers(value, f"atol of {key}")
     else:
-        result = np.asarray(atol, float)
+        result = _numbers(atol, "atol")
         if result.shape not in ((), (flat.n,)):
             raise ModelError(f"atol has shape {result.shape}; give one number, {flat.n} numbers or {{variable: number}}")
         result = result * nominal if result.shape == () else result.copy()
@@ -222,7 +237,7 @@ class _Run:
     def explain(self, status: Status) -> str:
         integrator, flat = self.integrator, self.flat
         at = f"{flat.name}: stopped at t = {integrator.t:.9g} with {self.method.name}"
-        row = integrator.worst_row
+        row = _not_finite_row(self.problem, integrator.t, integrator.u, integrator.p) if status is Status.NOT_FINITE else integrator.worst_row
         equation = f"\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " "
         if status is Status.STEP_TOO_SMALL:
             return (
@@ -251,9 +266,30 @@ class _Run:
         return f"{at}: {status.name.lower()}"
 
 
+def _not_finite_row(problem: Problem, t: float, u: FloatArray, p: FloatArray) -> int:
+    """The first row of f that stops being finite a little further along the solution, or -1.
+
+    Within a step one such number spreads to all rows, so that the step itself cannot tell.
+    """
+    slope = np.where(problem.flat.mass != 0, problem.compiled.rhs(t, u, p), 0.0)
+    begin, end = problem.span
+    for ahead in (end - begin) * np.logspace(-14, 0, 57):
+        bad = np.flatnonzero(~np.isfinite(problem.compiled.rhs(t + ahead, u + ahead * slope, p)))
+        if len(bad):
+            return int(bad[0])
+    return -1
+
+
+def _numbers(values: Any, what: str) -> FloatArray:
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{what}={values!r}: give numbers") from error
+
+
 def _grid(saveat: Times, span: tuple[float, float]) -> FloatArray:
     begin, end = span
-    times = np.asarray(saveat, float)
+    times = _numbers(saveat, "saveat")
     if times.ndim == 0:
         spacing = float(times)
         if not (np.isfinite(spacing) and spacing > 0):
