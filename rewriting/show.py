@@ -167,7 +167,7 @@ def _opens_with_sum(factors: list[tuple[Expr, Rational]], sign: int) -> bool:
 
 
 def _fraction(top: list[list[_Piece]], bottom: list[list[_Piece]]) -> list[_Piece]:
-    pieces = _joined(top) if top else ["1"]
+    pieces: list[_Piece] = _joined(top) if top else ["1"]
     if bottom:
         pieces += ["/", *_joined(bottom)] if len(bottom) == 1 else ["/(", *_joined(bottom), ")"]
     return pieces
@@ -288,8 +288,6 @@ def _word(word: str) -> str:
     word = _GREEK.get(word, word)
     if word in _GREEK_NAMES:
         return "\\" + word
-    return (
-        word
-        if (word.isalpha() and len(word) == 1) or word.isdecimal()
-        else r"\mathrm{" + word.replace("_", r"\_") + "}"
-    )
+    if word.isdecimal() or (len(word) == 1 and word.isalpha()):
+        return word
+    return r"\mathrm{" + word.replace("_", r"\_") + "}"

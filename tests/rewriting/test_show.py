@@ -151,7 +151,7 @@ def test_latex(expr, expected):
         ("T_d0_p", r"T_{\mathrm{d0},p}"),
         ("grid.g1.omega", r"\omega_{\mathrm{grid.g1}}"),
         ("bus", r"\mathrm{bus}"),
-        ("_", r"\_"),
+        ("_", r"\mathrm{\_}"),
     ],
 )
 def test_names_in_latex(name, expected):
