@@ -1,8 +1,10 @@
 """Shared by all tests: a cache directory of their own, the reference data, reproducible random examples."""
 
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -52,3 +54,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the reference data are absent: set SYMNUM_DATA, or provide {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def electrical() -> ModuleType:
+    """Electrical components, `electrical.py` beside this file (tests are no package: loaded by its place)."""
+    spec = importlib.util.spec_from_file_location("electrical", Path(__file__).with_name("electrical.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
