@@ -268,6 +268,7 @@ class Integrator:
         self._keep[slot.FIRED_BEFORE][:] = 0
         for where in (*_COUNTERS.values(), slot.CROWDED):
             self._set(where, 0)
+        self._set(slot.FAILURE, slot.STEP_TOO_SMALL)
         self._floats[slot.STEP_CAP] = self._floats[slot.MAX_STEP]
         self.changed_parameters()
 
@@ -360,17 +361,26 @@ class Integrator:
         self._set(slot.KEPT_COUNT, 0)
 
     def _drain(self) -> None:
-        """Take over what the kernel has written, and give it empty buffers where they were full."""
+        """Take over what the kernel has written: full buffers as they are, little of a large one as a copy."""
         count = int(self._integers[slot.SAVED_COUNT])
         room = int(self._integers[slot.SAVED_CAPACITY])
         if count > 0:
-            times, states = self._keep[slot.SAVED_T], self._keep[slot.SAVED_U]
-            self._saved.append((times[:count], states[:count]))
-            self._buffers(2 * room)
+            times, states = self._keep[slot.SAVED_T][:count], self._keep[slot.SAVED_U][:count]
+            if 2 * count < room:
+                self._saved.append((times.copy(), states.copy()))
+                self._set(slot.SAVED_COUNT, 0)
+            else:
+                self._saved.append((times, states))
+                self._buffers(2 * room if count == room else room)
         kept = int(self._integers[slot.KEPT_COUNT])
         if kept > 0:
-            self._dense_records.append(self._keep[slot.KEPT][:kept])
-            self._record_buffer()
+            records = self._keep[slot.KEPT][:kept]
+            if 2 * kept < self._integers[slot.KEPT_CAPACITY]:
+                self._dense_records.append(records.copy())
+                self._set(slot.KEPT_COUNT, 0)
+            else:
+                self._dense_records.append(records)
+                self._record_buffer()
 
     def saved(self) -> tuple[FloatArray, FloatArray]:
         """Times (k,) and states (n, k) that were saved since the last call."""

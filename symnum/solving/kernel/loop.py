@@ -176,7 +176,6 @@ def one_step(a: Integers) -> int:
         function(a, t, floats(a[slot.U]), f)
         a[slot.HAVE_F0] = 1
     shrunk = False
-    failure = slot.STEP_TOO_SMALL
     while True:
         remaining = x[slot.T_STOP] - t
         h = smaller(x[slot.H], x[slot.MAX_STEP])
@@ -184,32 +183,32 @@ def one_step(a: Integers) -> int:
         if last:
             h = remaining
         if not (h > 0.0 and t + 0.1 * h > t) and not (last and not shrunk):
-            if failure == slot.STEP_TOO_SMALL:
+            if a[slot.FAILURE] == slot.STEP_TOO_SMALL:
                 a[slot.WORST] = worst_row(a)
-            return failure
+            return a[slot.FAILURE]
         x[slot.H_STEP] = h
         status = call_kernel(a[slot.STEP], a)
         if status == slot.REPIVOT:
             return status
         if status == slot.SINGULAR:
-            failure = slot.SINGULAR
             error = -1.0
         else:
             error = scaled_norm(a, floats(a[slot.ERROR]))
         if not 0.0 <= error <= 1e300:
             # a stage left the domain of the model, or the matrix is singular: a much shorter step may be fine
+            a[slot.FAILURE] = slot.SINGULAR
             if status == slot.OK:
-                failure = slot.NOT_FINITE
+                a[slot.FAILURE] = slot.NOT_FINITE
                 a[slot.WORST] = worst_row(a)
             if a[slot.ADAPTIVE] == 0:
-                return failure
+                return a[slot.FAILURE]
             a[slot.REJECTED] += 1
             x[slot.H] = 0.25 * h
             shrunk = True
         elif error <= 1.0 or a[slot.ADAPTIVE] == 0:
             break
         else:
-            failure = slot.STEP_TOO_SMALL
+            a[slot.FAILURE] = slot.STEP_TOO_SMALL
             a[slot.REJECTED] += 1
             x[slot.H] = h * larger(x[slot.SHRINK], x[slot.SAFETY] * error ** (-1.0 / x[slot.ORDER]))
             shrunk = True
@@ -243,10 +242,9 @@ def one_step(a: Integers) -> int:
             change = smaller(x[slot.GROW], larger(x[slot.SHRINK], change))
         if shrunk:
             change = smaller(change, 1.0)
-        if last and not shrunk:
-            x[slot.H] = larger(x[slot.H], h * change)      # the stop has cut the step, not the error
-        else:
-            x[slot.H] = h * change
+        if last and not shrunk and h * change < x[slot.H]:
+            return slot.OK                 # it was the stop that cut this step short: nothing learnt from it
+        x[slot.H] = h * change
         x[slot.ERROR_BEFORE] = larger(error, 1e-4)
     return slot.OK
 

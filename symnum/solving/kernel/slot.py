@@ -54,10 +54,12 @@ kernels see them as constants.
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
     # report
-    WORST, STEPS, REJECTED, RHS_CALLS, JACOBIANS, FACTORIZATIONS, SOLVES, EVENTS, SWITCHES, NEWTONS,
+    FAILURE,  # why the last step was rejected
+    WORST,    # the component that a failure is about
+    STEPS, REJECTED, RHS_CALLS, JACOBIANS, FACTORIZATIONS, SOLVES, EVENTS, SWITCHES, NEWTONS,
     REPIVOT_SYSTEM,    # address of the linear system that needs a new pivot order
     SIZE,
-) = range(90)  # fmt: skip
+) = range(91)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (

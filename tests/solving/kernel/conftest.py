@@ -35,23 +35,15 @@ def build(
     keep = []
 
     def function(expressions):
-        expressions = [sympy.sympify(e) for e in expressions]
-        evaluate = sympy.lambdify([t, *states, *parameters], expressions, modules="math")
-        m = len(expressions)
+        evaluate = [sympy.lambdify([t, *states, *parameters], sympy.sympify(e), modules="math") for e in expressions]
 
-        def call(time, out, u, p, work):
-            try:
-                values = evaluate(time, *u[:n], *p[: len(parameters)])
-            except (ValueError, OverflowError, ZeroDivisionError):
-                values = [float("nan")] * m          # what compiled code would give outside of the domain
-            out[:m] = values
-
-        # assignment to a slice of a pointer is refused by ctypes
         def stored(time, out, u, p, work):
-            holder = [0.0] * m
-            call(time, holder, u, p, work)
-            for k in range(m):
-                out[k] = holder[k]
+            values = (time, *u[:n], *p[: len(parameters)])
+            for k, one in enumerate(evaluate):
+                try:
+                    out[k] = one(*values)
+                except (ValueError, OverflowError, ZeroDivisionError):
+                    out[k] = float("nan")            # what compiled code would give outside of the domain
 
         keep.append(SIGNATURE(stored))
         return ctypes.cast(keep[-1], ctypes.c_void_p).value
