@@ -142,13 +142,16 @@ class Network:
 
 def islands(buses: Iterable[Name], ties: Iterable[tuple[Name, Name]]) -> list[list[Name]]:
     """The connected parts of a grid, the largest first, buses in the order given."""
-    import networkx
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
 
     order = {bus: position for position, bus in enumerate(buses)}
-    graph = networkx.Graph()
-    graph.add_nodes_from(order)
-    graph.add_edges_from(ties)
-    parts = [sorted(part, key=order.__getitem__) for part in networkx.connected_components(graph)]
+    ends = np.array([(order[start], order[end]) for start, end in ties], dtype=np.int64).reshape(-1, 2)
+    graph = coo_matrix((np.ones(len(ends)), ends.T), shape=(len(order), len(order)))
+    count, label = connected_components(graph, directed=False)
+    parts: list[list[Name]] = [[] for _ in range(count)]
+    for bus, part in zip(order, label, strict=True):
+        parts[part].append(bus)
     return sorted(parts, key=lambda part: (-len(part), order[part[0]]))
 
 

@@ -320,7 +320,8 @@ def exdc2_by_hand(sat: dict[str, float], lead_lag: bool, rest: dict[str, float],
         )
 
     y = np.array([rest[key] for key in ("sensed", "lead", "regulator", "vp", "rate")])
-    h, found, t = 1e-4, [], 0.0
+    h, t = 1e-4, 0.0
+    found: list[list[float]] = []
     for k in range(round(times[-1] / h) + 1):
         t = k * h
         if abs(t - times[len(found)]) < h / 2:

@@ -286,9 +286,9 @@ def test_frame_is_the_centre_of_inertia() -> None:
     """The weighted mean of the rotor angles stays zero in the frame, and the frame carries the drift."""
     solution = run(False, "trip_Line8", "Rodas5P", 1e-9)
     inertia = np.array([13.0, 13.0, 12.35, 12.35])
-    relative = solution[[f"g{i}.delta" for i in range(1, 5)]]
+    relative = np.array([solution[f"g{i}.delta"] for i in range(1, 5)])
     assert abs(inertia @ relative / inertia.sum()).max() < 1e-9
-    absolute = solution[[f"g{i}.angle" for i in range(1, 5)]]
+    absolute = np.array([solution[f"g{i}.angle"] for i in range(1, 5)])
     np.testing.assert_allclose(inertia @ absolute / inertia.sum(), solution["coi.angle"], atol=1e-9)
 
 
