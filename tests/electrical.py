@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import symnum as sn
@@ -75,7 +76,7 @@ class Source(TwoPin):
 
 
 class Section(sn.Component):
-    """One cell of a ladder: a series resistor, then a capacitor to the common node. A component of components."""
+    """One cell of a ladder: a series resistor, then a capacitor to the common node."""
 
     a, b, common = Pin(), Pin(), Pin()
     r = Resistor(R=1.0)
@@ -94,7 +95,7 @@ def ladder(count: int, **source: Any) -> sn.System:
     sections = [Section(f"s{k}", r=Resistor(R=1.0 + 0.001 * k)) for k in range(count)]
     src, ground = Source("src", **source), Ground("ground")
     far = End("far")
-    joints = [sn.connect(one.b, two.a) for one, two in zip(sections, sections[1:], strict=False)]
+    joints = [sn.connect(one.b, two.a) for one, two in pairwise(sections)]
     return sn.System(
         "ladder",
         [

@@ -49,6 +49,9 @@ class Connector:
 
     def __init_subclass__(cls) -> None:
         own = [d for d in vars(cls).values() if isinstance(d, Declaration)]
+        for name, value in vars(cls).items():
+            if isinstance(value, Declaration):
+                value.check_name(cls, name)
         for declaration in own:
             if declaration.role not in ("potential", "flow"):
                 raise ModelError(
@@ -92,6 +95,7 @@ class Component:
         )
         for name, value in vars(cls).items():
             if isinstance(value, Declaration):
+                value.check_name(cls, name)
                 if value.role in ("potential", "flow"):
                     raise ModelError(
                         f"{cls.__name__}.{name}: potentials and flows belong in a Connector class"
@@ -100,6 +104,11 @@ class Component:
             elif isinstance(value, Connector):
                 cls.connectors[name] = value
             elif isinstance(value, Component):
+                if value.path:
+                    raise ModelError(
+                        f"{cls.__name__}.{name}: a child component takes its name from the attribute; "
+                        f"leave {value.path!r} out"
+                    )
                 cls.children[name] = value
             elif isinstance(value, Expr) and value.kind == "variable":
                 raise ModelError(
@@ -133,10 +142,6 @@ class Component:
             child = type(chosen)(joined(name, child_name), **chosen.settings)
             child.parent = self
             self.__dict__[child_name] = child
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        if self.path:
-            raise ModelError(f"{owner.__name__}.{name}: a child component takes its name from the attribute")
 
     def equations(self) -> Sequence[Statement]:
         """The equations, connections and limits of the class."""

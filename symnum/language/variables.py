@@ -38,12 +38,15 @@ class Declaration:
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        if self.name and self.name != name:
+        self.name = self.name or name  # a second name is refused by `check_name`, where an error can be raised
+
+    def check_name(self, owner: type, name: str) -> None:
+        """Refuse a declaration that stands under two names."""
+        if self.name != name:
             raise ModelError(
                 f"{owner.__name__}.{name} is the declaration that is already called {self.name}: "
                 "write a second declaration for a second quantity"
             )
-        self.name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
