@@ -26,6 +26,10 @@ from symnum.rewriting.operators import OPERATORS
 __all__ = ["LlvmEmitter"]
 
 DATA = "symnum_data"
+SELDOM = "setup"  # the function whose compile time matters more than its run time
+
+# Attribute groups. Vectorizing straight-line code takes most of its compile time and gains nothing.
+_PLAIN, _LOOP, _STRAIGHT = "#2", "#3", "#4"
 _RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
 _CHUNK = 200  # statements per internal function: code quality per compile time is best at 100-400
 _VECTORIZED = 32  # copies from which vector code is worth twice the compile time
@@ -71,6 +75,7 @@ class _Module:
         self.scratch = scratch
         self.n_work = scratch
         self.plain = False  # leave straight-line code to the instruction selector alone
+        self.seldom = False  # the same for loops: this function is not worth optimizing
 
     # ---- statements ---------------------------------------------------------------------------
     def spell(self, k: int, statement: Statement, value: list[str]) -> list[str]:
@@ -111,7 +116,7 @@ class _Module:
         calls = []
         for chunk in chunks(body, _CHUNK):
             name = f"part{len(self.functions)}"
-            attributes = "#2" if self.plain else "#4"
+            attributes = _PLAIN if self.plain or self.seldom else _STRAIGHT
             lines = [
                 f"; {_comment(loop.name)}",
                 f"define internal void @{name}({_PARAMETERS}) {attributes} {{",
@@ -186,7 +191,7 @@ class _Module:
             tuple((c.space, a.kind) for c, a in zip(loop.columns, columns, strict=True)),
             tuple((o.space, a.kind, o.accumulate) for o, a in zip(loop.outputs, outputs, strict=True)),
         )
-        if kinds not in self.bodies:
+        if kinds not in self.bodies:  # optimized or not: it comes to be used as it is there
             self.bodies[kinds] = f"loop{len(self.bodies)}"
             self.functions.append(self.loop_body(self.bodies[kinds], loop.name, kinds))
         described = [loop.count]
@@ -252,7 +257,8 @@ class _Module:
                 stored = f"%os{number}"
             inner.append(f"store double {stored}, ptr {address}, align 8{access}")
         return "\n".join([
-            f"; {_comment(comment)}", f"define internal void @{name}({_PARAMETERS}) #3 {{", "entry:",
+            f"; {_comment(comment)}",
+            f"define internal void @{name}({_PARAMETERS}) {_PLAIN if self.seldom else _LOOP} {{", "entry:",
             *(f"  {line}" for line in head), "  br label %copy", "copy:",
             "  %i = phi i64 [ 0, %entry ], [ %next, %copy ]", *(f"  {line}" for line in inner),
             "  %next = add nuw nsw i64 %i, 1", "  %more = icmp ult i64 %next, %count",
@@ -337,7 +343,6 @@ class _Module:
             f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels, *self.functions,
             "attributes #0 = { nounwind }\nattributes #1 = { nounwind willreturn memory(none) }\n"
             "attributes #2 = { nounwind noinline optnone }\nattributes #3 = { nounwind noinline }\n"
-            # vectorizing straight-line code takes most of its compile time and gains nothing
             "attributes #4 = { nounwind noimplicitfloat }",
             "\n".join(self.metadata),
         ])  # fmt: skip
@@ -365,8 +370,9 @@ class LlvmEmitter(Emitter):
         }  # fmt: skip
         total = sum(len(body.statements) for body in bodies.values())
         module.plain = total > _OPTIMIZED
-        for name, function in functions.items():
-            module.functions.append(module.function(name, function, bodies))
+        for name in sorted(functions, key=lambda name: name == SELDOM):  # last: it may share optimized bodies
+            module.seldom = name == SELDOM
+            module.functions.append(module.function(name, functions[name], bodies))
         counts = [i.count for f in functions.values() for i in f.items if isinstance(i, Loop)]
         largest = max(counts, default=0)
         level = (

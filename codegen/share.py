@@ -181,14 +181,14 @@ class _Builder:
 
     # ---- the rest -----------------------------------------------------------------------------
     def operator(self, expr: Expr, values: dict[Expr, int]) -> int:
+        operator = OPERATORS.get(expr.op)
+        if operator is None:
+            raise CodegenError(f"no back end can evaluate `{expr.op}` in {expr}")
         args = [values[arg] for arg in expr.args]
         if expr.op in ("and", "or", "not"):
             return self.state(expr.op, *(self.truth(arg) for arg in args), boolean=True)
         if expr.op == "ifelse":
             return self.state("ifelse", self.truth(args[0]), self.real(args[1]), self.real(args[2]))
-        operator = OPERATORS.get(expr.op)
-        if operator is None:
-            raise CodegenError(f"no back end can evaluate `{expr.op}` in {expr}")
         return self.state(expr.op, *(self.real(arg) for arg in args), boolean=operator.boolean)
 
 

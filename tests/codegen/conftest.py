@@ -301,7 +301,7 @@ def timed() -> Model:
     return Model(Function("timed", (source, quiet, mix, sums, rest), 8, 40), start(8), start(8, 1))
 
 
-def grid(side: int = 12) -> Model:
+def grid(side: int = 7) -> Model:
     """A reaction-diffusion field with wrapped edges: strided, unit and table columns over contiguous rows."""
     cell = np.arange(side * side).reshape(side, side)
     items = []
