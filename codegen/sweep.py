@@ -4,8 +4,8 @@ Each template is differentiated once. The derivatives of a scratch value with re
 sparse row of references to values; a reader of the scratch value multiplies these rows by its own partial
 derivatives. All of it happens on index arrays, for all copies at once.
 
-An entry that is one value times a number is an alias: nothing is computed for it. Constant, parameter-only and
-changing parts are kept apart, so that `hoist` can move all but the last to ``setup``.
+An entry that is one value times a number is an alias: nothing is computed for it. Constant, parameter-only
+and changing parts are kept apart, so that `hoist` can move all but the last to ``setup``.
 
 References: places of ``w`` below ``function.n_work`` are the function's own scratch; those from there on are
 values of the Jacobian, numbered as they arise.
