@@ -25,6 +25,7 @@ from weakref import ref
 from zlib import crc32
 
 from symnum.errors import ModelError
+from symnum.rewriting.arrow import Arrow
 from symnum.rewriting.equation import Equation
 
 if TYPE_CHECKING:
@@ -254,6 +255,13 @@ class Expr:
 
     def __invert__(self) -> Expr:
         return apply("not", self)
+
+    # ---- reactions --------------------------------------------------------------------------------
+    def __rshift__(self, other: Operand | None) -> Arrow:
+        return Arrow(self, other)
+
+    def __rrshift__(self, other: Operand | None) -> Arrow:
+        return Arrow(other, self)
 
 
 # ---- interning ------------------------------------------------------------------------------------
