@@ -115,6 +115,16 @@ def first_step(a: Integers) -> float:
 
 
 @compiled
+def endless(a: Integers) -> int:
+    """ZENO or CHATTER: what the last stop was about."""
+    fired = integers(a[slot.FIRED])
+    for k in range(a[slot.N_EVENTS]):
+        if fired[k] != 0:
+            return slot.ZENO
+    return slot.CHATTER
+
+
+@compiled
 def restart(a: Integers) -> int:
     """Limits, f, the sides of the switching functions and the first step, at a start or after a stop."""
     x = floats(a[slot.FLOATS])
@@ -147,6 +157,8 @@ def restart(a: Integers) -> int:
     else:
         x[slot.H] = x[slot.FIRST_STEP]
     x[slot.STEP_CAP] = x[slot.MAX_STEP]
+    if a[slot.CROWDED] > 0 and not x[slot.T] + 0.1 * x[slot.H] > x[slot.T]:
+        return endless(a)
     return slot.OK
 
 
@@ -348,9 +360,7 @@ def commit(a: Integers) -> int:
                 x[slot.STEP_CAP] = smaller(x[slot.STEP_CAP], gap)
         repeated[k] = fired[k]
     if a[slot.CROWDED] >= CROWD:
-        if status == slot.EVENT:
-            return slot.ZENO
-        return slot.CHATTER
+        return endless(a)
     return status
 
 
