@@ -38,7 +38,7 @@ class Declaration:
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = self.name or name  # a second name is refused by `check_name`, where an error can be raised
+        self.name = self.name or name  # a second one is refused by `check_name`
 
     def check_name(self, owner: type, name: str) -> None:
         """Refuse a declaration that stands under two names."""

@@ -1,0 +1,80 @@
+"""Equations and unknowns that do not match: the message names the leftovers and the next step."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+import symnum as sn
+from symnum.errors import LoweringError, ModelError, UnbalancedSystem
+
+x, y, z, w = sn.variables("x y z w")
+D = sn.D
+
+
+@pytest.mark.parametrize(
+    ("equations", "parts"),
+    [
+        ([D(x) == -x + y], ["1 equation for 2 unknowns", "Nothing determines\n    y", "Add an equation"]),
+        ([D(x) == -x, D(x) == y, y == x], ["2 equations for 1 unknown.", "left over", "Remove an equation"]),
+        ([D(x) == -x + y, y == x**2, y == x**3], ["They compete with", "y == x**2", "y == x**3"]),
+        ([D(x) == y, y + z == 1, y + z == 2, D(w) == z + x, D(w) == 3], ["5 equations for 4 unknowns"]),
+        ([D(x) == y, y == 1, sn.exp(x) == 2], ["exp(x) == 2"]),
+        ([D(x) == z + w, y == 1, y == 2 + x], ["3 equations for 4 unknowns", "y ==", "Is a name misspelt"]),
+    ],
+    ids=str,
+)
+def test_the_leftovers_are_named(equations: list[sn.Equation], parts: list[str]) -> None:
+    with pytest.raises(LoweringError) as caught:
+        sn.compile(sn.System("model", equations))
+    message = str(caught.value)
+    assert message.startswith("model:")
+    for part in parts:
+        assert part in message
+
+
+def test_equations_of_a_component_are_named_with_its_instance(electrical: ModuleType) -> None:
+    one, two = electrical.Ground("one"), electrical.Ground("two")
+    r = electrical.Resistor("r")
+    with pytest.raises(
+        UnbalancedSystem, match=r"two\.p\.v == 0[\s\S]*one\.p\.v == 0|one\.p\.v == 0[\s\S]*two\.p\.v"
+    ):
+        sn.compile(sn.System("s", [sn.connect(r.p, r.n, one.p, two.p)]))
+
+
+def test_many_leftovers_are_cut_short() -> None:
+    unknowns = sn.variables(" ".join(f"u{k}" for k in range(30)))
+    with pytest.raises(UnbalancedSystem, match=r"\.\.\. and 2\d more"):
+        sn.compile(sn.System("s", [D(x) == sum(unknowns)]))
+
+
+@pytest.mark.parametrize(
+    ("equation", "says"),
+    [(y - y == 1, "never true; remove it"), (y - y == 0, "always true; remove it")],
+    ids=str,
+)
+def test_an_equation_without_unknowns_is_refused(equation: sn.Equation, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        sn.compile(sn.System("s", [D(x) == -x, equation]))
+
+
+def test_an_equation_that_holds_parameters_only_is_named() -> None:
+    (a,) = sn.parameters(a=1)
+    with pytest.raises(UnbalancedSystem, match="a == 2"):
+        sn.compile(sn.System("s", [D(x) == -x, a == 2]))
+
+
+def test_a_chained_equation_leaves_an_unknown() -> None:
+    with pytest.raises(UnbalancedSystem):
+        sn.compile(sn.System("s", [D(x) == -y, x**2 == y == z, D(w) == z]))
+
+
+def test_nothing_to_solve() -> None:
+    with pytest.raises(ModelError, match="nothing to solve"):
+        sn.compile(sn.System("s"))
+
+
+def test_contradicting_equalities_are_named() -> None:
+    with pytest.raises(LoweringError, match=r"y == z \+ 1|0 == "):
+        sn.compile(sn.System("s", [D(x) == y, y == z, y == z + 1]))
