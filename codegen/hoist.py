@@ -29,7 +29,7 @@ from symnum.codegen.function import (
 from symnum.rewriting.expr import ONE, TIME, Expr, Rational, linear, multiply, rebuild, slot
 from symnum.rewriting.walk import cost, leaves, postorder, substitute
 
-__all__ = ["hoist", "parameter_only", "parameter_only_columns", "parameter_only_scratch"]
+__all__ = ["Split", "hoist", "parameter_only", "parameter_only_columns", "parameter_only_scratch"]
 
 
 def parameter_only_columns(loop: Loop, changing: npt.NDArray[np.bool_]) -> list[bool]:
@@ -225,7 +225,7 @@ class _Move:
                 moved.append((root, output))
             else:
                 stores.append((root, output))
-        split = _Split(tuple(root for root, _ in kept), known)
+        split = Split(tuple(root for root, _ in kept), known)
         places = self.front.values(loop, [root for root, _ in moved] + split.values, stores)
         for (_, output), place in zip(moved, places, strict=False):
             self.place[output.index] = place
@@ -237,7 +237,7 @@ class _Move:
         self.items.append(compact(Loop(loop.name, loop.count, roots, columns + new, outputs)))
 
 
-class _Split:
+class Split:
     """Finds the largest parameter-only subexpressions of the roots."""
 
     def __init__(self, roots: tuple[Expr, ...], fixed: dict[Expr, bool]) -> None:

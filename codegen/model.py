@@ -18,14 +18,14 @@ import numpy as np
 from symnum.codegen import cache, machine
 from symnum.codegen.compiled import CompiledFunction
 from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
-from symnum.codegen.function import Array, Function, Loop, compact, digest
-from symnum.codegen.hoist import hoist, parameter_only_columns, parameter_only_scratch
+from symnum.codegen.function import Array, Function, Item, Loop, compact, digest
+from symnum.codegen.hoist import Split, hoist, parameter_only, parameter_only_columns, parameter_only_scratch
 from symnum.codegen.jacobian import jacobian
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.codegen.time_gradient import time_gradient
 from symnum.errors import CodegenError
 from symnum.rewriting.expr import Expr, slot
-from symnum.rewriting.walk import cost
+from symnum.rewriting.walk import cost, substitute
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
@@ -99,18 +99,27 @@ def _lower(inputs: _Inputs) -> _Lowered:
 
 
 def _simplified(function: Function, simplify: Simplify) -> Function:
+    """Every loop with its changing roots simplified together; what ``setup`` computes is left as it is."""
     changing = ~parameter_only_scratch(function)
-    items = []
+    items: list[Item] = []
     for item in function.items:
-        if isinstance(item, Loop) and cost(item.roots) >= _WORTH_SIMPLIFYING:
+        if isinstance(item, Loop):
             fixed = parameter_only_columns(item, changing)
-            free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
-            roots = simplify(item.roots, free)
-            if len(roots) != len(item.roots):
-                raise CodegenError(
-                    f"loop {item.name!r}: simplify returned {len(roots)} of {len(item.roots)} roots"
-                )
-            item = compact(Loop(item.name, item.count, roots, item.columns, item.outputs))
+            known = parameter_only(item.roots, fixed)
+            roots = tuple(root for root in item.roots if not known[root])
+            if cost(roots) >= _WORTH_SIMPLIFYING:
+                free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
+                split = Split(roots, known)  # a parameter-only subexpression is one free leaf, whatever it is
+                first = len(item.columns)
+                inner = {slot("w", first + k): value for k, value in enumerate(split.values)}
+                simpler = simplify(split.roots(first), free | inner.keys())
+                if len(simpler) != len(roots):
+                    raise CodegenError(
+                        f"loop {item.name!r}: simplify returned {len(simpler)} of {len(roots)} roots"
+                    )
+                better = iter(substitute(simpler, inner))
+                new = tuple(root if known[root] else next(better) for root in item.roots)
+                item = compact(Loop(item.name, item.count, new, item.columns, item.outputs))
         items.append(item)
     return replace(function, items=tuple(items))
 
