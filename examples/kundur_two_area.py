@@ -115,10 +115,23 @@ def print_modes(modes: Any) -> None:
 
 
 def print_run(solution: sn.Solution, elapsed: float) -> None:
+    stats = solution.stats
     print(f"\n20 s of simulation with {solution.method}: {1e3 * elapsed:.1f} ms")
-    print(solution.stats)
+    counts = {
+        "steps": stats.steps,
+        "rejected steps": stats.rejected,
+        "right-hand sides": stats.rhs_evaluations,
+        "Jacobians": stats.jacobians,
+        "factorizations": stats.factorizations,
+        "linear solves": stats.solves,
+        "limits hit or left": stats.limit_switches,
+    }
+    for what, count in counts.items():
+        print(f"{what:>22} {count:>7}")
+    print(f"{'in the compiled loop':>22} {stats.solve_milliseconds:>7.1f} ms")
     for happened in solution.events:
-        print(f"  {happened}")
+        (target, value), *_ = happened.event.then.items()
+        print(f"{'event':>22} {happened.t:>7.1f} s   {target} = {value}")
 
 
 def write_table(solution: sn.Solution, grid: sn.System, path: Path) -> None:
