@@ -26,7 +26,7 @@ from symnum.models.power.powerflow import power_flow
 
 @cache
 def ring(n: int) -> sn.System:
-    """n buses in a ring, each with a classical machine; a load at every second one, a capacitor at the third."""
+    """n buses in a ring, each with a classical machine, a load at every second one, a capacitor at b2."""
     buses = [f"b{i}" for i in range(n)]
     network = Network(
         buses=tuple(BusData(bus) for bus in buses),
