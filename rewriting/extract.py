@@ -105,27 +105,29 @@ class Extractor:
                     return
 
     def _cheapest_trees(self, weight: Sequence[float]) -> dict[int, int]:
-        """Knuth's generalization of Dijkstra's algorithm; never cyclic, for a class waits for its
-        arguments."""
+        """Knuth's generalization of Dijkstra's algorithm; never cyclic: a class waits for its arguments.
+
+        The queue is ordered by the discounted cost. By the full one, a dear function that many share would be
+        settled only after all that could use it has been settled without it.
+        """
         missing = [len(args) for args in self.args]
         total = list(self.cost)
         best: dict[int, int] = {}
         queue: list[tuple[float, int]] = []
         for k, count in enumerate(missing):
             if count == 0:
-                heappush(queue, (total[k], k))
+                heappush(queue, (total[k] * weight[self.owner[k]], k))
         while queue:
-            cost, k = heappop(queue)
+            share, k = heappop(queue)
             owner = self.owner[k]
             if owner in best:
                 continue
             best[owner] = k
-            share = cost * weight[owner]
             for parent in self.parents[owner]:
                 total[parent] += share
                 missing[parent] -= 1
                 if missing[parent] == 0 and self.owner[parent] not in best:
-                    heappush(queue, (total[parent], parent))
+                    heappush(queue, (total[parent] * weight[self.owner[parent]], parent))
         return best
 
     def _used(self, choice: dict[int, int]) -> set[int]:

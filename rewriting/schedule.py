@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from symnum.errors import ModelError
 from symnum.rewriting.binary import Binary, raised
@@ -63,7 +63,7 @@ def simplify(
 
     collected = _mapped(exprs, collect)
     roots = tuple(found)
-    cheaper = _rewritten(roots, chosen, tuple(free), budget, nodes)
+    cheaper = _rewritten(roots, _Search(chosen, tuple(free), nodes), budget)
     if cheaper is roots:
         return collected  # type: ignore[no-any-return]
     table = dict(zip(roots, cheaper, strict=True))
@@ -87,32 +87,41 @@ def _mapped(value: Any, function: Callable[[Expr], Expr]) -> Any:
     return function(as_expr(value))
 
 
-def _rewritten(
-    roots: Expressions, level: Level, free: tuple[Expr, ...], budget: float, nodes: int
-) -> Expressions:
+class _Search(NamedTuple):
+    """What one call of `simplify` searches with."""
+
+    level: Level
+    free: Expressions
+    nodes: int
+
+    def cost(self, exprs: Expressions) -> float:
+        return dag_cost(exprs, self.free)
+
+
+def _rewritten(roots: Expressions, search: _Search, budget: float) -> Expressions:
     """The roots themselves (the same object) when nothing better was found."""
     if not worth_rewriting(roots):
         return roots
     deadline = time.thread_time() + budget
-    start = [roots] if level == "strict" else [roots, *_if_new(factored(roots), roots)]
-    # The whole counts: what is cheaper for one group alone may be dearer for all.
-    best = min(start, key=lambda candidate: dag_cost(candidate, free))
-    if not _holds(roots, best):
-        best, start = roots, [roots]
+    forms = [roots]
+    if search.level != LEVELS[0]:
+        others = dict.fromkeys((factored(roots), factored(roots, ties=-1)))
+        forms += [other for other in others if other != roots and _holds(roots, other)]
+    best = min(forms, key=search.cost)
     groups = _groups(roots)
     for number, group in enumerate(groups):
         remaining = deadline - time.thread_time()
         if remaining <= 0:
             _LOG.info("simplify: out of time after %d of %d groups of expressions", number, len(groups))
             break
-        share = remaining / (len(groups) - number)
-        forms = [tuple(form[k] for k in group) for form in start]
-        best = _improved(roots, best, group, forms, level, free, share, nodes)
-    return roots if dag_cost(best, free) >= dag_cost(roots, free) else best
-
-
-def _if_new(candidate: Expressions, roots: Expressions) -> list[Expressions]:
-    return [] if all(a is b for a, b in zip(candidate, roots, strict=True)) else [candidate]
+        parts = [tuple(form[k] for k in group) for form in forms]
+        found = _searched(parts, search, remaining / (len(groups) - number))
+        changed = list(best)
+        for k, expr in zip(group, found, strict=True):
+            changed[k] = expr
+        # The whole counts: what is cheaper for one group alone may be dearer for all.
+        best = min(best, tuple(changed), key=search.cost)
+    return roots if search.cost(best) >= search.cost(roots) else best
 
 
 def _groups(roots: Expressions) -> list[list[int]]:
@@ -121,7 +130,7 @@ def _groups(roots: Expressions) -> list[list[int]]:
     seen: set[Expr] = set()
     for k, root in enumerate(roots):
         nodes = set(postorder(root))
-        if groups[-1] and len(seen | nodes) > GROUP_SIZE:
+        if groups[-1] and len(seen) + len(nodes - seen) > GROUP_SIZE:
             groups.append([])
             seen = set()
         groups[-1].append(k)
@@ -129,72 +138,57 @@ def _groups(roots: Expressions) -> list[list[int]]:
     return groups
 
 
-def _improved(
-    roots: Expressions,
-    best: Expressions,
-    group: list[int],
-    forms: Sequence[Expressions],
-    level: Level,
-    free: tuple[Expr, ...],
-    seconds: float,
-    nodes: int,
-) -> Expressions:
-    """``best`` with the group's positions replaced by the cheapest that the e-graph finds and the check
-    accepts."""
+def _searched(forms: list[Expressions], search: _Search, seconds: float) -> Expressions:
+    """The cheapest that the e-graph finds for equal forms of the same expressions and the check accepts.
 
-    def whole(part: Expressions) -> Expressions:
-        merged = list(best)
-        for k, expr in zip(group, part, strict=True):
-            merged[k] = expr
-        return tuple(merged)
-
-    candidates = [whole(part) for part in _candidates(forms, level, free, seconds, nodes)]
-    costs = [dag_cost(candidate, free) for candidate in candidates]
-    limit = dag_cost(best, free)
-    for cost, candidate in sorted(zip(costs, candidates, strict=True), key=lambda pair: pair[0]):
-        if cost >= limit - 1e-9:
-            break
-        if _holds(roots, candidate):
-            return candidate
+    A second round starts from the result of the first: its factors and sums are cut differently, and that is
+    what the e-graph, which has no associativity, can combine anew.
+    """
+    best = min(forms, key=search.cost)
+    deadline = time.thread_time() + seconds
+    for patience in (0.5, 1.0):
+        limit = search.cost(best) - 1e-9
+        found = _candidates(forms, search, patience * (deadline - time.thread_time()))
+        costs = {candidate: search.cost(candidate) for candidate in found}
+        ranked = sorted((c for c in found if costs[c] < limit), key=costs.__getitem__)
+        accepted = next((candidate for candidate in ranked if _holds(forms[0], candidate)), None)
+        if accepted is None or time.thread_time() > deadline:
+            return best if accepted is None else accepted
+        best = accepted
+        forms = [forms[0], best]
+        if search.level != LEVELS[0]:
+            forms.append(factored(best))
     return best
 
 
-def _candidates(
-    forms: Sequence[Expressions], level: Level, free: tuple[Expr, ...], seconds: float, nodes: int
-) -> list[Expressions]:
+def _candidates(forms: list[Expressions], search: _Search, seconds: float) -> list[Expressions]:
     """What the e-graph makes of several equal forms of the same expressions; nothing where it fails."""
     from symnum.rewriting.egraph import EGraphFailed, Limits, saturate
     from symnum.rewriting.extract import selections
 
     count = len(forms[0])
-    binary = Binary([expr for form in forms for expr in form], free)
-    if len(binary.nodes) * 2 > nodes:
+    binary = Binary([expr for form in forms for expr in form], search.free)
+    if len(binary.nodes) * 2 > search.nodes:
         _LOG.info("simplify: %d operations are too many for the e-graph", len(binary.nodes))
         return []
     same = tuple((binary.roots[k % count], root) for k, root in enumerate(binary.roots[count:]))
     # A small problem is searched to the end in a small graph. Without a bound of its own it would fill the
     # large one with ever more ways to write the same.
-    limits = Limits(seconds / 3, min(nodes, 3000 + 20 * len(binary.nodes)))
+    limits = Limits(seconds / 3, min(search.nodes, 3000 + 20 * len(binary.nodes)))
     end = time.thread_time() + seconds
-    candidates: list[Expressions] = []
-    known: set[Expressions] = set()
+    candidates: dict[Expressions, None] = {}
     try:
         # More iterations are not always better for a heuristic extraction, so it is tried on the way too.
-        graphs = saturate(
-            binary, level, limits, same=same, checkpoints=lambda i: i in (2, 4)
-        )
-        for classes in graphs:
+        for classes in saturate(binary, search.level, limits, same=same, checkpoints=lambda i: i in (2, 4)):
+            wanted = classes.roots[:count]
             for selection in selections(classes, end):
                 built = raised(selection.order(), binary.leaves)
-                candidate = tuple(built[classes.roots[k]] for k in range(count))
-                if candidate not in known:
-                    known.add(candidate)
-                    candidates.append(candidate)
+                candidates.setdefault(tuple(built[c] for c in wanted))
     except EGraphFailed as error:
         _LOG.warning("simplify: the e-graph failed and is left out (%s)", error)
     except ModelError as error:  # a rewriting that divides by zero where the input does not get that far
         _LOG.info("simplify: a rewriting was dropped (%s)", error)
-    return candidates
+    return list(candidates)
 
 
 def _holds(old: Expressions, new: Expressions) -> bool:

@@ -1,4 +1,4 @@
-"""The 100 reference expressions (FPBench, AI Feynman) read into expressions, and values to many digits."""
+"""The 100 reference expressions (FPBench, AI Feynman) read into expressions."""
 
 import ast
 import json
@@ -7,11 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import mpmath
-
 from symnum.rewriting.expr import Expr, Symbol, apply, as_expr, number, power, symbol
 from symnum.rewriting.operators import ifelse, sqrt
-from symnum.rewriting.walk import postorder
 
 PI = number(Fraction("3.14159265358979323846264338327950288419716939937510582097494459"))
 FUNCTIONS = {"arcsin": "asin", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "atan": "atan"}
@@ -94,35 +91,3 @@ def _infix(tree: ast.expr, names: dict[str, Expr]) -> Expr:
         case ast.Call(func=ast.Name(id=name), args=args):
             return _applied(name, [_infix(arg, names) for arg in args])
     raise AssertionError(ast.dump(tree))
-
-
-def precise(expr: Expr, point: dict[str, float], digits: int = 60) -> Any:
-    """The value in mpmath, from the exact numbers in the expression."""
-    with mpmath.workdps(digits):
-        found: dict[Expr, Any] = {}
-        for node in postorder(expr):
-            args = [found[arg] for arg in node.args]
-            if node.op == "number":
-                found[node] = _exact(node.data)
-            elif node.op == "symbol":
-                found[node] = mpmath.mpf(point[node.name])
-            elif node.op == "+":
-                constant, coefficients = node.data
-                parts = [_exact(c) * arg for c, arg in zip(coefficients, args, strict=True)]
-                found[node] = mpmath.fsum([_exact(constant), *parts])
-            elif node.op == "*":
-                powers = [mpmath.power(arg, _exact(e)) for e, arg in zip(node.data, args, strict=True)]
-                found[node] = mpmath.fprod(powers)
-            elif node.op == "ifelse":
-                found[node] = args[1] if args[0] else args[2]
-            elif node.op in ("<", "<="):
-                found[node] = args[0] < args[1] if node.op == "<" else args[0] <= args[1]
-            else:
-                named = {"pow": mpmath.power, "abs": mpmath.fabs, "expm1": mpmath.expm1, "log1p": mpmath.log1p}
-                function = named.get(node.op) or getattr(mpmath, node.op)
-                found[node] = function(*args)
-        return found[expr]
-
-
-def _exact(value: Fraction | int) -> Any:
-    return mpmath.mpf(value.numerator) / mpmath.mpf(value.denominator)

@@ -1,0 +1,162 @@
+"""What `simplify` finds in reference expressions, networks and machines, and that it keeps all values."""
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from symnum.rewriting.cost import dag_cost
+from symnum.rewriting.derivative import gradient
+from symnum.rewriting.expr import Expr, Symbol, add, symbol
+from symnum.rewriting.operators import cos, ifelse, sin, sqrt
+from symnum.rewriting.schedule import simplify
+from symnum.rewriting.walk import cost, evaluate, evaluate_arrays, leaves, postorder
+
+LONG = 30.0  # seconds: enough for every test on any machine, so that results do not depend on its speed
+
+
+def variable(name: str) -> Expr:
+    return symbol(Symbol(name, "variable"))
+
+
+def parameter(name: str) -> Expr:
+    return symbol(Symbol(name, "parameter"))
+
+
+def network(n: int) -> tuple[list[Expr], list[Expr], list[Expr]]:
+    """Power flow into n nodes of a full network: equations, unknowns, parameters."""
+    angle = [variable(f"angle{k}") for k in range(n)]
+    voltage = [variable(f"voltage{k}") for k in range(n)]
+    B = [[parameter(f"B{min(i, j)}_{max(i, j)}") for j in range(n)] for i in range(n)]
+    G = [[parameter(f"G{min(i, j)}_{max(i, j)}") for j in range(n)] for i in range(n)]
+
+    def flow(i: int, j: int) -> Expr:
+        difference = angle[i] - angle[j]
+        return voltage[i] * voltage[j] * (B[i][j] * sin(difference) + G[i][j] * cos(difference))
+
+    equations = [add(flow(i, j) for j in range(n) if j != i) for i in range(n)]
+    return equations, [*angle, *voltage], [entry for row in (*B, *G) for entry in row]
+
+
+# A synchronous machine of sixth order with quadratic saturation, as a textbook writes it.
+MACHINE_STATES = [
+    symbol(Symbol(name, "variable"))
+    for name in ("delta", "omega", "e1q", "e1d", "e2d", "e2q", "vr", "vi", "vf", "tm")
+]
+MACHINE_PARAMETERS = [
+    symbol(Symbol(name, "parameter"))
+    for name in (
+        "wb", "M", "D", "Td1", "Tq1", "Td2", "Tq2", "xd", "xq", "xd1", "xq1", "x2", "xl", "ra", "A", "B"
+    )
+]  # fmt: skip
+
+
+def machine() -> list[Expr]:
+    """Six state equations and the current into the network."""
+    delta, omega, e1q, e1d, e2d, e2q, vr, vi, vf, tm = MACHINE_STATES
+    wb, M, D, Td1, Tq1, Td2, Tq2, xd, xq, xd1, xq1, x2, xl, ra, A, B = MACHINE_PARAMETERS
+    vd = vr * sin(delta) - vi * cos(delta)
+    vq = vr * cos(delta) + vi * sin(delta)
+    gd1, gq1 = (x2 - xl) / (xd1 - xl), (x2 - xl) / (xq1 - xl)
+    gd2, gq2 = (xd1 - x2) / (xd1 - xl) ** 2, (xq1 - x2) / (xq1 - xl) ** 2
+    psi_d = gd1 * e1q + gd2 * (xd1 - xl) * e2d
+    psi_q = gq1 * e1d + (1 - gq1) * e2q
+    psi = sqrt(psi_d**2 + psi_q**2)
+    saturation = ifelse(psi > A, B * (psi - A) ** 2 / psi, 0)
+    determinant = ra**2 + x2**2
+    i_d = (x2 * (psi_d - vq) + ra * (psi_q - vd)) / determinant
+    i_q = (ra * (psi_d - vq) - x2 * (psi_q - vd)) / determinant
+    torque = (ra * i_q + vq) * i_q + (ra * i_d + vd) * i_d
+    field = e1q + (xd - xd1) * (gd1 * i_d - gd2 * e2d + gd2 * e1q) + saturation * psi_d
+    gqd = (xq - xl) / (xd - xl)
+    damper = e1d + (xq - xq1) * (gq2 * e1d - gq2 * e2q - gq1 * i_q) + saturation * gqd * psi_q
+    return [
+        wb * (omega - 1),
+        (tm - torque - D * (omega - 1)) / M,
+        (vf - field) / Td1,
+        -damper / Tq1,
+        (-e2d + e1q - (xd1 - xl) * i_d) / Td2,
+        (-e2q + e1d + (xq1 - xl) * i_q) / Tq2,
+        i_d * sin(delta) + i_q * cos(delta),
+        i_q * sin(delta) - i_d * cos(delta),
+    ]
+
+
+def machine_with_jacobian() -> list[Expr]:
+    """The right-hand side followed by all nonzero partial derivatives."""
+    equations = machine()
+    return [*equations, *(entry for row in gradient(equations, MACHINE_STATES) for entry in row.values())]
+
+
+def agree(old: list[Expr], new: list[Expr]) -> None:
+    """In extended precision at points of their own, independently of `verify`."""
+    random = np.random.default_rng(11)
+    values = {leaf: random.uniform(0.4, 1.6, 20).astype(np.longdouble) for leaf in leaves([*old, *new])}
+    for before, after in zip(evaluate_arrays(old, values), evaluate_arrays(new, values), strict=True):
+        both = np.isfinite(before)
+        assert both.any()
+        np.testing.assert_allclose(after[both], before[both], rtol=1e-13, atol=1e-13)
+
+
+# ---- values and cost ------------------------------------------------------------------------------
+@pytest.mark.parametrize("level", ["strict", "default", "fast"])
+def test_the_reference_expressions_keep_their_values(
+    level: str, published: Any, mp_value: Callable[[Expr, Any], Any]
+) -> None:
+    """100 expressions, 8 points each with 25 digits; in doubles the error may grow tenfold at most."""
+    cheaper = 0
+    for record, before, named in published:
+        after = simplify(before, level, budget=LONG)
+        assert dag_cost([after]) <= dag_cost([before])
+        cheaper += dag_cost([after]) < dag_cost([before])
+        limit = 1e-14 if record["id"].startswith("feynman") else 1e-20
+        errors = []
+        for point, text in zip(record["points"], record["values"], strict=True):
+            with mpmath.workdps(50):
+                value = mpmath.mpf(text)
+                scale = abs(value) or 1
+                at = {named[name]: coordinate for name, coordinate in point.items()}
+                assert abs(mp_value(after, at) - value) <= limit * scale, record["id"]
+                errors.append([float(abs(evaluate(e, at) - value) / scale) for e in (before, after)])
+        worst_before, worst_after = np.max(errors, axis=0)
+        assert worst_after <= 10 * worst_before + 2.3e-16, record["id"]
+    assert cheaper >= {"strict": 0, "default": 16, "fast": 16}[level]
+
+
+@pytest.mark.parametrize(("n", "share"), [(4, 0.55), (6, 0.42), (8, 0.36)])
+def test_a_network_needs_the_sines_of_its_nodes_only(n: int, share: float) -> None:
+    equations, _, parameters = network(n)
+    found = simplify(equations, free=parameters, budget=LONG)
+    functions = [e for e in postorder(found) if e.op in ("sin", "cos")]
+    assert len(functions) == 2 * n
+    assert all(e.args[0].op == "symbol" for e in functions)
+    assert dag_cost(found, parameters) <= share * dag_cost(equations, parameters)
+    agree(equations, found)
+
+
+def test_a_small_network_is_left_with_its_differences() -> None:
+    """Six functions of three differences are cheaper than six functions of three angles and the products."""
+    equations, _, parameters = network(3)
+    found = simplify(equations, free=parameters, budget=LONG)
+    assert sum(e.op in ("sin", "cos") for e in postorder(found)) == 6
+    assert dag_cost(found, parameters) < 0.6 * dag_cost(equations, parameters)
+
+
+def test_a_network_with_its_jacobian() -> None:
+    equations, unknowns, parameters = network(5)
+    everything = [*equations, *(d for row in gradient(equations, unknowns) for d in row.values())]
+    found = simplify(everything, free=parameters, budget=LONG)
+    assert sum(e.op in ("sin", "cos") for e in postorder(found)) == 10
+    assert dag_cost(found, parameters) < 0.62 * dag_cost(everything, parameters)
+    agree(everything, found)
+
+
+def test_a_machine_with_its_jacobian() -> None:
+    everything = machine_with_jacobian()
+    found = simplify(everything, free=MACHINE_PARAMETERS, budget=LONG)
+    assert dag_cost(found, MACHINE_PARAMETERS) < 0.8 * dag_cost(everything, MACHINE_PARAMETERS)
+    # what is counted agrees with the plain count, which knows nothing of parameters
+    assert cost(found) < cost(everything)
+    agree(everything, found)
