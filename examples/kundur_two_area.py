@@ -161,8 +161,14 @@ def draw(solution: sn.Solution, grid: sn.System, marks: tuple[float, float], tit
         angles.plot(t, np.rad2deg(solution[machine.delta]), color=color, lw=1.4, label=label)
         speeds.plot(t, 60 * solution[machine.omega], color=color, lw=1.4)
     speeds.plot(t, 60 * solution[grid.coi.omega], color="0.35", lw=1.2, ls="--", label="centre of inertia")
+    panels = [voltages]
+    if marks[1] > marks[0]:  # the fault is a spike at this scale: look closer where there is room
+        panels.append(voltages.inset_axes((0.3, 0.13, 0.66, 0.58)))
+        panels[1].set_xlim(marks[0] - 0.1, marks[1] + 0.6)
+        panels[1].axvspan(*marks, color="0.85", lw=0, zorder=0)
     for number, color in buses.items():
-        voltages.plot(t, solution[grid[f"bus_{number}"].v], color=color, lw=1.2, label=f"bus {number}")
+        for panel in panels:
+            panel.plot(t, solution[grid[f"bus_{number}"].v], color=color, lw=1.2, label=f"bus {number}")
 
     angles.set_ylabel("rotor angle relative to\nthe centre of inertia / °")
     speeds.set_ylabel("frequency / Hz")
@@ -178,12 +184,10 @@ def draw(solution: sn.Solution, grid: sn.System, marks: tuple[float, float], tit
             axes.axvspan(*marks, color="0.85", lw=0, zorder=0)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0.0)
     word = "fault" if marks[1] > marks[0] else "trip"
-    angles.annotate(
-        word, (marks[0], 1.0), (-4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
-        ha="right", va="top", color="0.35",
-    )  # fmt: skip
+    where = (sum(marks) / 2, 1.0)
+    angles.annotate(word, where, xycoords=("data", "axes fraction"), ha="center", va="bottom", color="0.35")
     voltages.set_xticks(range(0, 21, 2))
-    angles.set_title(title, loc="left", fontsize=12, fontweight="bold")
+    angles.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=18)
     figure.align_ylabels()
     figure.savefig(path, dpi=160)
     plt.close(figure)
