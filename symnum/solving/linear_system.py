@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, IntArray
-from symnum.errors import SolveFailed
 from symnum.solving.kernel import library, slot
 
 __all__ = ["LinearSystem", "kernel", "lapack"]
@@ -22,9 +21,12 @@ SMALL = 10
 # ourselves.
 LARGE = 1000
 # From here LAPACK's blocked code beats our dense loops.
-LAPACK_FROM = 16
-# One update through the tables costs as much as this many in dense code.
-SPARSE_PENALTY = 2.5
+LAPACK_FROM = 64
+# More updates than this are not listed one by one: the list would fall out of the caches.
+LISTED = 100_000
+# Measured costs, in updates of a dense factorization, of a step with one factorization and eight solves: an update
+# through the tables, an entry of the sparse factors, and an entry of the dense ones.
+SPARSE_UPDATE, SPARSE_ENTRY, DENSE_ENTRY = 2.5, 16.0, 9.5
 
 
 @functools.cache
@@ -125,7 +127,7 @@ class LinearSystem:
 
     @property
     def kind(self) -> str:
-        return ("not chosen yet", "dense", "dense LAPACK", "sparse")[int(self.table[slot.KIND])]
+        return ("not chosen yet", "dense", "dense LAPACK", "sparse", "sparse")[int(self.table[slot.KIND])]
 
     def analyse(self) -> bool:
         """Choose a pivot order for the present numbers and build the tables; False if the matrix is singular."""
@@ -180,12 +182,18 @@ class LinearSystem:
         if status != slot.OK:
             return False
         operations = int(table[slot.A_OPERATIONS])
-        if self.mode == "auto" and SPARSE_PENALTY * operations > n**3 / 3 and n <= LARGE:
+        sparse_cost = SPARSE_UPDATE * operations + SPARSE_ENTRY * (n + lower_start[n] + upper_start[n])
+        if self.mode == "auto" and sparse_cost > n**3 / 3 + DENSE_ENTRY * n**2 and n <= LARGE:
             self._dense()
             return True
+        listed = operations <= LISTED
+        if not listed:
+            operations = 0
+            table[slot.A_OPERATIONS] = 0
         counts = {"lower": int(lower_start[n]), "upper": int(upper_start[n])}
         for where, size in (
             (slot.LEVEL_PIVOT, n + 1), (slot.LEVEL_LOWER, n + 1), (slot.LEVEL_OPERATION, n + 1),
+            (slot.LOWER_START, n + 1), (slot.UPPER_START, n + 1),
             (slot.LOWER_ROW, counts["lower"]), (slot.LOWER_COLUMN, counts["lower"]),
             (slot.UPPER_ROW, counts["upper"]), (slot.UPPER_COLUMN, counts["upper"]),
             (slot.OPERATION_TO, operations), (slot.OPERATION_LOWER, operations), (slot.OPERATION_UPPER, operations),
@@ -199,7 +207,7 @@ class LinearSystem:
         point(slot.A_SYSTEM, self.table)
         kernel(functions["tables"], table)
         self._place(position, np.zeros(n + counts["lower"] + counts["upper"]))
-        self._set(slot.KIND, slot.SPARSE)
+        self._set(slot.KIND, slot.SPARSE if listed else slot.COLUMNS)
         self._set(slot.SYSTEM_FRESH, 1)
         return True
 
@@ -207,14 +215,20 @@ class LinearSystem:
 def _order_of_superlu(
     n: int, indptr: IntArray, indices: IntArray, values: FloatArray
 ) -> tuple[ShortArray, ShortArray] | None:
-    """Rows and columns of the pivots that SuperLU chooses, None if the matrix is singular."""
+    """Rows and columns of the pivots that SuperLU chooses, None if the matrix is singular.
+
+    Of its two orderings, one for symmetric patterns and one for any, the one that fills in less is taken.
+    """
     from scipy.sparse import csc_matrix
     from scipy.sparse.linalg import splu
 
+    matrix = csc_matrix((values, indices, indptr), shape=(n, n))
     try:
-        factors = splu(csc_matrix((values, indices, indptr), shape=(n, n)), diag_pivot_thresh=0.1)
+        found = [
+            splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True}),
+            splu(matrix, permc_spec="COLAMD", diag_pivot_thresh=0.1),
+        ]
     except RuntimeError:
         return None
-    except ValueError as error:
-        raise SolveFailed(f"the sparse linear system cannot be factored: {error}") from error
+    factors = min(found, key=lambda factors: factors.L.nnz + factors.U.nnz)
     return np.argsort(factors.perm_r).astype(np.int32), np.argsort(factors.perm_c).astype(np.int32)

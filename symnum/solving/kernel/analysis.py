@@ -279,9 +279,9 @@ def tables(s: Integers) -> int:
     level = shorts(scratch + 8 * n)                  # (n,) by old number
     old = shorts(scratch + 12 * n)                   # (n,): old number of the new k-th pivot
     place = shorts(scratch + 16 * n)                 # (n,): store position of the entries of one column, by row
-    column_start = shorts(scratch + 20 * n)          # (n + 1,): first entry of U in a column
-    cursor = shorts(scratch + 24 * n + 4)            # (n + 1,)
-    lower_first = shorts(scratch + 28 * n + 8)       # (n,): first entry of L in a column
+    cursor = shorts(scratch + 20 * n)                # (n + 1,)
+    column_start = shorts(system[slot.UPPER_START])
+    lower_first = shorts(system[slot.LOWER_START])
 
     for k in range(n):
         row_rank[pivot_row[k]] = k
@@ -340,6 +340,7 @@ def tables(s: Integers) -> int:
             lower_row[total] = row_rank[lower[e]]
             lower_column[total] = q
             total += 1
+    lower_first[n] = total
     first_upper = n + total
 
     # U by columns
@@ -369,21 +370,20 @@ def tables(s: Integers) -> int:
         cursor[m] = level_operation[m]
     for j in range(n):
         place[j] = j
-        k = old[j]
-        for e in range(lower_start[k + 1] - lower_start[k]):
-            place[lower_row[lower_first[j] + e]] = n + lower_first[j] + e
+        for e in range(lower_first[j], lower_first[j + 1]):
+            place[lower_row[e]] = n + e
         for e in range(column_start[j], column_start[j + 1]):
             place[upper_row[e]] = first_upper + e
-        for e in range(column_start[j], column_start[j + 1]):
-            q = upper_row[e]
-            k = old[q]
-            m = level[k]
-            for g in range(lower_first[q], lower_first[q] + lower_start[k + 1] - lower_start[k]):
-                o = cursor[m]
-                cursor[m] += 1
-                to[o] = place[lower_row[g]]
-                left[o] = n + g
-                right[o] = first_upper + e
+        if s[slot.A_OPERATIONS] > 0:
+            for e in range(column_start[j], column_start[j + 1]):
+                q = upper_row[e]
+                m = level[old[q]]
+                for g in range(lower_first[q], lower_first[q + 1]):
+                    o = cursor[m]
+                    cursor[m] += 1
+                    to[o] = place[lower_row[g]]
+                    left[o] = n + g
+                    right[o] = first_upper + e
         column = column_order[j]
         for e in range(indptr[column], indptr[column + 1]):
             position[e] = place[row_rank[indices[e]]]

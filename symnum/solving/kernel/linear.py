@@ -131,6 +131,45 @@ def factor_sparse(s: Integers) -> int:
 
 
 @compiled
+def factor_columns(s: Integers) -> int:
+    """The same factors column by column, for systems whose list of updates would not fit into the caches."""
+    n = s[slot.SYSTEM_N]
+    x = floats(s[slot.STORE])
+    y = floats(s[slot.Y_PERMUTED])
+    inverse = floats(s[slot.INVERSE])
+    lower_start = shorts(s[slot.LOWER_START])
+    upper_start = shorts(s[slot.UPPER_START])
+    lower_row = shorts(s[slot.LOWER_ROW])
+    upper_row = shorts(s[slot.UPPER_ROW])
+    first = n + s[slot.LOWER_COUNT]
+    bad = 0
+    for j in range(n):
+        for e in range(upper_start[j], upper_start[j + 1]):
+            y[upper_row[e]] = x[first + e]
+        y[j] = x[j]
+        for e in range(lower_start[j], lower_start[j + 1]):
+            y[lower_row[e]] = x[n + e]
+        for e in range(upper_start[j], upper_start[j + 1]):
+            k = upper_row[e]
+            value = y[k]
+            x[first + e] = value
+            for g in range(lower_start[k], lower_start[k + 1]):
+                y[lower_row[g]] -= x[n + g] * value
+        x[j] = y[j]
+        inverse[j] = 1.0 / y[j]
+        bad += not abs(inverse[j]) <= _HUGE
+        for e in range(lower_start[j], lower_start[j + 1]):
+            multiplier = y[lower_row[e]] * inverse[j]
+            x[n + e] = multiplier
+            bad += not abs(multiplier) <= GROWTH_BOUND
+    for e in range(s[slot.UPPER_COUNT]):
+        x[first + e] *= inverse[upper_row[e]]
+    if bad > 0:
+        return slot.REPIVOT
+    return slot.OK
+
+
+@compiled
 def solve_sparse(s: Integers, b: Floats) -> None:
     n = s[slot.SYSTEM_N]
     x = floats(s[slot.STORE])
@@ -163,8 +202,11 @@ def factor(s: Integers) -> int:
         return slot.REPIVOT
     assemble(s)
     n = s[slot.SYSTEM_N]
-    if kind == slot.SPARSE:
-        status = factor_sparse(s)
+    if kind == slot.SPARSE or kind == slot.COLUMNS:
+        if kind == slot.SPARSE:
+            status = factor_sparse(s)
+        else:
+            status = factor_columns(s)
         if status != slot.OK and s[slot.SYSTEM_FRESH] != 0:
             return slot.SINGULAR           # the order was chosen for these very numbers
         s[slot.SYSTEM_FRESH] = 0
@@ -191,7 +233,7 @@ def solve(s: Integers) -> int:
     """Solve in place for the vector at RIGHT."""
     kind = s[slot.KIND]
     n = s[slot.SYSTEM_N]
-    if kind == slot.SPARSE:
+    if kind == slot.SPARSE or kind == slot.COLUMNS:
         solve_sparse(s, floats(s[slot.RIGHT]))
     elif kind == slot.DENSE_OWN:
         solve_dense(n, floats(s[slot.STORE]), integers(s[slot.PIVOTS]), floats(s[slot.RIGHT]))

@@ -88,14 +88,15 @@ kernels see them as constants.
     PIVOTS, GETRF, GETRS,                # dense
     INVERSE, Y_PERMUTED,                 # (n,) reciprocal pivots; scratch
     LEVELS, LEVEL_PIVOT, LEVEL_LOWER, LEVEL_OPERATION,
+    LOWER_START, UPPER_START,            # (n + 1,): first entry in each column
     LOWER_COUNT, LOWER_ROW, LOWER_COLUMN, UPPER_COUNT, UPPER_ROW, UPPER_COLUMN,
     OPERATION_TO, OPERATION_LOWER, OPERATION_UPPER,
     ROW_ORDER, COLUMN_ORDER,
     SYSTEM_FRESH,                        # 1 until the first factorization after an analysis
     SYSTEM_SIZE,
-) = range(34)  # fmt: skip
+) = range(36)  # fmt: skip
 
-UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE = range(4)                 # KIND
+UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS = range(5)        # KIND
 
 SAVE_STEPS, SAVE_GRID = range(2)                          # SAVE
 
@@ -116,7 +117,7 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
     A_LOWER_START, A_LOWER, A_UPPER_START, A_UPPER,  # for each pivot the rows of L and the columns of U
     A_CAPACITY,                                      # room in A_LOWER and in A_UPPER
     A_RANK,                                          # how many pivots were found
-    A_OPERATIONS,                                    # number of updates
+    A_OPERATIONS,                                    # number of updates; before `tables`, 0: do not list them
     A_LEVELS,
     A_SCRATCH,                                       # int32: (8 n + 8,), (2 n + A_CAPACITY,)
     A_SYSTEM,                                        # the linear system whose tables are filled
