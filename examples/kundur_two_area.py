@@ -59,7 +59,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--pss", action="store_true", help="with a power system stabilizer on each machine")
     parser.add_argument("--method", default="Rodas5P", help="solver (default: Rodas5P)")
     parser.add_argument("--rtol", type=float, default=1e-6, help="tolerance, relative and absolute")
-    parser.add_argument("--out", type=Path, default=Path(), help="folder for kundur.csv and kundur.png")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results (default: out)")
     return parser.parse_args()
 
 

@@ -30,4 +30,4 @@ for time, *species in zip(solution.t, solution[a], solution[b], solution[c], str
 expected = (2.083340149701255e-08, 8.333360770334713e-14, 0.9999999791665050)
 errors = [abs(solution[x][-1] / value - 1) for x, value in zip((a, b, c), expected, strict=True)]
 print(f"\nrelative error at 1e11: {max(errors):.1e}")
-print(solution.stats)
+print(f"{solution.stats.steps} steps, {solution.stats.rhs_evaluations} right-hand sides")

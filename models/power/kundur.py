@@ -1,10 +1,10 @@
 """The two-area system of Kundur: four machines in two areas, joined by three weak tie lines.
 
-    g1                                                                            g4
-    |                                                                             |
-    1 -- 5 === 6 ====== 7 ================ 8 ====== 9 === 10 -- 4
-              |         |                  |        |
-              2 -- g2   load_7             load_8   3 -- g3
+    g1 - 1 - 5 === 6 ==== 7 ============ 8 ==== 9 === 10 - 4 - g4
+                   |      |              |      |
+                   2    load_7         load_8   3
+                   |                            |
+                   g2                           g3
 
 Data, with their sources, are in ``data/kundur.toml``. With ``pss=True`` each machine has an IEEEST stabilizer
 on its speed.
