@@ -22,6 +22,7 @@ from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
 from symnum.codegen.share import Body, Chunk, Statement, chunks, statements
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.operators import OPERATORS
+from symnum.rewriting.walk import cost
 
 __all__ = ["LlvmEmitter"]
 
@@ -33,6 +34,7 @@ _PLAIN, _LOOP, _STRAIGHT = "#2", "#3", "#4"
 _RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
 _CHUNK = 200  # statements per internal function: code quality per compile time is best at 100-400
 _VECTORIZED = 32  # copies from which vector code is worth twice the compile time
+_SMALL = 30_000  # characters of text whose parts are worth inlining
 _OPTIMIZED = 2000  # straight-line statements up to which LLVM's passes are worth their time
 
 # `contract` allows fused multiply-add. Never nnan or ninf: solvers reject a step by its NaN.
@@ -352,6 +354,26 @@ def _constant(values: Array) -> bool:
     return bool(np.all(values == values[0]))
 
 
+def _effort(functions: Mapping[str, Function], size: int, plain: bool) -> tuple[int, int]:
+    """(level of LLVM's passes, level of its instruction selector) for functions of ``size`` characters.
+
+    Our statements are already shared and in SSA form. Passes pay where most of the work is in loops that can be
+    vectorized, and where the text is so small that inlining its parts counts.
+    """
+    work = {True: 0.0, False: 0.0}  # in long loops, elsewhere
+    for function in functions.values():
+        for item in function.items:
+            if isinstance(item, Loop):
+                work[item.count >= _VECTORIZED] += item.count * (len(item.outputs) + cost(item.roots))
+            else:
+                work[len(item.output.index) >= _VECTORIZED] += len(item.first)
+    if work[True] > work[False]:
+        return 2, 2
+    if plain:
+        return 0, 0
+    return (1, 1) if size < _SMALL else (0, 1)
+
+
 def _comment(name: str) -> str:
     return name.replace("\n", " ")
 
@@ -373,16 +395,12 @@ class LlvmEmitter(Emitter):
         for name in sorted(functions, key=lambda name: name == SELDOM):  # last: it may share optimized bodies
             module.seldom = name == SELDOM
             module.functions.append(module.function(name, functions[name], bodies))
-        counts = [i.count for f in functions.values() for i in f.items if isinstance(i, Loop)]
-        largest = max(counts, default=0)
-        level = (
-            2 if largest >= _VECTORIZED else 0 if module.plain and largest <= 1 and not module.kernels else 1
-        )
-        return Program(module.text(), tuple(functions), module.tables.build(), module.n_work, level)
+        text = module.text()
+        passes, codegen = _effort(functions, len(text), module.plain)
+        return Program(text, tuple(functions), module.tables.build(), module.n_work, passes, codegen)
 
     def build(self, program: Program) -> bytes:
-        level = program.level
-        return machine.cached_object("object", program.source, passes=level, codegen=level)
+        return machine.cached_object("object", program.source, passes=program.passes, codegen=program.codegen)
 
     def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
         loaded = machine.load_object(code)

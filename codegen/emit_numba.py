@@ -246,7 +246,7 @@ class NumbaEmitter(Emitter):
             "import numpy as np\nfrom numba import njit"
         )
         text = "\n\n".join([head, "\n".join(source.tables), *source.parts, *written]) + "\n"
-        return Program(text, tuple(functions), TableBuilder(0).build(), source.n_work, 0)
+        return Program(text, tuple(functions), TableBuilder(0).build(), source.n_work)
 
     def build(self, program: Program) -> bytes:
         return program.source.encode()

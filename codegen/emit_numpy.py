@@ -75,7 +75,7 @@ class NumpyEmitter(Emitter):
             keys.append(digest(function))
             _EMITTED[keys[-1]] = function
         n_work = max((f.n_work for f in functions.values()), default=0)
-        return Program("\n".join(keys), tuple(functions), TableBuilder(0).build(), n_work, 0)
+        return Program("\n".join(keys), tuple(functions), TableBuilder(0).build(), n_work)
 
     def build(self, program: Program) -> bytes:
         return program.source.encode()

@@ -114,14 +114,15 @@ class TableBuilder:
 class Program:
     """Emitted code: ``source`` in the language of the back end, its tables, the scratch it needs.
 
-    ``level``: how hard to optimize, 0 (large straight-line code) to 2.
+    ``passes``, ``codegen``: how hard to optimize, see `machine.compile_text`.
     """
 
     source: str
     names: tuple[str, ...]
     tables: Tables
     n_work: int
-    level: int
+    passes: int = 0
+    codegen: int = 0
 
 
 class Loaded(NamedTuple):
