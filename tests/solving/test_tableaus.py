@@ -1,0 +1,110 @@
+"""The method records: what they state is true, and wrong numbers are refused."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from symnum.solving.tableau import InvalidTableau, RosenbrockTableau
+from symnum.solving.tableaus import METHODS
+from symnum.solving.trees import density, order_defect, size, trees
+
+TSIT5, RODAS5P, MSRKTASE3 = METHODS["Tsit5"], METHODS["Rodas5P"], METHODS["MSRKTASE3"]
+
+
+def test_the_number_of_rooted_trees():
+    # Sloane's A000081
+    assert [len(trees(order)) for order in range(1, 8)] == [1, 1, 2, 4, 9, 20, 48]
+    assert all(size(tree) == 6 for tree in trees(6))
+    # the bushy tree and the tall tree
+    assert {density(tree) for tree in trees(4)} == {4, 8, 12, 24}
+
+
+def test_order_conditions_of_a_classical_method():
+    a = np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1.0, 0]])
+    b = np.array([1, 2, 2, 1]) / 6
+    zero = np.zeros((4, 4))
+    assert order_defect(4, b, a, zero) < 1e-15
+    assert order_defect(5, b, a, zero) >= 1 / 120                    # the tall tree needs five stages
+
+
+def test_order_conditions_of_rosenbrock_methods():
+    # ROS2 of Verwer: order 2 for any matrix; with gamma = 1 - 1/sqrt(2) also L-stable
+    g = 1 - math.sqrt(0.5)
+    alpha, gamma = np.array([[0, 0], [1.0, 0]]), np.array([[g, 0], [-2 * g, g]])
+    b = np.array([0.5, 0.5])
+    assert order_defect(2, b, alpha, gamma) < 1e-15
+    assert order_defect(2, b, alpha, gamma, any_jacobian=True) < 1e-15
+    assert order_defect(3, b, alpha, gamma) > 1e-2
+    # without the off-diagonal coefficient it is of order 1 for any matrix
+    assert order_defect(2, b, alpha, np.diag([g, g]), any_jacobian=True) > 0.1
+
+
+def test_names_and_families():
+    assert list(METHODS) == ["Tsit5", "Rodas5P", "Rodas4P", "ROS34PW2", "MSRKTASE2", "MSRKTASE3"]
+    for name, method in METHODS.items():
+        assert method.name == str(method) == name
+        assert method.cite
+        assert not method.table().flags.writeable or method.table() is not method.table()
+    assert METHODS["Tsit5"].first_same_as_last
+    assert METHODS["Rodas5P"].stages == 8
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_stated_orders_are_not_too_modest(name):
+    # a method that claims less than it has would hide a mix-up of records
+    with pytest.raises(InvalidTableau, match="higher order|not of order|violated"):
+        dataclasses.replace(METHODS[name], order=METHODS[name].order - 1)
+    with pytest.raises(InvalidTableau, match=f"not of order {METHODS[name].order + 1}"):
+        dataclasses.replace(METHODS[name], order=METHODS[name].order + 1)
+
+
+def changed(rows, i, j, by):
+    copy = [list(row) for row in rows]
+    copy[i][j] += by
+    return tuple(tuple(row) for row in copy)
+
+
+@pytest.mark.parametrize(("record", "changes", "message"), [
+    (TSIT5, {"a": changed(TSIT5.a, 4, 1, 1e-6)}, "order"),
+    (TSIT5, {"bhat": (*TSIT5.bhat[:-1], TSIT5.bhat[-1] + 1e-6)}, "error estimate"),
+    (TSIT5, {"interpolant": changed(TSIT5.interpolant, 2, 1, 1e-6)}, "dense output does not end"),
+    (TSIT5, {"interpolant": changed(changed(TSIT5.interpolant, 2, 1, 1e-6), 2, 2, -1e-6)}, "dense output not of"),
+    (RODAS5P, {"a": changed(RODAS5P.a, 3, 1, 1e-6)}, "row sum"),
+    (RODAS5P, {"coupling": changed(RODAS5P.coupling, 3, 1, 1e-6)}, "row sum"),
+    (RODAS5P, {"c": (*RODAS5P.c[:3], 0.5, *RODAS5P.c[4:])}, "c is not the row sum"),
+    (RODAS5P, {"gamma": RODAS5P.gamma + 1e-6}, "row sum"),
+    (RODAS5P, {"m": (RODAS5P.m[0] + 1e-6, *RODAS5P.m[1:])}, "not of order 5"),
+    (RODAS5P, {"e": (1e-6, *RODAS5P.e[1:])}, "error estimate"),
+    (RODAS5P, {"interpolant": changed(RODAS5P.interpolant, 0, 0, 1e-6)}, "dense output not of order 4"),
+    (RODAS5P, {"stiffly_accurate": False}, "stiff accuracy"),
+    (RODAS5P, {"w": 3}, "any matrix"),
+    (MSRKTASE3, {"alpha": 0.37}, "order|stable"),
+    (MSRKTASE3, {"beta": changed(MSRKTASE3.beta, 1, 1, 1e-6)}, "order"),
+    (MSRKTASE3, {"err": changed(MSRKTASE3.err, 1, 1, 1e-6)}, "error estimate"),
+    (METHODS["MSRKTASE2"], {"w": 3}, "any matrix"),
+])  # fmt: skip
+def test_wrong_numbers_are_refused(record, changes, message):
+    with pytest.raises(InvalidTableau, match=message) as caught:
+        dataclasses.replace(record, **changes)
+    assert str(caught.value).startswith(record.name)
+
+
+def test_an_unstable_method_is_refused():
+    # Verwer's ROS2 is L-stable with gamma = 1 - sqrt(1/2); with 1/2 it has |R| = 1 at infinity, with 1/5 much more
+    def ros2(g, **stated):
+        gamma = np.array([[g, 0], [-2 * g, g]])
+        inverse = np.linalg.inv(gamma)
+        alpha = np.array([[0, 0], [1.0, 0]])
+        m = np.array([0.5, 0.5]) @ inverse
+        return RosenbrockTableau(
+            name="ROS2", order=2, embedded=1, dense=2, dae=0, w=2, cite="Verwer", gamma=g, a=tuple(map(tuple, alpha @ inverse)),
+            coupling=tuple(map(tuple, np.eye(2) / g - inverse)), c=(0.0, 1.0), d=(g, -g), m=tuple(m),
+            e=tuple(m - np.array([1.0, 0.0]) @ inverse), **stated,
+        )  # fmt: skip
+
+    assert ros2(1 - math.sqrt(0.5), l_stable=True).l_stable
+    assert not ros2(0.5).l_stable
+    with pytest.raises(InvalidTableau, match="L-stable"):
+        ros2(0.5, l_stable=True)
