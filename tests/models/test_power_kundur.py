@@ -262,16 +262,16 @@ def test_fault_at_bus_1() -> None:
     system = grid(False, 1)
     problem = sn.Problem(system, span=(0, 20), events=fault(system))
     angles = [machine.delta for machine in (system.g1, system.g2, system.g3, system.g4)]
-    tolerances = 10.0 ** -np.arange(4, 10)
-    runs = [sn.solve(problem, "Rodas5P", rtol=r, atol=r, saveat=GRID) for r in tolerances]
-    finest = sn.solve(problem, "Rodas5P", rtol=1e-11, atol=1e-11, saveat=GRID)
+    runs = [sn.solve(problem, "Rodas5P", rtol=r, atol=r, saveat=GRID) for r in 1e-4 / 2.0 ** np.arange(15)]
+    finest = sn.solve(problem, "Rodas5P", rtol=1e-12, atol=1e-12, saveat=GRID)
     values = finest[angles]
     assert np.rad2deg(np.ptp(values, axis=0).max()) == pytest.approx(54.1, abs=0.1)  # spread: stable
-    assert abs(finest[system.bus_5.v] - 1)[-1] < 0.05
+    assert finest[system.bus_1.v][105] < 0.1  # the fault is there
+    assert finest[system.bus_5.v][-1] == pytest.approx(finest[system.bus_5.v][0], abs=0.02)
     errors = [float(abs(s[angles] - values).max()) for s in runs]
     for before, after in itertools.pairwise(errors):
-        assert after < before / 3, errors
-    assert errors[-1] < 1e-7, errors
+        assert after < before / 1.3, errors
+    assert errors[-1] < 1e-8, errors
 
 
 def test_trip_that_islands_is_refused() -> None:
