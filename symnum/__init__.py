@@ -22,10 +22,13 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.connect import connect
     from symnum.language.event import Event
     from symnum.language.limit import Limit
+    from symnum.language.reaction_network import ReactionNetwork
+    from symnum.language.reactions import Reaction, species
     from symnum.language.system import System
     from symnum.language.variables import D, parameter, parameters, t, variable, variables
     from symnum.lowering.compile import compile
     from symnum.lowering.explain import explain
+    from symnum.models.read import read
     from symnum.rewriting.equation import Eq, Equation
     from symnum.rewriting.expr import Expr
     from symnum.rewriting.operators import (
@@ -74,10 +77,13 @@ _NAMES = {
     "symnum.language.connect": "connect",
     "symnum.language.event": "Event",
     "symnum.language.limit": "Limit",
+    "symnum.language.reaction_network": "ReactionNetwork",
+    "symnum.language.reactions": "Reaction species",
     "symnum.language.system": "System",
     "symnum.language.variables": "variables variable parameters parameter t D",
     "symnum.lowering.compile": "compile",
     "symnum.lowering.explain": "explain",
+    "symnum.models.read": "read",
     "symnum.rewriting.equation": "Eq Equation",
     "symnum.rewriting.expr": "Expr",
     "symnum.rewriting.operators": (
@@ -108,6 +114,8 @@ __all__ = [
     "LoweringError",
     "ModelError",
     "Problem",
+    "Reaction",
+    "ReactionNetwork",
     "Solution",
     "SolveFailed",
     "SymnumError",
@@ -147,11 +155,13 @@ __all__ = [
     "parameter",
     "parameters",
     "potential",
+    "read",
     "sign",
     "simplify",
     "sin",
     "sinh",
     "solve",
+    "species",
     "sqrt",
     "t",
     "tan",

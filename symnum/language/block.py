@@ -6,7 +6,7 @@ its equations are templates over numbered slots with one integer column per slot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -63,10 +63,27 @@ class Quantities:
 
 
 @dataclass(frozen=True, eq=False)
+class References:
+    """Symbols of one kind that have a declaration of their own: what a block shares with other equations."""
+
+    symbols: tuple[Expr, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.symbols[0].kind if self.symbols else "variable"
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+Numbered: TypeAlias = Quantities | References
+
+
+@dataclass(frozen=True, eq=False)
 class Column:
     """What one slot reads in each copy: ``index`` into ``of`` (of None: the numbers themselves)."""
 
-    of: Quantities | None
+    of: Numbered | None
     index: IntArray | FloatArray
     derivative: bool = False
 
@@ -90,7 +107,7 @@ class IndexedSums:
     ``unknown`` numbers run through ``of`` one after the other; with 2 m of them, m + i is the derivative of i.
     """
 
-    of: tuple[Quantities, ...]
+    of: tuple[Numbered, ...]
     indptr: IntArray
     unknown: IntArray
     coefficient: FloatArray
@@ -99,8 +116,14 @@ class IndexedSums:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Quantities with the equations among them."""
+    """Quantities with the equations among them. Equations may read what other statements declare, too."""
 
-    quantities: tuple[Quantities, ...]
+    quantities: tuple[Numbered, ...]
     equations: tuple[IndexedEquation, ...]
     sums: tuple[IndexedSums, ...] = ()
+
+    def symbols(self) -> Iterator[Expr]:
+        """The symbols that the block refers to."""
+        for numbered in self.quantities:
+            if isinstance(numbered, References):
+                yield from numbered.symbols

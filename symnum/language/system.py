@@ -62,7 +62,7 @@ class System:
         for limit in self.limits:
             expressions += [bound for bound in (limit.state, limit.low, limit.high) if bound is not None]
         found: dict[str, Expr] = {}
-        for leaf in leaves(expressions):
+        for leaf in (*leaves(expressions), *(leaf for block in self.blocks for leaf in block.symbols())):
             target = leaf
             while target.op == "D":
                 target = target.args[0]

@@ -15,7 +15,7 @@ from symnum.lowering.families import Family, IntArray
 from symnum.lowering.flatten import LimitFamily
 from symnum.lowering.names import Names
 from symnum.lowering.structure import Structure
-from symnum.rewriting.expr import Expr, linear, slot
+from symnum.rewriting.expr import Expr, linear, rational, slot
 from symnum.rewriting.walk import leaves, substitute
 
 
@@ -142,9 +142,9 @@ class FlatSystem:
         sums = self.structure.sums
         at = np.flatnonzero(self.structure.sum_targets == number)
         row = sums.row(int(self.structure.sum_rows[at[0]]))
-        terms = dict(zip(sums.unknown[row].tolist(), sums.coefficient[row].tolist(), strict=True))
-        own = terms.pop(number)
-        return linear((slot("u", other), int(-c / own)) for other, c in terms.items())
+        terms = list(zip(sums.unknown[row].tolist(), sums.coefficient[row].tolist(), strict=True))
+        own = sum(c for other, c in terms if other == number)
+        return linear((slot("u", other), rational(-c / own)) for other, c in terms if other != number)
 
 
 def instance(family: Family, copy: int) -> Expr:

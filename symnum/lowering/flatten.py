@@ -16,7 +16,7 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.language.component import TEMPLATE_PATH, Component, Connector, Statement
-from symnum.language.block import Block, GridNames, IndexedSums
+from symnum.language.block import Block, GridNames, IndexedSums, References
 from symnum.language.connect import Connection
 from symnum.language.event import Event
 from symnum.language.limit import Limit
@@ -81,6 +81,7 @@ class _Flattener:
         self.system = system
         self.raw = RawSystem(system.name)
         self.inner: dict[str, Connector] = {}
+        self.block_numbers: dict[int, IntArray] = {}  # by id of the quantities of a block
         self.block_sums: list[tuple[IndexedSums, IntArray]] = []
         self.node_of: dict[str, str] = {}  # union-find over connector paths with side: "path" or "path|"
 
@@ -93,9 +94,11 @@ class _Flattener:
             groups.setdefault(component.variant(), []).append(component)
         for owner, members in enumerate(groups.values()):
             self.trace(owner, members)
+        for block in self.system.blocks:
+            self.place_block(block)
         self.scalar_equations(len(groups))
         for number, block in enumerate(self.system.blocks):
-            self.place_block(block, len(groups) + len(self.system.equations) + number)
+            self.block_equations(block, len(groups) + len(self.system.equations) + number)
         for connection in self.system.connections:
             self.join([(port.path, 1) for port in connection.ports], self.system.name)
         self.connection_sets(components)
@@ -117,28 +120,35 @@ class _Flattener:
         if name in self.raw.unknowns or name in self.raw.parameters:
             raise ModelError(f"{self.system.name}: the name {name} is used twice; rename one of the quantities")
 
-    def place_block(self, block: Block, owner: int) -> None:
-        """Number the quantities of a block and take over its tables."""
-        first: dict[int, int] = {}
+    def place_block(self, block: Block) -> None:
+        """Number the quantities of a block and the symbols that it refers to."""
         for quantities in block.quantities:
+            if isinstance(quantities, References):
+                self.block_numbers[id(quantities)] = np.array(
+                    [self.number_declared(leaf) for leaf in quantities.symbols], np.int64
+                )
+                continue
             for name in quantities.names if not isinstance(quantities.names, GridNames) else (quantities.names[0],):
                 self.must_be_new(name)
             table = self.raw.parameters if quantities.kind == "parameter" else self.raw.unknowns
-            first[id(quantities)] = table.add_block(quantities)
+            first = table.add_block(quantities)
+            self.block_numbers[id(quantities)] = np.arange(first, first + len(quantities))
+
+    def block_equations(self, block: Block, owner: int) -> None:
+        """Take over the tables of a block."""
         for equation in block.equations:
             columns, letters = [], ""
-            for k, column in enumerate(equation.columns):
+            for column in equation.columns:
                 index = np.asarray(column.index)
                 if column.of is None:
                     letter = "c"
                 else:
-                    index = index.astype(np.int64) + first[id(column.of)]
+                    index = self.block_numbers[id(column.of)][index]
                     letter = "p" if column.of.kind == "parameter" else "u"
                     index = -1 - index if column.derivative else index
                 letters += letter
                 columns.append(index)
-                if k == 0:
-                    count = len(index)
+            count = len(columns[0])
             members = np.arange(count)
             self.raw.families.append(
                 Family(
@@ -147,7 +157,7 @@ class _Flattener:
                 )
             )  # fmt: skip
         for sums in block.sums:
-            number = np.concatenate([first[id(q)] + np.arange(len(q)) for q in sums.of])
+            number = np.concatenate([self.block_numbers[id(q)] for q in sums.of])
             size = len(number)
             derivative = sums.unknown >= size
             unknown = number[np.where(derivative, sums.unknown - size, sums.unknown)]
@@ -167,6 +177,18 @@ class _Flattener:
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
         raw = self.raw
+        if "." in name and name not in raw.unknowns and name not in raw.parameters:
+            near = raw.unknowns.near(name, 1) or raw.parameters.near(name, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ModelError(
+                f"{raw.name}: {name} belongs to a component that is not part of the system; add it to parts=.{hint}"
+            )
+        return self.number_declared(leaf, name)
+
+    def number_declared(self, leaf: Expr, name: str | None = None) -> int:
+        """The number of a symbol, here called ``name``; it is new unless something of this name is there."""
+        raw = self.raw
+        name = leaf.name if name is None else name
         table, other = raw.unknowns, raw.parameters
         if leaf.kind == "parameter":
             table, other = other, table
@@ -181,12 +203,6 @@ class _Flattener:
             return found
         if name in other:
             raise ModelError(f"{raw.name}: {name} is both a variable and a parameter; rename one of them")
-        if "." in name:
-            near = raw.unknowns.near(name, 1) or raw.parameters.near(name, 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ModelError(
-                f"{raw.name}: {name} belongs to a component that is not part of the system; add it to parts=.{hint}"
-            )
         info = leaf.data._replace(name=name)
         return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
 

@@ -16,7 +16,7 @@ from symnum.lowering.balance import imbalance
 from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted, is_equality
 from symnum.lowering.flatten import RawSystem, Sums
 from symnum.lowering.incidence import Incidence, Matching, incidence, match
-from symnum.rewriting.expr import linear, slot
+from symnum.rewriting.expr import linear, rational, slot
 
 _WIDEST = 12  # terms: wider sums are rows of a table, never a template
 _DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
@@ -133,7 +133,7 @@ def _renumbered(family: Family, number: IntArray) -> Family:
 
 
 def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
-    """Nodes where one or two flows meet are ordinary equations: ``a = 0`` and ``a + b = 0``."""
+    """Sums of one or two terms are ordinary equations: ``a = 0`` and ``a + c*b = 0``."""
     length = np.diff(sums.indptr)
     families = []
     for wide in (1, 2):
@@ -141,22 +141,20 @@ def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
         if not len(rows):
             continue
         columns = [sums.unknown[sums.indptr[rows] + k] for k in range(wide)]
-        signs = [sums.coefficient[sums.indptr[rows] + k] for k in range(wide)]
-        relative = signs[0] * signs[-1]
-        for sign in (1.0, -1.0):
-            part = np.flatnonzero(relative == sign)
-            if len(part):
-                root = slot("u", 0) if wide == 1 else slot("u", 0) + int(sign) * slot("u", 1)
-                labels = [sums.labels[rows[i]] for i in part]
-                count = len(part)
-                families.append(
-                    compacted(
-                        Family(
-                            root, "u" * wide, tuple(c[part] for c in columns), -3 - wide, rows[part],
-                            (labels.__getitem__, np.arange(count)), np.full(count, -1),
-                        )
+        relative = sums.coefficient[sums.indptr[rows] + wide - 1] / sums.coefficient[sums.indptr[rows]]
+        for ratio in np.unique(relative):
+            part = np.flatnonzero(relative == ratio)
+            root = slot("u", 0) if wide == 1 else slot("u", 0) + float(ratio) * slot("u", 1)
+            labels = [sums.labels[rows[i]] for i in part]
+            count = len(part)
+            families.append(
+                compacted(
+                    Family(
+                        root, "u" * wide, tuple(c[part] for c in columns), -3 - wide, rows[part],
+                        (labels.__getitem__, np.arange(count)), np.full(count, -1),
                     )
-                )  # fmt: skip
+                )
+            )  # fmt: skip
     keep = np.flatnonzero(length > 2)
     entries = np.concatenate([np.arange(sums.indptr[r], sums.indptr[r + 1]) for r in keep] or [np.zeros(0, np.int64)])
     left = Sums(
@@ -328,7 +326,7 @@ class _Selection:
         for signs_, found in short.items():
             table = np.array([unknowns for _, unknowns in found], np.int64).T
             numbers = np.array([r for r, _ in found], np.int64)
-            root = linear((slot("u", k), int(c)) for k, c in enumerate(signs_))
+            root = linear((slot("u", k), rational(c)) for k, c in enumerate(signs_))
             group = Family(
                 root, "u" * len(signs_), tuple(table[1:]), -9, numbers,
                 (self.sums.labels.__getitem__, numbers), table[0],
