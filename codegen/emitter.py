@@ -33,6 +33,7 @@ BACKENDS: dict[str, tuple[str, str]] = {
     "llvm": ("symnum.codegen.emit_llvm", "LlvmEmitter"),
     "numba": ("symnum.codegen.emit_numba", "NumbaEmitter"),
     "numpy": ("symnum.codegen.emit_numpy", "NumpyEmitter"),
+    "c": ("symnum.codegen.emit_c", "CEmitter"),
 }
 """Back end -> (module, class); a module is imported when its back end is asked for."""
 
