@@ -29,6 +29,9 @@ Expressions = tuple[Expr, ...]
 
 _LOG = logging.getLogger("symnum")
 
+PATIENCE = 3
+"""Extractions from one e-graph that find nothing better before the rest is left out."""
+
 GROUP_SIZE = 1500
 """Roots are rewritten together up to this number of distinct nodes; beyond it, in groups."""
 
@@ -181,9 +184,16 @@ def _candidates(forms: list[Expressions], search: _Search, seconds: float) -> li
         # More iterations are not always better for a heuristic extraction, so it is tried on the way too.
         for classes in saturate(binary, search.level, limits, same=same, checkpoints=lambda i: i in (2, 4)):
             wanted = classes.roots[:count]
+            least, disappointing = float("inf"), 0
             for selection in selections(classes, end):
                 built = raised(selection.order(), binary.leaves)
-                candidates.setdefault(tuple(built[c] for c in wanted))
+                candidate = tuple(built[c] for c in wanted)
+                candidates.setdefault(candidate)
+                cost = search.cost(candidate)
+                disappointing = 0 if cost < least else disappointing + 1
+                least = min(least, cost)
+                if disappointing == PATIENCE:
+                    break
     except EGraphFailed as error:
         _LOG.warning("simplify: the e-graph failed and is left out (%s)", error)
     except ModelError as error:  # a rewriting that divides by zero where the input does not get that far
