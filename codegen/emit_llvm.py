@@ -355,10 +355,10 @@ def _constant(values: Array) -> bool:
 
 
 def _effort(functions: Mapping[str, Function], size: int, plain: bool) -> tuple[int, int]:
-    """(level of LLVM's passes, level of its instruction selector) for functions of ``size`` characters.
+    """(level of LLVM passes, level of instruction selection) for functions of ``size`` characters.
 
-    Our statements are already shared and in SSA form. Passes pay where most of the work is in loops that can be
-    vectorized, and where the text is so small that inlining its parts counts.
+    Our statements are already shared and in SSA form. Passes pay where most of the work is in loops that can
+    be vectorized, and where the text is so small that inlining its parts counts.
     """
     work = {True: 0.0, False: 0.0}  # in long loops, elsewhere
     for function in functions.values():

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache as remember
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -48,6 +49,11 @@ class _Inputs:
     n_parameters: int
     simplify: Simplify | None
     simplify_tag: str
+
+    @cached_property
+    def lowered(self) -> _Lowered:
+        """The result of the passes, which take long enough to be remembered."""
+        return _lower(self)
 
     def check(self) -> None:
         self.rhs.check(self.n, self.n_parameters)
@@ -160,7 +166,7 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
     data = cache.fetch("model", key) if emitter.cached else None
     if data is not None:
         return _Artefact.unpack(data)
-    lowered = _lower(inputs)
+    lowered = inputs.lowered
     program = emitter.emit(lowered.functions)
     made = _Artefact(
         program.names, program.n_work, emitter.build(program), program.tables, lowered.indptr, lowered.indices
@@ -224,8 +230,13 @@ class CompiledModel:
         return self.program(backend_name).source
 
     def program(self, backend_name: str) -> Program:
-        """Generated code and its tables; made again at each call."""
-        return emitter_for(backend_name).emit(_lower(self._inputs).functions)
+        """Generated code and its tables."""
+        return emitter_for(backend_name).emit(self._inputs.lowered.functions)
+
+    @property
+    def lowered(self) -> dict[str, Function]:
+        """The functions that back ends emit: ``setup``, ``rhs``, ``jacobian`` and what else the model needs."""
+        return self._inputs.lowered.functions
 
     def _evaluate(self, name: str, t: float, u: FloatArray, p: FloatArray, size: int) -> FloatArray:
         u, p = self._checked(u, p)
