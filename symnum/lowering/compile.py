@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -28,13 +28,15 @@ _COMPILED: WeakKeyDictionary[System, dict[Any, CompiledSystem]] = WeakKeyDiction
 class CompiledSystem:
     """A flattened system and its machine code: ``M u' = f(t, u, p)`` with exact derivatives of f.
 
-    flat: names, structure and definitions. model: addresses for the solvers. All arrays are float64 in the
+    flat: names, structure and definitions. model: addresses for the solvers. defaults: starts and values
+    of parameters that the system gives over those of the declarations. All arrays are float64 in the
     order of ``states`` and ``parameters``.
     """
 
-    def __init__(self, flat: FlatSystem, model: CompiledModel) -> None:
+    def __init__(self, flat: FlatSystem, model: CompiledModel, defaults: Mapping[Expr, Any]) -> None:
         self.flat = flat
         self.model = model
+        self.defaults = defaults
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -97,11 +99,13 @@ def compile(
     memory = _COMPILED.setdefault(system, {})
     options = (tuple(id(event) for event in extra), backend, simplify)
     if options not in memory:
-        memory[options] = _compiled(lower(system, extra), backend, simplify)
+        memory[options] = _compiled(lower(system, extra), system.defaults, backend, simplify)
     return memory[options]
 
 
-def _compiled(flat: FlatSystem, backend: str, simplify: str | None) -> CompiledSystem:
+def _compiled(
+    flat: FlatSystem, defaults: Mapping[Expr, Any], backend: str, simplify: str | None
+) -> CompiledSystem:
     functions = functions_of(flat)
     state_events = [event for event in flat.events if event.when is not None]
     model = build_model(
@@ -115,7 +119,7 @@ def _compiled(flat: FlatSystem, backend: str, simplify: str | None) -> CompiledS
         simplify_tag=str(simplify),
         backend=backend,
     )
-    return CompiledSystem(flat, model)
+    return CompiledSystem(flat, model, defaults)
 
 
 def _check_level(simplify: str) -> None:

@@ -42,19 +42,20 @@ class Problem:
         crossing = tuple(event for event in extra if event.when is not None)
         if isinstance(system, CompiledSystem):
             if crossing:
-                raise ModelError("events with when= must be known when the system is compiled: sn.compile(system, events=...)")
+                raise ModelError(
+                    "events with when= must be known when the system is compiled: sn.compile(system, events=...)"
+                )
             self.compiled = system
-            self.defaults: dict[Expr, Any] = {}
         else:
             self.compiled = compile_system(system, events=crossing)
-            self.defaults = system.defaults
+        self.defaults = self.compiled.defaults
         self.flat: FlatSystem = self.compiled.flat
         timed = tuple(event for event in extra if event.when is None)
         self.events = (*self.flat.events, *timed)
         self.span = _checked_span(span)
         self.given_start = _checked_values(start, "start")
         self.given_parameters = _checked_values(parameters, "parameters")
-        self._resolver = ParameterResolver(self.flat, {**_of_kind(self.defaults, "parameter"), **self.given_parameters})
+        self._resolver = self._new_resolver()
         self.p: FloatArray = self._resolver.values()
         self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
         self.u: FloatArray = self._start_values()
@@ -66,12 +67,15 @@ class Problem:
         other.span = self.span if span is None else _checked_span(span)
         other.given_start = {**self.given_start, **_checked_values(start, "start")}
         other.given_parameters = {**self.given_parameters, **_checked_values(parameters, "parameters")}
-        given = {**_of_kind(self.defaults, "parameter"), **other.given_parameters}
-        other._resolver = ParameterResolver(self.flat, given)
+        other._resolver = other._new_resolver()
         other.p = other._resolver.values()
         other.starts = {}
         other.u = other._start_values()
         return other
+
+    def _new_resolver(self) -> ParameterResolver:
+        defaults = _checked_values(_of_kind(self.defaults, "parameter"), "defaults")
+        return ParameterResolver(self.flat, {**defaults, **self.given_parameters})
 
     def updated_parameters(self, p: FloatArray, changed: Sequence[int]) -> None:
         """Parameters that were given as expressions of others follow a change of those, in place."""
@@ -252,7 +256,9 @@ def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:
 def _checked_values(values: Values | None, what: str) -> dict[Any, Any]:
     if values is not None and not isinstance(values, Mapping):
         raise ModelError(f"Problem: {what} is {{quantity: value}}, not {values!r}")
-    return dict(values or {})
+    # by name, so that a symbol and its name are one key when problems are derived from each other
+    named = ((key.name if isinstance(key, Expr) and key.op == "symbol" else key, v) for key, v in (values or {}).items())
+    return dict(named)
 
 
 def _checked_span(span: tuple[float, float]) -> tuple[float, float]:
