@@ -21,15 +21,15 @@ from pathlib import Path
 
 try:
     from _blake2 import blake2b  # the same function without loading OpenSSL (8 ms)
-except ImportError:                        # pragma: no cover - interpreters without the accelerator module
+except ImportError:  # pragma: no cover - interpreters without the accelerator module
     from hashlib import blake2b
 
 __all__ = ["digest", "directory", "fetch", "store"]
 
 _FORMAT = b"symnum-cache-1\n"
 _DIGEST_BYTES = 20
-_SIZE_LIMIT = 1 << 29                      # half a gigabyte, far more than a user's models need
-_STALE_SECONDS = 3600.0                    # a temporary file this old was left behind by a killed process
+_SIZE_LIMIT = 1 << 29  # half a gigabyte, far more than a user's models need
+_STALE_SECONDS = 3600.0  # a temporary file this old was left behind by a killed process
 
 _serial = 0
 _serial_lock = threading.Lock()
@@ -55,7 +55,7 @@ def directory() -> Path | None:
         base = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
         try:
             path = (Path(base) if base else Path.home() / ".cache") / "symnum"
-        except RuntimeError:               # no home directory
+        except RuntimeError:  # no home directory
             return None
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def fetch(kind: str, key: str) -> bytes | None:
     if data[:start] != _FORMAT + blake2b(payload, digest_size=_DIGEST_BYTES).digest():
         return None
     with contextlib.suppress(OSError):
-        os.utime(path)                     # the time of last use, for _prune
+        os.utime(path)  # the time of last use, for _prune
     return payload
 
 
@@ -106,7 +106,7 @@ def store(kind: str, key: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         return
-    if base not in _pruned:                # once per process and directory: listing costs more than storing
+    if base not in _pruned:  # once per process and directory: listing costs more than storing
         _pruned.add(base)
         _prune(base)
 

@@ -47,11 +47,11 @@ class ModelFunctions:
     jacobian: int
     time_gradient: int
     roots: int
-    mass: FloatArray                 # (n,), 0.0 or 1.0
-    indptr: IntArray                 # (n + 1,), CSC pattern of df/du
-    indices: IntArray                # (nnz,), sorted in each column
-    event_direction: IntArray        # (n_events,): +1 up, -1 down, 0 both
-    limit_parameter: IntArray        # (n_limits,)
+    mass: FloatArray  # (n,), 0.0 or 1.0
+    indptr: IntArray  # (n + 1,), CSC pattern of df/du
+    indices: IntArray  # (nnz,), sorted in each column
+    event_direction: IntArray  # (n_events,): +1 up, -1 down, 0 both
+    limit_parameter: IntArray  # (n_limits,)
     owners: tuple[object, ...] = ()  # must live as long as the addresses are used
 
     def __post_init__(self) -> None:

@@ -22,12 +22,12 @@ class DenseOutput:
     the steps: ValueError.
     """
 
-    start: FloatArray        # (k,)
-    length: FloatArray       # (k,)
-    end: FloatArray          # (k,)
-    u: FloatArray            # (k, n)
-    v: FloatArray            # (k, n)
-    rows: FloatArray         # (k, 2 or 3, n)
+    start: FloatArray  # (k,)
+    length: FloatArray  # (k,)
+    end: FloatArray  # (k,)
+    u: FloatArray  # (k, n)
+    v: FloatArray  # (k, n)
+    rows: FloatArray  # (k, 2 or 3, n)
 
     @classmethod
     def from_records(cls, records: FloatArray, n: int) -> DenseOutput:

@@ -24,16 +24,16 @@ __all__ = ["Integrator", "Reinitialization", "Statistics", "Status"]
 class Status(enum.Enum):
     """How a run came to stand still; the kernels never raise."""
 
-    DONE = slot.DONE                            # t_stop is reached
-    PAUSED = slot.PAUSED                        # pause_after steps are made
-    EVENT = slot.EVENT                          # just beyond the sign change of the events in `Integrator.fired`
-    STEP_TOO_SMALL = slot.STEP_TOO_SMALL        # the error stays too large however short the step
+    DONE = slot.DONE  # t_stop is reached
+    PAUSED = slot.PAUSED  # pause_after steps are made
+    EVENT = slot.EVENT  # just beyond the sign change of the events in `Integrator.fired`
+    STEP_TOO_SMALL = slot.STEP_TOO_SMALL  # the error stays too large however short the step
     MAX_STEPS_REACHED = slot.MAX_STEPS_REACHED
-    NOT_FINITE = slot.NOT_FINITE                # f is not finite, however short the step
-    SINGULAR = slot.SINGULAR                    # the matrix of the linear system is, however short the step
-    ZENO = slot.ZENO                            # events without end in no time
-    CHATTER = slot.CHATTER                      # limits switch without end in no time
-    NOT_CONVERGED = slot.NOT_CONVERGED          # no consistent algebraic variables were found after a limit switched
+    NOT_FINITE = slot.NOT_FINITE  # f is not finite, however short the step
+    SINGULAR = slot.SINGULAR  # the matrix of the linear system is, however short the step
+    ZENO = slot.ZENO  # events without end in no time
+    CHATTER = slot.CHATTER  # limits switch without end in no time
+    NOT_CONVERGED = slot.NOT_CONVERGED  # no consistent algebraic variables were found after a limit switched
 
 
 @dataclass
@@ -50,8 +50,8 @@ class Statistics:
     limit_switches: int = 0
     newton_iterations: int = 0
     pivot_orders: int = 0
-    setup_milliseconds: float = 0.0             # memory, kernels, pivot orders
-    solve_milliseconds: float = 0.0             # in the compiled loop
+    setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
+    solve_milliseconds: float = 0.0  # in the compiled loop
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Reinitialization:
     worst_row: int
     residual: float
     iterations: int
-    reason: str                                 # "", "not converged", "not finite" or "singular"
+    reason: str  # "", "not converged", "not finite" or "singular"
 
 
 _COUNTERS = {
-    "steps": slot.STEPS, "rejected": slot.REJECTED, "rhs_evaluations": slot.RHS_CALLS, "jacobians": slot.JACOBIANS,
-    "factorizations": slot.FACTORIZATIONS, "solves": slot.SOLVES, "events": slot.EVENTS,
-    "limit_switches": slot.SWITCHES, "newton_iterations": slot.NEWTONS,
+    "steps": slot.STEPS, "rejected": slot.REJECTED, "rhs_evaluations": slot.RHS_CALLS,
+    "jacobians": slot.JACOBIANS, "factorizations": slot.FACTORIZATIONS, "solves": slot.SOLVES,
+    "events": slot.EVENTS, "limit_switches": slot.SWITCHES, "newton_iterations": slot.NEWTONS,
 }  # fmt: skip
 
 # Room for this many numbers is made at first when every step is saved.
@@ -103,7 +103,7 @@ class Integrator:
         algebraic = np.flatnonzero(model.mass == 0.0).astype(np.int32)
         if len(algebraic) > 0 and method.dae == 0:
             raise ModelError(
-                f"{method} cannot solve a system with algebraic equations, and this one has {len(algebraic)}. "
+                f"{method} cannot solve systems with algebraic equations, and this one has {len(algebraic)}. "
                 "Use Rodas5P, or another method for stiff systems."
             )
         if linear not in ("auto", "dense", "sparse"):
@@ -273,7 +273,7 @@ class Integrator:
         self.changed_parameters()
 
     def changed_parameters(self) -> None:
-        """After `p` or `u` has been written to: nothing that was computed for the old values is used again."""
+        """After `p` or `u` was written to: nothing that was computed for the old values is used again."""
         work, jacobian = self._keep[slot.WORK], self._keep[slot.JACOBIAN_VALUES]
         _model_function(self.model.setup)(self.t, *(a.ctypes.data for a in (jacobian, self.u, self.p, work)))
         for flag in (slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0):
@@ -282,10 +282,14 @@ class Integrator:
         self._set(slot.PHASE, slot.RESTART)
 
     def reinitialize(self) -> Reinitialization:
-        """Solve the algebraic equations for the algebraic variables, at the present time and differential variables."""
+        """Solve the algebraic equations for the algebraic variables; t and the others are kept."""
         before = int(self._integers[slot.NEWTONS])
         status = self._run(self._reinitialize)
-        reasons = {slot.NOT_CONVERGED: "not converged", slot.NOT_FINITE: "not finite", slot.SINGULAR: "singular"}
+        reasons = {
+            slot.NOT_CONVERGED: "not converged",
+            slot.NOT_FINITE: "not finite",
+            slot.SINGULAR: "singular",
+        }
         return Reinitialization(
             converged=status == slot.OK,
             worst_row=self.worst_row,
@@ -328,7 +332,9 @@ class Integrator:
         self._drain()
         if saveat is not None:
             grid = np.ascontiguousarray(saveat, dtype=np.float64)
-            first = int(np.searchsorted(grid, self.t, side="left" if self._integers[slot.STEPS] == 0 else "right"))
+            first = int(
+                np.searchsorted(grid, self.t, side="left" if self._integers[slot.STEPS] == 0 else "right")
+            )
             last = int(np.searchsorted(grid, self._floats[slot.T_STOP], side="right"))
             self._set(slot.SAVE, slot.SAVE_GRID)
             self._point(slot.GRID, grid)
@@ -361,7 +367,7 @@ class Integrator:
         self._set(slot.KEPT_COUNT, 0)
 
     def _drain(self) -> None:
-        """Take over what the kernel has written: full buffers as they are, little of a large one as a copy."""
+        """Take over what the kernel has written: full buffers as they are, little of a large one copied."""
         count = int(self._integers[slot.SAVED_COUNT])
         room = int(self._integers[slot.SAVED_CAPACITY])
         if count > 0:

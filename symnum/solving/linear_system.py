@@ -24,8 +24,8 @@ LARGE = 1000
 LAPACK_FROM = 64
 # More updates than this are not listed one by one: the list would fall out of the caches.
 LISTED = 100_000
-# Measured costs, in updates of a dense factorization, of a step with one factorization and eight solves: an update
-# through the tables, an entry of the sparse factors, and an entry of the dense ones.
+# Measured costs, in updates of a dense factorization, of a step with one factorization and eight solves:
+# an update through the tables, an entry of the sparse factors, and an entry of the dense ones.
 SPARSE_UPDATE, SPARSE_ENTRY, DENSE_ENTRY = 2.5, 16.0, 9.5
 
 
@@ -67,9 +67,15 @@ class LinearSystem:
     """
 
     def __init__(
-        self, indptr: IntArray, indices: IntArray, jacobian: FloatArray, scale: FloatArray, diagonal: IntArray,
-        rows: IntArray, mode: str,
-    ) -> None:  # fmt: skip
+        self,
+        indptr: IntArray,
+        indices: IntArray,
+        jacobian: FloatArray,
+        scale: FloatArray,
+        diagonal: IntArray,
+        rows: IntArray,
+        mode: str,
+    ) -> None:
         n = len(rows)
         self.n = n
         self.mode = mode
@@ -90,7 +96,7 @@ class LinearSystem:
         self._indices = keys % n
         self._indptr = np.searchsorted(keys, np.arange(n + 1) * n)
         self._source = inside.astype(np.int32)
-        self._entry = position[: len(inside)]          # for each source its entry in the pattern
+        self._entry = position[: len(inside)]  # for each source its entry in the pattern
         self._diagonal = position[len(inside) :]
         self._set(slot.SYSTEM_N, n)
         self._point(slot.SOURCE, self._source)
@@ -130,10 +136,10 @@ class LinearSystem:
         return ("not chosen yet", "dense", "dense LAPACK", "sparse", "sparse")[int(self.table[slot.KIND])]
 
     def analyse(self) -> bool:
-        """Choose a pivot order for the present numbers and build the tables; False if the matrix is singular."""
+        """Choose a pivot order on the present numbers and build the tables; False if they are singular."""
         self._repivots += 1
         if self._repivots > 20 and self.n <= LARGE:
-            self._dense()                              # no fixed order lasts: pivot in every factorization
+            self._dense()  # no fixed order lasts: pivot in every factorization
             return True
         n = self.n
         values = np.zeros(len(self._indices))
@@ -196,8 +202,8 @@ class LinearSystem:
             (slot.LOWER_START, n + 1), (slot.UPPER_START, n + 1),
             (slot.LOWER_ROW, counts["lower"]), (slot.LOWER_COLUMN, counts["lower"]),
             (slot.UPPER_ROW, counts["upper"]), (slot.UPPER_COLUMN, counts["upper"]),
-            (slot.OPERATION_TO, operations), (slot.OPERATION_LOWER, operations), (slot.OPERATION_UPPER, operations),
-            (slot.ROW_ORDER, n), (slot.COLUMN_ORDER, n),
+            (slot.OPERATION_TO, operations), (slot.OPERATION_LOWER, operations),
+            (slot.OPERATION_UPPER, operations), (slot.ROW_ORDER, n), (slot.COLUMN_ORDER, n),
         ):  # fmt: skip
             self._point(where, np.zeros(max(size, 1), dtype=np.int32))
         self._point(slot.INVERSE, np.zeros(n))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from symnum.codegen.model_functions import FloatArray
 
-__all__ = ["order_defect", "trees"]
+__all__ = ["OrderConditions", "order_conditions", "trees"]
 
 # A tree is the sorted tuple of its root's subtrees; a single node is ().
 Tree = tuple["Tree", ...]
@@ -48,48 +48,48 @@ def density(tree: Tree) -> int:
     return value
 
 
-def _weights(
-    tree: Tree, argument: FloatArray, along: FloatArray, fat: FloatArray | None
-) -> Iterator[tuple[FloatArray, bool]]:
-    """Phi_i of the tree, once for each way of giving nodes with one branch the matrix J instead of f'."""
-    if len(tree) == 1:
-        for inner, has_fat in _weights(tree[0], argument, along, fat):
-            yield along @ inner, has_fat
-            if fat is not None:
-                yield fat @ inner, True
-        return
-    products: list[tuple[FloatArray, bool]] = [(np.ones(len(argument)), False)]
-    for branch in tree:
-        factors = [(argument @ inner, has_fat) for inner, has_fat in _weights(branch, argument, along, fat)]
-        products = [(a * b, x or y) for a, x in products for b, y in factors]
-    yield from products
+@dataclass(frozen=True, eq=False)
+class OrderConditions:
+    """sum_i b_i phi_i = theta^size wanted for every row: the conditions on the weights b at t + theta h."""
+
+    phi: FloatArray  # (k, s)
+    size: FloatArray  # (k,): nodes of the tree
+    wanted: FloatArray  # (k,)
+
+    def defect(self, order: int, b: FloatArray, theta: float = 1.0) -> float:
+        """The largest violation of the conditions up to `order`."""
+        rows = self.size <= order
+        wanted = self.wanted[rows] * theta ** self.size[rows]
+        return float(np.max(np.abs(self.phi[rows] @ b - wanted), initial=0.0))
 
 
-def order_defect(
-    order: int,
-    b: FloatArray,
-    alpha: FloatArray,
-    gamma: FloatArray,
-    *,
-    any_jacobian: bool = False,
-    theta: float = 1.0,
-) -> float:
-    """Largest violation of the order conditions up to `order`.
+def order_conditions(
+    order: int, alpha: FloatArray, gamma: FloatArray, *, any_jacobian: bool = False
+) -> OrderConditions:
+    """The conditions up to `order` for the stages k_i = f(u + h sum_j alpha_ij k_j) + h J sum_j gamma_ij k_j.
 
-    b: weights (s,) of the solution at t + theta h; alpha, gamma: (s, s) coefficients of the stages k_i =
-    f(u + h sum_j alpha_ij k_j) + h J sum_j gamma_ij k_j. With gamma zero this is a Runge-Kutta method.
-    With `any_jacobian` the conditions of W-methods are taken: the order must hold whatever matrix J is.
-
-    Hairer, Norsett and Wanner I, II.2; Hairer and Wanner II, IV.7, for both kinds of Rosenbrock methods.
+    alpha, gamma: (s, s). With gamma zero this is a Runge-Kutta method. With `any_jacobian` the
+    conditions are those of W-methods, whose order holds whatever matrix J is: every node with one branch
+    may then carry J instead of f', and what has such a node must vanish. Hairer, Norsett and Wanner I,
+    II.2; Hairer and Wanner II, IV.7.
     """
-    worst = 0.0
+    both = alpha + gamma
+    # for each tree its variants: the weights phi, and whether J occurs
+    known: dict[Tree, list[tuple[FloatArray, bool]]] = {}
+    rows: list[tuple[FloatArray, int, float]] = []
     for nodes in range(1, order + 1):
         for tree in trees(nodes):
-            wanted = theta**nodes / density(tree)
-            if any_jacobian:
-                weights = _weights(tree, alpha, alpha, gamma)
+            if len(tree) == 1 and any_jacobian:
+                variants = [(alpha @ inner, has) for inner, has in known[tree[0]]]
+                variants += [(gamma @ inner, True) for inner, _ in known[tree[0]]]
+            elif len(tree) == 1:
+                variants = [(both @ known[tree[0]][0][0], False)]
             else:
-                weights = _weights(tree, alpha, alpha + gamma, None)
-            for phi, has_fat in weights:
-                worst = max(worst, abs(float(b @ phi) - (0.0 if has_fat else wanted)))
-    return worst
+                variants = [(np.ones(len(alpha)), False)]
+                for branch in tree:
+                    factors = [(alpha @ inner, has) for inner, has in known[branch]]
+                    variants = [(a * b, x or y) for a, x in variants for b, y in factors]
+            known[tree] = variants
+            rows += [(phi, nodes, 0.0 if has else 1.0 / density(tree)) for phi, has in variants]
+    phi, sizes, wanted = zip(*rows, strict=True)
+    return OrderConditions(np.array(phi), np.array(sizes, dtype=np.float64), np.array(wanted))

@@ -34,9 +34,10 @@ def remove(items: Shorts, count: int, item: int) -> None:
 def pivot(s: Integers) -> int:
     """Choose the order on the numbers, by elimination.
 
-    Of all entries that are not small in their column, the next pivot is the one whose elimination fills in least;
-    among equals one that waits for the fewest others, then the one with the smallest product of counts. Returns OK,
-    SINGULAR (A_RANK tells how far it came) or BUFFER_FULL (A_CAPACITY is too small).
+    Of all entries that are not small in their column, the next pivot is the one whose elimination fills
+    in least; among equals one that waits for the fewest others, then the one with the smallest product
+    of counts. Returns OK, SINGULAR (A_RANK tells how far it came) or BUFFER_FULL (A_CAPACITY is too
+    small).
     """
     n = s[slot.A_N]
     indptr = integers(s[slot.A_INDPTR])
@@ -55,7 +56,7 @@ def pivot(s: Integers) -> int:
     capacity = s[slot.A_CAPACITY]
     row_level = shorts(s[slot.A_SCRATCH])
     column_level = shorts(s[slot.A_SCRATCH] + 4 * n)
-    lists = s[slot.A_LISTS]                # the columns of each row, then the rows of each column; only what is left
+    lists = s[slot.A_LISTS]  # the columns of each row, then the rows of each column; only what is left
     for k in range(n * n):
         a[k] = 0.0
         filled[k] = 0
@@ -196,9 +197,9 @@ def symbolic(s: Integers) -> int:
     upper = shorts(s[slot.A_UPPER])
     capacity = s[slot.A_CAPACITY]
     scratch = shorts(s[slot.A_SCRATCH])
-    rank = scratch                                   # position of a row in the order
+    rank = scratch  # position of a row in the order
     mark = shorts(s[slot.A_SCRATCH] + 4 * n)
-    by_column = shorts(s[slot.A_SCRATCH] + 8 * n)    # (capacity,): rows of U, column after column
+    by_column = shorts(s[slot.A_SCRATCH] + 8 * n)  # (capacity,): rows of U, column after column
     column_end = shorts(s[slot.A_ROW_COUNT])
     for k in range(n):
         rank[pivot_row[k]] = k
@@ -274,12 +275,12 @@ def tables(s: Integers) -> int:
     position = shorts(s[slot.A_POSITION])
     system = integers(s[slot.A_SYSTEM])
     scratch = s[slot.A_SCRATCH]
-    row_rank = shorts(scratch)                       # (n,): number of a row in the old order, then in the new
-    column_rank = shorts(scratch + 4 * n)            # (n,)
-    level = shorts(scratch + 8 * n)                  # (n,) by old number
-    old = shorts(scratch + 12 * n)                   # (n,): old number of the new k-th pivot
-    place = shorts(scratch + 16 * n)                 # (n,): store position of the entries of one column, by row
-    cursor = shorts(scratch + 20 * n)                # (n + 1,)
+    row_rank = shorts(scratch)  # (n,): number of a row in the old order, then in the new
+    column_rank = shorts(scratch + 4 * n)  # (n,)
+    level = shorts(scratch + 8 * n)  # (n,) by old number
+    old = shorts(scratch + 12 * n)  # (n,): old number of the new k-th pivot
+    place = shorts(scratch + 16 * n)  # (n,): store position of the entries of one column, by row
+    cursor = shorts(scratch + 20 * n)  # (n + 1,)
     column_start = shorts(system[slot.UPPER_START])
     lower_first = shorts(system[slot.LOWER_START])
 

@@ -56,7 +56,7 @@ def prepare(a: Integers) -> int:
             function(a, end, v, floats(a[slot.F1]))
             a[slot.HAVE_F1] = 1
         if a[slot.N_ALGEBRAIC] > 0:
-            a[slot.HAVE_JACOBIAN] = 0      # the buffer now belongs to the end of the step
+            a[slot.HAVE_JACOBIAN] = 0  # the buffer now belongs to the end of the step
             jacobian(a, end, v)
         status = slope(a, floats(a[slot.F1]), slope1)
         if status != slot.OK:

@@ -36,7 +36,9 @@ _log = logging.getLogger("symnum")
 def _sources() -> str:
     """Digest of the source of all kernel code: whatever changes there makes new kernels."""
     folder = Path(__file__).parent
-    return cache.digest(*(path.read_bytes() for path in sorted(folder.glob("*.py")) if path.name != "library.py"))
+    return cache.digest(
+        *(path.read_bytes() for path in sorted(folder.glob("*.py")) if path.name != "library.py")
+    )
 
 
 def text(unit: str) -> str:
@@ -48,7 +50,7 @@ def text(unit: str) -> str:
     _log.info("compiling the %s kernel; this happens once", unit)
     from symnum.solving.kernel.translate import kernel_text
 
-    functions = {}
+    functions: dict[str, str] = {}
     for module, names in UNITS[unit].items():
         importlib.import_module(f"symnum.solving.kernel.{module}")
         functions |= {name: f"{module}.{name}" for name in names}

@@ -203,12 +203,9 @@ def factor(s: Integers) -> int:
     assemble(s)
     n = s[slot.SYSTEM_N]
     if kind == slot.SPARSE or kind == slot.COLUMNS:
-        if kind == slot.SPARSE:
-            status = factor_sparse(s)
-        else:
-            status = factor_columns(s)
+        status = factor_sparse(s) if kind == slot.SPARSE else factor_columns(s)
         if status != slot.OK and s[slot.SYSTEM_FRESH] != 0:
-            return slot.SINGULAR           # the order was chosen for these very numbers
+            return slot.SINGULAR  # the order was chosen for these very numbers
         s[slot.SYSTEM_FRESH] = 0
         return status
     if kind == slot.DENSE_OWN:
@@ -243,7 +240,7 @@ def solve(s: Integers) -> int:
         pivots[n] = n
         pivots[n + 1] = 0
         pivots[n + 2] = 1
-        pivots[n + 3] = 78                 # ASCII "N": not transposed
+        pivots[n + 3] = 78  # ASCII "N": not transposed
         call_ten(
             s[slot.GETRS], size + 24, size, size + 16, s[slot.STORE], size, s[slot.PIVOTS], s[slot.RIGHT],
             size, size + 8, 1,

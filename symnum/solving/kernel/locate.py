@@ -85,7 +85,7 @@ def find(a: Integers, k: int, left: float, value_left: float, right: float, valu
     if resolution < 1e-15 * right:
         resolution = 1e-15 * right
     if value_left * side <= 0.0:
-        value_left = side * 1e-300         # exactly on the sign change: it counts as before it
+        value_left = side * 1e-300  # exactly on the sign change: it counts as before it
     tries = 0
     width = right - left
     last = 0
@@ -205,7 +205,7 @@ def free(a: Integers, k: int) -> None:
 
 @compiled
 def switch_outside(a: Integers) -> bool:
-    """Hold what lies on or beyond its bound and is pushed outwards, release what is pulled back; True if any."""
+    """Hold what is on or beyond its bound and pushed outwards, release what is pulled back; True if any."""
     limits = a[slot.N_LIMITS]
     if limits == 0:
         return False

@@ -34,7 +34,7 @@ CROWD = 10
 
 @compiled
 def scaled_norm(a: Integers, value: Floats) -> float:
-    """Root mean square of value_i / (atol_i + rtol larger(|u_i|, |v_i|)); not finite if anything is not finite."""
+    """Root mean square of value_i / (atol_i + rtol max(|u_i|, |v_i|)); not finite if any of them is not."""
     n = a[slot.N]
     u = floats(a[slot.U])
     v = floats(a[slot.V])
@@ -108,10 +108,8 @@ def first_step(a: Integers) -> float:
     if not top <= 1e300:
         return smaller(h, 1e-6 * span)
     if top <= 1e-15:
-        again = larger(1e-6 * span, 1e-3 * h)
-    else:
-        again = (0.01 / top) ** (1.0 / x[slot.ORDER])
-    return smaller(100.0 * h, again)
+        return smaller(100.0 * h, larger(1e-6 * span, 1e-3 * h))
+    return smaller(100.0 * h, (0.01 / top) ** (1.0 / x[slot.ORDER]))
 
 
 @compiled
@@ -180,7 +178,7 @@ def changed_limits(a: Integers) -> int:
 
 @compiled
 def one_step(a: Integers) -> int:
-    """One accepted step, with the tries that were rejected before it; DENSE and END as far as they are needed."""
+    """One accepted step, and the tries rejected before it; DENSE and END as far as they are needed."""
     x = floats(a[slot.FLOATS])
     t = x[slot.T]
     if a[slot.HAVE_F0] == 0:
@@ -191,7 +189,7 @@ def one_step(a: Integers) -> int:
     while True:
         remaining = x[slot.T_STOP] - t
         h = smaller(x[slot.H], x[slot.MAX_STEP])
-        last = h * 1.001 >= remaining      # rather a step longer by a hair than a tiny one left over
+        last = h * 1.001 >= remaining  # rather a step longer by a hair than a tiny one left over
         if last:
             h = remaining
         if not (h > 0.0 and t + 0.1 * h > t) and not (last and not shrunk):
@@ -202,9 +200,8 @@ def one_step(a: Integers) -> int:
         status = call_kernel(a[slot.STEP], a)
         if status == slot.REPIVOT:
             return status
-        if status == slot.SINGULAR:
-            error = -1.0
-        else:
+        error = -1.0
+        if status == slot.OK:
             error = scaled_norm(a, floats(a[slot.ERROR]))
         if not 0.0 <= error <= 1e300:
             # a stage left the domain of the model, or the matrix is singular: a much shorter step may be fine
@@ -255,7 +252,7 @@ def one_step(a: Integers) -> int:
         if shrunk:
             change = smaller(change, 1.0)
         if last and not shrunk and h * change < x[slot.H]:
-            return slot.OK                 # it was the stop that cut this step short: nothing learnt from it
+            return slot.OK  # it was the stop that cut this step short: nothing learnt from it
         x[slot.H] = h * change
         x[slot.ERROR_BEFORE] = larger(error, 1e-4)
     return slot.OK
@@ -285,7 +282,7 @@ def save(a: Integers) -> bool:
         copy(n, floats(a[slot.V]), at(record, 3 + n))
         copy(n * a[slot.DENSE_ROWS], floats(a[slot.DENSE]), at(record, 3 + 2 * n))
         a[slot.KEPT_COUNT] += 1
-        a[slot.KEEP_DENSE] = 2             # written: do not write it again when `save` is called again
+        a[slot.KEEP_DENSE] = 2  # written: do not write it again when `save` is called again
     times = floats(a[slot.SAVED_T])
     states = floats(a[slot.SAVED_U])
     if a[slot.SAVE] == slot.SAVE_GRID:

@@ -31,7 +31,7 @@ def correction(a: Integers, f: Floats, right: Floats, weighted_at: Floats) -> fl
         i = algebraic[k]
         part = abs(right[k]) / (atol[i] + x[slot.RTOL] * abs(weighted_at[i]))
         if not part <= size:
-            size = part                    # a NaN stays
+            size = part  # a NaN stays
         if size != size:
             break
     return size
@@ -69,7 +69,7 @@ def reinitialize(a: Integers) -> int:
     for k in range(m):
         finite = finite and f[algebraic[k]] - f[algebraic[k]] == 0.0
     size = 0.0
-    known = False                          # is there a correction for this point, from an older matrix?
+    known = False  # is there a correction for this point, from an older matrix?
     iteration = 0
     while finite and iteration < ITERATIONS and status == slot.NOT_CONVERGED:
         iteration += 1
@@ -94,7 +94,7 @@ def reinitialize(a: Integers) -> int:
             if after <= CONVERGED or after <= (1.0 - 0.25 * damping) * size:
                 break
             if damping == 1.0 and size <= GOOD_ENOUGH:
-                after = 0.0                # round-off: further corrections do not shrink
+                after = 0.0  # round-off: further corrections do not shrink
                 break
             damping *= 0.5
             if damping < SMALLEST_DAMPING:
@@ -107,7 +107,7 @@ def reinitialize(a: Integers) -> int:
         if after <= CONVERGED:
             status = slot.OK
         elif damping == 1.0 and after <= 0.1 * size:
-            known = True                   # converging fast: the same matrix will do
+            known = True  # converging fast: the same matrix will do
             size = after
     worst = 0.0
     a[slot.WORST] = algebraic[0]

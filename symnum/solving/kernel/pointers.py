@@ -78,14 +78,16 @@ FUNCTIONS: dict[str, Compiled] = {}
 def compiled(function: F) -> F:
     """Mark a function of kernel code.
 
-    Other kernel code calls it as an external function, so that each is translated once, by itself; numba's own way of
-    calling compiles a function again together with every caller.
+    Other kernel code calls it as an external function, so that each is translated once, by itself;
+    numba's own way of calling compiles a function again together with every caller.
     """
     entry = Compiled(function)
     FUNCTIONS[entry.name] = entry
-    source = f"def typing(context, {', '.join(f'a{k}' for k in range(len(entry.parameters)))}):\n    return answer"
+    source = (
+        f"def typing(context, {', '.join(f'a{k}' for k in range(len(entry.parameters)))}):\n    return answer"
+    )
     scope: dict[str, Any] = {"answer": (entry.result(*entry.parameters), _caller(entry))}
-    exec(source, scope)                    # numba looks at the number of parameters
+    exec(source, scope)  # numba looks at the number of parameters
     return cast(F, intrinsic(scope["typing"]))
 
 

@@ -104,14 +104,14 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
 
 # --- what the kernels return -----------------------------------------------------------------------------
 (
-    OK, DONE, PAUSED, BUFFER_FULL, EVENT, REPIVOT, STEP_TOO_SMALL, MAX_STEPS_REACHED, NOT_FINITE, SINGULAR, ZENO,
-    CHATTER, NOT_CONVERGED,
+    OK, DONE, PAUSED, BUFFER_FULL, EVENT, REPIVOT, STEP_TOO_SMALL, MAX_STEPS_REACHED, NOT_FINITE, SINGULAR,
+    ZENO, CHATTER, NOT_CONVERGED,
 ) = range(13)  # fmt: skip
 
 # --- choosing a pivot order and building the tables ------------------------------------------------------
 (
     A_N, A_INDPTR, A_INDICES, A_VALUES,              # the matrix: CSC pattern and numbers
-    A_DENSE, A_FILLED, A_LISTS,                      # scratch of `pivot`: (n, n) doubles, bytes; (2 n, n) int32
+    A_DENSE, A_FILLED, A_LISTS,                      # of `pivot`: (n, n) doubles and bytes, (2 n, n) int32
     A_ROW_COUNT, A_COLUMN_COUNT,                     # (n,), (n,)
     A_PIVOT_ROW, A_PIVOT_COLUMN,                     # (n,): row and column of the k-th pivot
     A_LOWER_START, A_LOWER, A_UPPER_START, A_UPPER,  # for each pivot the rows of L and the columns of U

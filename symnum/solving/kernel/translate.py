@@ -23,8 +23,9 @@ _lock = threading.Lock()
 def kernel_text(names: dict[str, str]) -> str:
     """LLVM text with one exported function `int64_t key(int64_t *)` for each entry {key: "module.function"}.
 
-    The modules have been imported, so that their functions are known to `pointers`. Takes a second or so, most of it in
-    numba's type inference. Raises CodegenError if the text needs a symbol that is not in FOREIGN.
+    The modules have been imported, so that their functions are known to `pointers`. Takes a second or
+    so, most of it in numba's type inference. Raises CodegenError if the text needs a symbol that is not
+    in FOREIGN.
     """
     import llvmlite.binding as llvm
 
@@ -53,8 +54,9 @@ def kernel_text(names: dict[str, str]) -> str:
 def _translate(entry: Compiled) -> Any:
     """The LLVM module of one function, called by its name in numba's calling convention.
 
-    Products and sums may be contracted to fused multiply-adds; nothing may be reassociated. Reference counting is off, so
-    that anything that allocates is refused. The library is not finalized, which would make machine code.
+    Products and sums may be contracted to fused multiply-adds; nothing may be reassociated. Reference
+    counting is off, so that anything that allocates is refused. The library is not finalized, which
+    would make machine code.
     """
     import llvmlite.binding as llvm
 
@@ -70,15 +72,22 @@ def _translate(entry: Compiled) -> Any:
     flags.fastmath = {"contract"}
     pipeline = type("Pipeline", (compiler.CompilerBase,), {"define_pipelines": _passes})
     optimize = config.OPT
-    config.OPT = type(optimize)(0)            # it is done once, for the whole unit
+    config.OPT = type(optimize)(0)  # it is done once, for the whole unit
     try:
         target.typing_context.refresh()
         target.target_context.refresh()
         library = target.target_context.codegen().create_library(entry.name)
         result = compiler.compile_extra(
-            target.typing_context, target.target_context, entry.function, entry.parameters, entry.result, flags, {},
-            library, pipeline,
-        )  # fmt: skip
+            target.typing_context,
+            target.target_context,
+            entry.function,
+            entry.parameters,
+            entry.result,
+            flags,
+            locals={},
+            library=library,
+            pipeline_class=pipeline,
+        )
     finally:
         config.OPT = optimize
     module = llvm.parse_assembly(library.get_llvm_str())
@@ -87,7 +96,7 @@ def _translate(entry: Compiled) -> Any:
 
 
 def _passes(compiler: Any) -> list[Any]:
-    """numba's passes as far as kernel code needs them: no closures, no rewrites, no inlining of Python code."""
+    """numba's passes as far as kernel code needs them: no closures, no rewrites, no inlining."""
     machinery: Any = importlib.import_module("numba.core.compiler_machinery")
     untyped: Any = importlib.import_module("numba.core.untyped_passes")
     typed: Any = importlib.import_module("numba.core.typed_passes")

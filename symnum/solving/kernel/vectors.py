@@ -15,8 +15,8 @@ from symnum.solving.kernel.pointers import (
 )
 
 __all__ = [
-    "accumulate", "accumulate_two", "copy", "factor", "function", "jacobian", "larger", "refresh_jacobian", "smaller",
-    "solve",
+    "accumulate", "accumulate_two", "copy", "factor", "function", "jacobian", "larger", "refresh_jacobian",
+    "smaller", "solve",
 ]  # fmt: skip
 
 

@@ -35,7 +35,9 @@ def build(
     keep = []
 
     def function(expressions):
-        evaluate = [sympy.lambdify([t, *states, *parameters], sympy.sympify(e), modules="math") for e in expressions]
+        evaluate = [
+            sympy.lambdify([t, *states, *parameters], sympy.sympify(e), modules="math") for e in expressions
+        ]
 
         def stored(time, out, u, p, work):
             values = (time, *u[:n], *p[: len(parameters)])
@@ -43,7 +45,7 @@ def build(
                 try:
                     out[k] = one(*values)
                 except (ValueError, OverflowError, ZeroDivisionError):
-                    out[k] = float("nan")            # what compiled code would give outside of the domain
+                    out[k] = float("nan")  # what compiled code would give outside of the domain
 
         keep.append(SIGNATURE(stored))
         return ctypes.cast(keep[-1], ctypes.c_void_p).value

@@ -1,5 +1,7 @@
 """Event location, restarts after events, Zeno behaviour, and hard limits inside the kernels."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import sympy
@@ -18,7 +20,8 @@ def started(model, method, u0, parameters=NONE, t0=0.0, **options):
     return integrator
 
 
-# --- location ----------------------------------------------------------------------------------------------------
+# --- location
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -36,7 +39,11 @@ def test_an_event_is_located_to_round_off_of_the_interpolant(build, method):
         previous = g
         times.append(integrator.t)
         integrator.changed_parameters()
-    exact = np.sort(np.concatenate([np.arcsin(0.3) + 2 * np.pi * np.arange(4), np.pi - np.arcsin(0.3) + 2 * np.pi * np.arange(3)]))
+    exact = np.sort(
+        np.concatenate(
+            [np.arcsin(0.3) + 2 * np.pi * np.arange(4), np.pi - np.arcsin(0.3) + 2 * np.pi * np.arange(3)]
+        )
+    )
     exact = exact[exact < 20]
     assert len(times) == len(exact)
     assert np.max(np.abs(np.array(times) - exact)) < 2e-4
@@ -51,7 +58,7 @@ def test_location_error_follows_the_tolerance(build):
         assert integrator.advance(20.0) is Status.EVENT
         errors.append(abs(integrator.t - (np.pi - np.arcsin(0.3))))
     assert errors[-1] < 1e-11
-    assert all(b < 0.2 * a for a, b in zip(errors[:3], errors[1:], strict=False))
+    assert all(b < 0.2 * a for a, b in pairwise(errors[:3]))
 
 
 @pytest.mark.parametrize(("direction", "count"), [(1, 3), (-1, 3), (0, 6)])
@@ -164,7 +171,14 @@ def test_dense_output_stops_at_the_event(build):
 
 def test_algebraic_variables_jump_at_an_event(build):
     # z = p x; p doubles when x falls through 1/2
-    model = build([x, z], [-x, z - p * x], parameters=[p], mass=[1, 0], events=[x - sympy.Rational(1, 2)], directions=[-1])
+    model = build(
+        [x, z],
+        [-x, z - p * x],
+        parameters=[p],
+        mass=[1, 0],
+        events=[x - sympy.Rational(1, 2)],
+        directions=[-1],
+    )
     integrator = started(model, "Rodas5P", [1.0, 1.0], np.array([1.0]))
     assert integrator.advance(2.0) is Status.EVENT
     assert integrator.t == pytest.approx(np.log(2), abs=1e-9)
@@ -176,7 +190,8 @@ def test_algebraic_variables_jump_at_an_event(build):
     assert integrator.u == pytest.approx([np.exp(-2), 2 * np.exp(-2)], rel=1e-8)
 
 
-# --- limits ------------------------------------------------------------------------------------------------------
+# --- limits
+# ------------------------------------------------------------------------------------------------------
 
 
 def lag(build, extra=None):
@@ -184,12 +199,17 @@ def lag(build, extra=None):
     drive = 2 * sympy.sin(t) - x
     right = [p * q * drive, x]
     return build(
-        [x, y], right, t=t, parameters=[p, q], limits=[(x - 1, drive), (-1 - x, -drive)], limit_parameters=[0, 0]
+        [x, y],
+        right,
+        t=t,
+        parameters=[p, q],
+        limits=[(x - 1, drive), (-1 - x, -drive)],
+        limit_parameters=[0, 0],
     )
 
 
 def exact_lag(end):
-    """The same by pieces: when to hold and release is known in closed form or by bisection on closed forms."""
+    """The same by pieces, and how often it is held and released; the release is known in closed form."""
     from scipy.integrate import solve_ivp
 
     def hit(time, u):
@@ -199,7 +219,13 @@ def exact_lag(end):
     time, u, switches = 0.0, np.zeros(2), 0
     while time < end:
         found = solve_ivp(
-            lambda s, w: [2 * np.sin(s) - w[0], w[0]], (time, end), u, "DOP853", events=hit, rtol=1e-13, atol=1e-14
+            lambda s, w: [2 * np.sin(s) - w[0], w[0]],
+            (time, end),
+            u,
+            "DOP853",
+            events=hit,
+            rtol=1e-13,
+            atol=1e-14,
         )
         time, u = found.t[-1], found.y[:, -1]
         if found.status == 1:
@@ -216,12 +242,14 @@ def exact_lag(end):
 
 @pytest.mark.parametrize("method", ["Tsit5", "Rodas5P", "ROS34PW2", "MSRKTASE3"])
 def test_hard_limit(build, method):
-    integrator = started(lag(build), method, [0.0, 0.0], np.array([1.0, 1.0]), rtol=1e-7, atol=np.full(2, 1e-9))
+    integrator = started(
+        lag(build), method, [0.0, 0.0], np.array([1.0, 1.0]), rtol=1e-7, atol=np.full(2, 1e-9)
+    )
     grid = np.linspace(0, 20, 401)
     assert integrator.advance(20.0, saveat=grid) is Status.DONE
     _, states = integrator.saved()
     assert np.max(np.abs(states[0])) < 1 + 1e-12
-    assert np.sum(np.abs(np.abs(states[0]) - 1) < 1e-12) > 100       # it does lie on the bound
+    assert np.sum(np.abs(np.abs(states[0]) - 1) < 1e-12) > 100  # it does lie on the bound
     exact, switches = exact_lag(20.0)
     assert np.max(np.abs(integrator.u - exact)) < 1e-5
     assert integrator.stats.limit_switches == switches > 10
@@ -233,17 +261,19 @@ def test_limits_keep_the_order(build):
     exact, _ = exact_lag(20.0)
     errors = []
     for rtol in (1e-4, 1e-6, 1e-8, 1e-10):
-        integrator = started(lag(build), "Rodas5P", [0.0, 0.0], np.array([1.0, 1.0]), rtol=rtol, atol=np.full(2, rtol))
+        integrator = started(
+            lag(build), "Rodas5P", [0.0, 0.0], np.array([1.0, 1.0]), rtol=rtol, atol=np.full(2, rtol)
+        )
         integrator.advance(20.0)
         errors.append(np.max(np.abs(integrator.u - exact)))
     assert errors[-1] < 1e-9
-    assert all(b < 0.1 * a for a, b in zip(errors, errors[1:], strict=False))
+    assert all(b < 0.1 * a for a, b in pairwise(errors))
 
 
 def test_a_start_beyond_a_bound_is_held_and_then_released(build):
     model = build(
-        [x, y], [p * (sympy.cos(t) - x + 1), 1 + 0 * x], t=t, parameters=[p], limits=[(x - 1, sympy.cos(t) - x + 1)],
-        limit_parameters=[0],
+        [x, y], [p * (sympy.cos(t) - x + 1), 1 + 0 * x], t=t, parameters=[p],
+        limits=[(x - 1, sympy.cos(t) - x + 1)], limit_parameters=[0],
     )  # fmt: skip
     integrator = started(model, "Tsit5", [1.0, 0.0], np.array([1.0]))
     assert integrator.advance(1.0) is Status.DONE
@@ -261,8 +291,8 @@ def test_a_limit_with_algebraic_variables(build):
     # z' = 0 where the state is held; the algebraic variable follows the state and a jump in p
     drive = 1 - z
     model = build(
-        [x, z], [p * drive, z - x - (1 - p) / 4], parameters=[p], mass=[1, 0], limits=[(x - sympy.Rational(1, 2), drive)],
-        limit_parameters=[0],
+        [x, z], [p * drive, z - x - (1 - p) / 4], parameters=[p], mass=[1, 0],
+        limits=[(x - sympy.Rational(1, 2), drive)], limit_parameters=[0],
     )  # fmt: skip
     integrator = started(model, "Rodas5P", [0.0, 0.0], np.array([1.0]))
     assert integrator.advance(2.0, saveat=np.array([0.5, 2.0])) is Status.DONE
@@ -274,8 +304,8 @@ def test_a_limit_with_algebraic_variables(build):
 
 def test_limit_and_event_at_the_same_time(build):
     model = build(
-        [x, y], [p + 0 * x, 1 + 0 * y], parameters=[p], events=[x - 1], directions=[1], limits=[(x - 1, 1 + 0 * x)],
-        limit_parameters=[0],
+        [x, y], [p + 0 * x, 1 + 0 * y], parameters=[p], events=[x - 1], directions=[1],
+        limits=[(x - 1, 1 + 0 * x)], limit_parameters=[0],
     )  # fmt: skip
     integrator = started(model, "Tsit5", [0.0, 0.0], np.array([1.0]))
     assert integrator.advance(2.0) is Status.EVENT
@@ -289,7 +319,11 @@ def test_limit_and_event_at_the_same_time(build):
 def test_chattering_limits_are_reported(build):
     # held, the drive points inwards at once; free, it points outwards
     model = build(
-        [x, y], [p * (2 * p - 1), 1 + 0 * y], parameters=[p], limits=[(x - 1, 2 * p - 1)], limit_parameters=[0]
+        [x, y],
+        [p * (2 * p - 1), 1 + 0 * y],
+        parameters=[p],
+        limits=[(x - 1, 2 * p - 1)],
+        limit_parameters=[0],
     )
     integrator = started(model, "Tsit5", [0.0, 0.0], np.array([1.0]))
     assert integrator.advance(2.0) is Status.CHATTER

@@ -12,7 +12,7 @@ from symnum.solving.linear_system import LinearSystem, kernel
 
 
 def random_matrix(n, per_row, seed):
-    """Unsymmetric, with a random transversal and hardly any diagonal, entries over six orders of magnitude."""
+    """Unsymmetric, a random transversal and hardly any diagonal, entries over six orders of magnitude."""
     rng = np.random.default_rng(seed)
     dense = np.zeros((n, n))
     dense[np.arange(n), rng.permutation(n)] = rng.uniform(1, 2, n) * rng.choice([-1, 1], n)
@@ -26,9 +26,14 @@ def system_of(jacobian, differential, scale, mode, rows=None):
     sparse = scipy.sparse.csc_matrix(jacobian)
     sparse.sort_indices()
     return LinearSystem(
-        sparse.indptr.astype(np.int64), sparse.indices.astype(np.int64), sparse.data.copy(), np.array([scale]),
-        np.asarray(differential, dtype=np.int64), np.arange(len(jacobian)) if rows is None else np.asarray(rows), mode,
-    )  # fmt: skip
+        sparse.indptr.astype(np.int64),
+        sparse.indices.astype(np.int64),
+        sparse.data.copy(),
+        np.array([scale]),
+        np.asarray(differential, dtype=np.int64),
+        np.arange(len(jacobian)) if rows is None else np.asarray(rows),
+        mode,
+    )
 
 
 def factored(system):
@@ -68,7 +73,12 @@ def test_solutions_agree_with_numpy(n, mode, monkeypatch):
     assert factored(system) == slot.OK
     expected = np.linalg.solve(matrix, right)
     assert solved(system, right) == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.max(np.abs(expected)))
-    wanted = {"dense": slot.DENSE_LAPACK, "own": slot.DENSE_OWN, "sparse": slot.SPARSE, "columns": slot.COLUMNS}
+    wanted = {
+        "dense": slot.DENSE_LAPACK,
+        "own": slot.DENSE_OWN,
+        "sparse": slot.SPARSE,
+        "columns": slot.COLUMNS,
+    }
     assert system.table[slot.KIND] == wanted[mode]
 
 
@@ -84,7 +94,9 @@ def test_refactorization_with_other_numbers():
         system._jacobian[:] = sparse.data
         assert factored(system) == slot.OK
         expected = np.linalg.solve(scale * np.eye(n) - sparse.toarray(), np.ones(n))
-        assert solved(system, np.ones(n)) == pytest.approx(expected, rel=1e-8, abs=1e-10 * np.max(np.abs(expected)))
+        assert solved(system, np.ones(n)) == pytest.approx(
+            expected, rel=1e-8, abs=1e-10 * np.max(np.abs(expected))
+        )
 
 
 def test_a_pivot_that_fades_asks_for_a_new_order():
@@ -96,7 +108,7 @@ def test_a_pivot_that_fades_asks_for_a_new_order():
              for where in (slot.ROW_ORDER, slot.COLUMN_ORDER)]  # fmt: skip
     row, column = order[0][0], order[1][0]
     jacobian[row, column] *= 1e-9
-    rows, columns = jacobian.T.nonzero()[::-1]                       # by columns, as the values are stored
+    rows, columns = jacobian.T.nonzero()[::-1]  # by columns, as the values are stored
     system._jacobian[(rows == row) & (columns == column)] *= 1e-9
     assert kernel(library.addresses("linear")["factor"], system.table) == slot.REPIVOT
     assert factored(system) == slot.OK
@@ -142,7 +154,9 @@ def test_large_systems_take_their_order_from_superlu(monkeypatch):
     matrix = -jacobian
     matrix[np.arange(0, n, 3), np.arange(0, n, 3)] += 2.0
     expected = np.linalg.solve(matrix, np.ones(n))
-    assert solved(system, np.ones(n)) == pytest.approx(expected, rel=1e-8, abs=1e-9 * np.max(np.abs(expected)))
+    assert solved(system, np.ones(n)) == pytest.approx(
+        expected, rel=1e-8, abs=1e-9 * np.max(np.abs(expected))
+    )
     singular = jacobian.copy()
     singular[5] = 0.0
     assert factored(system_of(singular, [], 0.0, "auto")) == slot.SINGULAR

@@ -16,7 +16,13 @@ W_NAMES = [name for name in NAMES if METHODS[name].w]
 
 def run(model, method, u0, end, steps, **options):
     integrator = Integrator(
-        model, METHODS[method], rtol=1e-3, atol=np.ones(model.n), adaptive=False, first_step=end / steps, **options
+        model,
+        METHODS[method],
+        rtol=1e-3,
+        atol=np.ones(model.n),
+        adaptive=False,
+        first_step=end / steps,
+        **options,
     )
     integrator.start(0.0, np.array(u0), np.zeros(0))
     assert integrator.advance(end) is Status.DONE
@@ -40,7 +46,13 @@ def ode(build):
     right = [x * (1 - y) + sympy.sin(5 * t) / 3, y * (x - 1)]
     evaluate = sympy.lambdify([t, x, y], right)
     found = scipy.integrate.solve_ivp(
-        lambda time, u: evaluate(time, *u), (0, 4), [1.2, 0.7], "DOP853", rtol=3e-14, atol=1e-16, dense_output=True
+        lambda time, u: evaluate(time, *u),
+        (0, 4),
+        [1.2, 0.7],
+        "DOP853",
+        rtol=3e-14,
+        atol=1e-16,
+        dense_output=True,
     )
     return [x, y], right, found.sol
 
@@ -67,7 +79,8 @@ def test_order_with_a_wrong_jacobian(build, ode, name):
 
 @pytest.fixture(scope="module")
 def dae(build):
-    # index 1, nonlinear in z, nonautonomous; the solution is x = exp(sin t), y = 1 + cos(2t)/2, z = sqrt(x + t/4)
+    # index 1, nonlinear in z, nonautonomous; the solution is x = exp(sin t), y = 1 + cos(2t)/2, z =
+    # sqrt(x + t/4)
     sx, sy = sympy.exp(sympy.sin(t)), sympy.cos(2 * t) / 2 + 1
     sz = sympy.sqrt(sx + t / 4)
     right = [
