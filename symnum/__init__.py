@@ -15,6 +15,7 @@ from symnum.errors import (
     SymnumError,
     UnbalancedSystem,
     UnitError,
+    UnknownName,
 )
 
 if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and editors; a test compares the two
@@ -122,6 +123,7 @@ __all__ = [
     "System",
     "UnbalancedSystem",
     "UnitError",
+    "UnknownName",
     "absolute",
     "acos",
     "acosh",
