@@ -1,0 +1,246 @@
+"""`solve` against published end values, exact solutions and scipy, through the public names only."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import symnum as sn
+from symnum.errors import ModelError, SolveFailed
+
+D = sn.D
+REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "ivp_reference_values.json").read_text())
+x, y = sn.variables("x y")
+
+
+def robertson(algebraic: bool) -> sn.Problem:
+    y1, y2, y3 = sn.variables("y1 y2 y3")
+    third = y1 + y2 + y3 == 1 if algebraic else D(y3) == 3e7 * y2**2
+    system = sn.System(
+        "rober",
+        [D(y1) == -0.04 * y1 + 1e4 * y2 * y3, D(y2) == 0.04 * y1 - 1e4 * y2 * y3 - 3e7 * y2**2, third],
+    )
+    return sn.Problem(system, {y1: 1, y2: 0} if algebraic else {y1: 1, y2: 0, y3: 0})
+
+
+def hires() -> sn.Problem:
+    u = sn.variables(" ".join(f"y{k}" for k in range(1, 9)))
+    y1, y2, y3, y4, y5, y6, y7, y8 = u
+    system = sn.System(
+        "hires",
+        [
+            D(y1) == -1.71 * y1 + 0.43 * y2 + 8.32 * y3 + 0.0007,
+            D(y2) == 1.71 * y1 - 8.75 * y2,
+            D(y3) == -10.03 * y3 + 0.43 * y4 + 0.035 * y5,
+            D(y4) == 8.32 * y2 + 1.71 * y3 - 1.12 * y4,
+            D(y5) == -1.745 * y5 + 0.43 * y6 + 0.43 * y7,
+            D(y6) == -280 * y6 * y8 + 0.69 * y4 + 1.71 * y5 - 0.43 * y6 + 0.69 * y7,
+            D(y7) == 280 * y6 * y8 - 1.81 * y7,
+            D(y8) == -280 * y6 * y8 + 1.81 * y7,
+        ],
+        defaults=dict.fromkeys(u, 0.0) | {y1: 1.0, y8: 0.0057},
+    )
+    return sn.Problem(system)
+
+
+def oregonator() -> sn.Problem:
+    y1, y2, y3 = sn.variables("y1 y2 y3")
+    s, w, q = sn.parameters(s=77.27, w=0.161, q=8.375e-6)
+    system = sn.System(
+        "orego",
+        [
+            D(y1) == s * (y2 + y1 * (1 - q * y1 - y2)),
+            D(y2) == (y3 - (1 + y1) * y2) / s,
+            D(y3) == w * (y1 - y3),
+        ],
+    )
+    return sn.Problem(system, {y1: 1, y2: 2, y3: 3})
+
+
+def van_der_pol(eps: float) -> sn.Problem:
+    y1, y2 = sn.variables("y1 y2")
+    (e,) = sn.parameters(eps=eps)
+    system = sn.System("vdpol", [D(y1) == y2, D(y2) == ((1 - y1**2) * y2 - y1) / e])
+    return sn.Problem(system, {y1: 2, y2: 0})
+
+
+CASES: dict[str, tuple[str, Any]] = {
+    "robertson": ("rober", lambda: robertson(False)),
+    "robertson, DAE": ("rober", lambda: robertson(True)),
+    "robertson to 40": ("rober_40", lambda: robertson(False)),
+    "hires": ("hires", hires),
+    "orego": ("orego", oregonator),
+    "vdpol": ("vdpol", lambda: van_der_pol(1e-6)),
+    "vdpol, mild": ("vdpol_mild", lambda: van_der_pol(1e-3)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("method", "rtol", "digits"), [("Rodas5P", 1e-9, 6.5), ("Rodas4P", 1e-8, 5.5)])
+def test_published_end_values(case: str, method: str, rtol: float, digits: float) -> None:
+    name, make = CASES[case]
+    reference = REFERENCE[name]
+    problem = make().with_(span=tuple(reference["span"]))
+    names = [f"y{k + 1}" for k in range(len(reference["values"]))]
+    atol = rtol * {"rober": 1e-9, "rober_40": 1e-6}.get(name, 1e-3)
+    solution = sn.solve(problem, method, rtol=rtol, atol=atol, saveat=[problem.span[1]])
+    np.testing.assert_allclose([solution[n][-1] for n in names], reference["values"], rtol=10.0**-digits)
+
+
+def test_a_method_of_low_order_reaches_its_own_accuracy() -> None:
+    problem = hires().with_(span=(0, 321.8122))
+    for method in ("ROS34PW2", "MSRKTASE2", "MSRKTASE3"):
+        solution = sn.solve(problem, method, rtol=1e-7, atol=1e-9, saveat=[321.8122])
+        ends = [solution[f"y{k}"][-1] for k in range(1, 9)]
+        np.testing.assert_allclose(ends, REFERENCE["hires"]["values"], rtol=1e-3, err_msg=method)
+
+
+def test_a_smooth_orbit_with_the_explicit_method() -> None:
+    """The Arenstorf orbit of the restricted three-body problem closes (Hairer, Norsett, Wanner I, II.0)."""
+    mu = 0.012277471
+    a, b = sn.variables("a b")
+    d1, d2 = ((a + mu) ** 2 + b**2) ** 1.5, ((a - (1 - mu)) ** 2 + b**2) ** 1.5
+    system = sn.System(
+        "arenstorf",
+        [
+            D(a, 2) == a + 2 * D(b) - (1 - mu) * (a + mu) / d1 - mu * (a - (1 - mu)) / d2,
+            D(b, 2) == b - 2 * D(a) - (1 - mu) * b / d1 - mu * b / d2,
+        ],
+    )
+    start = {a: 0.994, b: 0.0, D(a): 0.0, D(b): -2.0015851063790824}
+    solution = sn.solve(sn.Problem(system, start, (0, 17.065216560157964)), "Tsit5", rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(solution.y[:2, -1], [0.994, 0.0], atol=1e-4)
+
+
+def test_saved_times_and_dense_output_agree() -> None:
+    system = sn.System("s", [D(x) == y, D(y) == -x])
+    problem = sn.Problem(system, {x: 1, y: 0}, (0, 10))
+    grid = np.linspace(0, 10, 101)
+    for method in sn.METHODS:
+        at_steps = sn.solve(problem, method, rtol=1e-7, atol=1e-9)
+        on_grid = sn.solve(problem, method, rtol=1e-7, atol=1e-9, saveat=grid)
+        np.testing.assert_array_equal(on_grid.t, grid)
+        np.testing.assert_allclose(at_steps(grid)[x], on_grid[x], atol=1e-10, err_msg=method)
+        np.testing.assert_allclose(on_grid[x], np.cos(grid), atol=3e-4, err_msg=method)
+
+
+def test_every_step_is_kept_with_both_ends_of_the_span() -> None:
+    solution = sn.solve(sn.Problem(sn.System("s", [D(x) == -x]), {x: 1}, (1, 3)))
+    assert (solution.t[0], solution.t[-1]) == (1.0, 3.0)
+    assert (np.diff(solution.t) > 0).all()
+    assert solution.y.shape == (1, len(solution.t))
+    assert solution.status == "done"
+    assert solution.stats.steps == len(solution.t) - 1
+
+
+@pytest.mark.parametrize(
+    ("saveat", "expected"),
+    [
+        (0.25, [0, 0.25, 0.5, 0.75, 1]),
+        (0.3, [0, 0.3, 0.6, 0.9]),
+        ([0.5], [0.5]),
+        ([1], [1]),
+        ([], []),
+        ([0], [0]),
+    ],
+)
+def test_the_grid_of_saved_times(saveat: Any, expected: list[float]) -> None:
+    solution = sn.solve(sn.Problem(sn.System("s", [D(x) == -x]), {x: 1}), saveat=saveat, rtol=1e-9)
+    np.testing.assert_allclose(solution.t, expected, atol=1e-15)
+    np.testing.assert_allclose(solution[x], np.exp(-np.array(expected)), rtol=1e-8)
+
+
+def test_time_enters_exactly() -> None:
+    """u' = cos(t) with a fast and a slow part, driven by time alone: f_t of the Rosenbrock methods."""
+    system = sn.System("s", [D(x) == -1000 * (x - sn.cos(sn.t)) - sn.sin(sn.t), D(y) == 2 * sn.t])
+    solution = sn.solve(sn.Problem(system, {x: 1, y: 0}, (0, 5)), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(solution[x], np.cos(solution.t), atol=1e-8)
+    np.testing.assert_allclose(solution[y], solution.t**2, atol=1e-8)
+
+
+def test_tolerances_by_variable_and_by_nominal_size() -> None:
+    small = sn.variable("small", nominal=1e-6)
+    system = sn.System(
+        "s", [D(small) == 1e-6 * sn.cos(sn.t) - small / 5, D(x) == 1e-6 * sn.cos(sn.t) - x / 5]
+    )
+    problem = sn.Problem(system, {small: 0, x: 0}, (0, 20))
+    tight = sn.solve(problem, rtol=1e-10, atol=1e-16, saveat=[20])
+    coarse = sn.solve(problem.with_(), rtol=1e-4, atol=1e-4, saveat=[20])
+    exact = solve_ivp(lambda t, u: 1e-6 * np.cos(t) - u / 5, (0, 20), [0.0], rtol=1e-12, atol=1e-20).y[0, -1]
+    assert tight[small][-1] == pytest.approx(exact, rel=1e-7)
+    assert coarse[small][-1] == pytest.approx(exact, rel=1e-3)
+    by_name = sn.solve(problem, rtol=1e-4, atol={small: 1e-12, x: 1.0}, saveat=[20])
+    assert by_name.stats.steps > 5
+
+
+def test_the_largest_step_and_the_first_are_kept_to() -> None:
+    problem = sn.Problem(sn.System("s", [D(x) == -x]), {x: 1}, (0, 1))
+    solution = sn.solve(problem, max_step=0.01)
+    assert np.diff(solution.t).max() <= 0.01 * (1 + 1e-9)
+    assert sn.solve(problem, first_step=1e-5).t[1] == pytest.approx(1e-5)
+
+
+def test_progress_is_drawn_on_request_only(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = sn.Problem(sn.System("bar", [D(x) == -x]), {x: 1}, (0, 1))
+    sn.solve(problem)
+    assert capsys.readouterr().err == ""
+    sn.solve(problem, progress=True)
+    drawn = capsys.readouterr().err
+    assert "bar |" in drawn
+    assert drawn.endswith("\n")
+    assert "100.0 %" in drawn
+
+
+def test_a_run_is_logged_and_not_printed(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.INFO, logger="symnum"):
+        sn.solve(sn.Problem(sn.System("logged", [D(x) == -x]), {x: 1}))
+    assert "logged: done" in caplog.text
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_failed_run_carries_what_was_reached() -> None:
+    problem = sn.Problem(sn.System("s", [D(x) == x**2]), {x: 1}, (0, 2))
+    with pytest.raises(
+        SolveFailed, match=r"s: stopped at t = 1\.0000.* with Rodas5P: the step size collapsed"
+    ) as caught:
+        sn.solve(problem)
+    reached = caught.value.solution
+    assert reached.t[-1] == pytest.approx(1.0, abs=1e-3)
+    inside = reached.t < 0.9
+    np.testing.assert_allclose(reached[x][inside], 1 / (1 - reached.t[inside]), rtol=1e-4)
+
+
+def test_a_row_that_leaves_its_domain_is_named() -> None:
+    system = sn.System("s", [D(x) == -1, D(y) == sn.log(x)])
+    with pytest.raises(SolveFailed, match=r"not finite in\n    D\(y\) == log\(x\)"):
+        sn.solve(sn.Problem(system, {x: 1, y: 0}, (0, 2)))
+
+
+def test_explicit_methods_refuse_algebraic_equations() -> None:
+    system = sn.System("s", [D(x) == -y, y + sn.exp(y) == x])
+    with pytest.raises(ModelError, match="Use Rodas5P"):
+        sn.solve(sn.Problem(system, {x: 1}), "Tsit5")
+
+
+def test_methods_are_found_in_any_case_and_records_are_taken() -> None:
+    problem = sn.Problem(sn.System("s", [D(x) == -x]), {x: 1})
+    assert sn.solve(problem, "tsit5").method == "Tsit5"
+    assert sn.solve(problem, sn.METHODS["Rodas4P"]).method == "Rodas4P"
+
+
+def test_repeated_solves_are_the_same_and_leave_the_problem_alone() -> None:
+    problem = sn.Problem(sn.System("s", [D(x) == -x]), {x: 1}, events=[sn.Event(at=0.5, then={x: 2})])
+    before = problem.u.copy(), problem.p.copy()
+    first, second = sn.solve(problem), sn.solve(problem)
+    np.testing.assert_array_equal(first.y, second.y)
+    np.testing.assert_array_equal(first.t, second.t)
+    np.testing.assert_array_equal(problem.u, before[0])
+    np.testing.assert_array_equal(problem.p, before[1])
