@@ -266,7 +266,7 @@ class Integrator:
         self.p[self.model.limit_parameter] = 1.0
         self._keep[slot.FIRED][:] = 0
         self._keep[slot.FIRED_BEFORE][:] = 0
-        for where in (*_COUNTERS.values(), slot.CROWDED):
+        for where in (*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS):
             self._set(where, 0)
         self._set(slot.FAILURE, slot.STEP_TOO_SMALL)
         self._floats[slot.STEP_CAP] = self._floats[slot.MAX_STEP]

@@ -124,17 +124,9 @@ def endless(a: Integers) -> int:
 
 @compiled
 def restart(a: Integers) -> int:
-    """Limits, f, the sides of the switching functions and the first step, at a start or after a stop."""
+    """f, the sides of the switching functions and the first step, at a start or after a stop."""
     x = floats(a[slot.FLOATS])
     n = a[slot.N]
-    changes = 0
-    while switch_outside(a):
-        changes += 1
-        if changes > 2 * a[slot.N_LIMITS] + 2:
-            return slot.CHATTER
-        status = changed_limits(a)
-        if status != slot.OK:
-            return status
     if a[slot.HAVE_F0] == 0:
         f = floats(a[slot.F0])
         function(a, x[slot.T], floats(a[slot.U]), f)
@@ -318,8 +310,12 @@ def commit(a: Integers) -> int:
     n = a[slot.N]
     u = floats(a[slot.U])
     x[slot.T] = x[slot.T1]
-    a[slot.FRESH] = 0
+    fired = integers(a[slot.FIRED])
     if a[slot.LOCATED] == 0:
+        if a[slot.FRESH] != 0:
+            for k in range(a[slot.N_EVENTS] + a[slot.N_LIMITS]):
+                fired[k] = 0
+        a[slot.FRESH] = 0
         copy(n, floats(a[slot.V]), u)
         a[slot.HAVE_F0] = a[slot.HAVE_F1]
         if a[slot.HAVE_F1] != 0:
@@ -334,6 +330,7 @@ def commit(a: Integers) -> int:
                 a[slot.HAVE_JACOBIAN] = 1
         return slot.OK
     copy(n, floats(a[slot.END]), u)
+    a[slot.FRESH] = 0
     a[slot.HAVE_F0] = 0
     a[slot.HAVE_F1] = 0
     a[slot.HAVE_JACOBIAN] = 0
@@ -345,7 +342,6 @@ def commit(a: Integers) -> int:
     else:
         a[slot.CROWDED] = 0
     status = slot.OK
-    fired = integers(a[slot.FIRED])
     repeated = integers(a[slot.FIRED_BEFORE])
     for k in range(a[slot.N_EVENTS] + a[slot.N_LIMITS]):
         if fired[k] != 0:
@@ -368,10 +364,19 @@ def advance(a: Integers) -> int:
     while True:
         phase = a[slot.PHASE]
         if phase == slot.RESTART:
-            status = restart(a)
-            if status != slot.OK:
-                return status
-            a[slot.PHASE] = slot.STEPPING
+            if switch_outside(a):
+                # the algebraic variables first, and then all limits are looked at again
+                a[slot.ROUNDS] += 1
+                a[slot.PENDING] = slot.OK
+                a[slot.PHASE] = slot.SWITCHING
+                if a[slot.ROUNDS] > 2 * a[slot.N_LIMITS] + 2:
+                    return slot.CHATTER
+            else:
+                status = restart(a)
+                if status != slot.OK:
+                    return status
+                a[slot.ROUNDS] = 0
+                a[slot.PHASE] = slot.STEPPING
         elif phase == slot.STEPPING:
             if x[slot.T] >= x[slot.T_STOP]:
                 return slot.DONE

@@ -51,6 +51,7 @@ kernels see them as constants.
     FIRED_BEFORE,      # the same at the stop before
     HELD,     # (n_limits): 1 where the limit holds its state
     LOCATED,  # 1 when the accepted step ends at a sign change
+    ROUNDS,   # how often limits have switched at this point, one because of another
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
     # report
@@ -59,7 +60,7 @@ kernels see them as constants.
     STEPS, REJECTED, RHS_CALLS, JACOBIANS, FACTORIZATIONS, SOLVES, EVENTS, SWITCHES, NEWTONS,
     REPIVOT_SYSTEM,    # address of the linear system that needs a new pivot order
     SIZE,
-) = range(91)  # fmt: skip
+) = range(92)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (

@@ -287,19 +287,34 @@ def test_a_start_beyond_a_bound_is_held_and_then_released(build):
     assert integrator.p[0] == 1.0
 
 
-def test_a_limit_with_algebraic_variables(build):
+@pytest.mark.parametrize("linear", ["dense", "sparse"])
+def test_a_limit_with_algebraic_variables(build, linear):
     # z' = 0 where the state is held; the algebraic variable follows the state and a jump in p
     drive = 1 - z
     model = build(
         [x, z], [p * drive, z - x - (1 - p) / 4], parameters=[p], mass=[1, 0],
         limits=[(x - sympy.Rational(1, 2), drive)], limit_parameters=[0],
     )  # fmt: skip
-    integrator = started(model, "Rodas5P", [0.0, 0.0], np.array([1.0]))
+    integrator = started(model, "Rodas5P", [0.0, 0.0], np.array([1.0]), linear=linear)
     assert integrator.advance(2.0, saveat=np.array([0.5, 2.0])) is Status.DONE
     assert integrator.held == [0]
     assert integrator.u == pytest.approx([0.5, 0.75], abs=1e-12)
     _, states = integrator.saved()
     assert states[0, 0] == pytest.approx(1 - np.exp(-0.5), abs=1e-9)
+
+
+@pytest.mark.parametrize("linear", ["dense", "sparse"])
+def test_a_limit_beyond_its_bound_at_the_start_makes_the_algebra_consistent(build, linear):
+    drive = 2 - z
+    model = build(
+        [x, z], [p * drive, z - x + (1 - p) / 4], parameters=[p], mass=[1, 0], limits=[(x - 1, drive)],
+        limit_parameters=[0],
+    )  # fmt: skip
+    integrator = started(model, "Rodas5P", [1.5, 1.5], np.array([1.0]), linear=linear)
+    assert integrator.advance(1.0) is Status.DONE
+    assert integrator.held == [0]
+    assert integrator.stats.newton_iterations > 0
+    assert integrator.u == pytest.approx([1.5, 1.25], abs=1e-14)
 
 
 def test_limit_and_event_at_the_same_time(build):

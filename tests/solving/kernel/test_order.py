@@ -101,10 +101,9 @@ def test_order_on_an_index_1_system(build, dae, name, component):
     assert order > METHODS[name].dae - 0.2
 
 
-def dense_error(model, method, exact, end, steps):
-    integrator = Integrator(
-        model, METHODS[method], rtol=1e-3, atol=np.ones(model.n), adaptive=False, first_step=end / steps
-    )
+def dense_error(model, method, exact, end, steps, **options):
+    fixed = {"adaptive": False, "first_step": end / steps}
+    integrator = Integrator(model, METHODS[method], rtol=1e-3, atol=np.ones(model.n), **fixed, **options)
     integrator.start(0.0, exact(0.0), np.zeros(0))
     integrator.advance(end, dense=True)
     times = np.linspace(0.0, end, 16 * steps + 1)
@@ -120,10 +119,11 @@ def test_order_of_the_dense_output_in_a_step(build, ode, name):
     assert np.log2(errors[0] / errors[1]) > min(METHODS[name].dense, METHODS[name].order) + 1 - 0.25
 
 
+@pytest.mark.parametrize("linear", ["dense", "sparse"])
 @pytest.mark.parametrize("name", DAE_NAMES)
-def test_order_of_the_dense_output_on_an_index_1_system(build, dae, name):
+def test_order_of_the_dense_output_on_an_index_1_system(build, dae, name, linear):
     # algebraic components have no derivative that would gain a power of h: the order is that of the record
     states, right, exact = dae
     model = build(states, right, t=t, mass=[1, 1, 0])
-    errors = [dense_error(model, name, exact, 1.0, steps) for steps in (32, 64)]
+    errors = [dense_error(model, name, exact, 1.0, steps, linear=linear) for steps in (32, 64)]
     assert np.log2(errors[0] / errors[1]) > min(METHODS[name].dense, METHODS[name].dae) - 0.25
