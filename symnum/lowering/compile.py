@@ -19,8 +19,11 @@ from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from scipy.sparse import csc_array
+
+# Seconds for one template: a longer search has been measured to gain a few per cent, and a cold start pays it.
+_BUDGET = 0.5
 
 _COMPILED: WeakKeyDictionary[System, dict[Any, CompiledSystem]] = WeakKeyDictionary()
 
@@ -58,15 +61,15 @@ class CompiledSystem:
         """(n, n) pattern of the Jacobian."""
         return self.model.sparsity
 
-    def rhs(self, t: float, u: Sequence[float], p: Sequence[float]) -> NDArray[np.float64]:
+    def rhs(self, t: float, u: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
         """f(t, u, p), shape (n,)."""
         return self.model.rhs(t, np.asarray(u, float), np.asarray(p, float))
 
-    def jacobian(self, t: float, u: Sequence[float], p: Sequence[float]) -> csc_array:
+    def jacobian(self, t: float, u: ArrayLike, p: ArrayLike) -> csc_array:
         """df/du, exact and sparse, shape (n, n)."""
         return self.model.jacobian(t, np.asarray(u, float), np.asarray(p, float))
 
-    def time_gradient(self, t: float, u: Sequence[float], p: Sequence[float]) -> NDArray[np.float64]:
+    def time_gradient(self, t: float, u: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
         """The partial derivative df/dt, shape (n,)."""
         return self.model.time_gradient(t, np.asarray(u, float), np.asarray(p, float))
 
@@ -133,6 +136,6 @@ def _simplifier(level: str) -> Any:
     def simplified(roots: tuple[Expr, ...], free: frozenset[Expr]) -> tuple[Expr, ...]:
         from symnum.rewriting.schedule import simplify
 
-        return tuple(simplify(list(roots), level=level, free=free))
+        return tuple(simplify(list(roots), level=level, free=free, budget=_BUDGET))
 
     return simplified
