@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from symnum.errors import ModelError, UnknownName
+from symnum.language.block import Block
 from symnum.language.connect import Connection
 from symnum.language.event import Event
 from symnum.language.limit import Limit
@@ -14,7 +15,7 @@ from symnum.language.variables import Declaration, checked_name, checked_value, 
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr
 
-Statement = Equation | Connection | Limit
+Statement = Equation | Connection | Limit | Block
 TEMPLATE_PATH = "self"  # labels then read as the class has them
 
 

@@ -11,7 +11,7 @@ from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_
 from symnum.lowering.flat import FlatSystem
 from symnum.rewriting.cost import dag_cost
 from symnum.rewriting.expr import ZERO, Expr, slot
-from symnum.rewriting.walk import substitute
+from symnum.rewriting.walk import leaves, substitute
 
 _TINY = 4.5  # operations: cheaper to repeat than to store and load
 _NEVER = 1 << 30  # a level that no loop reaches
@@ -63,7 +63,7 @@ class _Builder:
         distances = [limit.distance for limit in self.flat.limits]
         for family in (*structure.definitions, *structure.residuals, *distances):
             for k in family.unknown_slots():
-                np.add.at(uses, family.columns[k], 1)
+                np.add.at(uses, np.asarray(family.columns[k], np.int64), 1)
         # sums read scratch: two uses, so that nothing is taken for a single consumer
         np.add.at(uses, structure.sums.unknown, 2)
         return uses
@@ -120,7 +120,7 @@ class _Builder:
                 rows.append(replace(here, target=flat.position[here.target - self.n]))
         promoted = np.array([x for x in flat.structure.states if flat.position[self.n + x] >= 0], np.int64)
         if len(promoted):
-            label = (lambda row: f"D({flat.unknowns[promoted[row]].name})", np.arange(len(promoted)))
+            label = (lambda row: f"D({flat.unknowns[int(promoted[row])].name})", np.arange(len(promoted)))
             rows.append(
                 Family(slot("u", 0), "u", (self.n + promoted,), -6, promoted, label, flat.position[promoted])
             )
@@ -349,9 +349,9 @@ def _cost(family: Family) -> float:
 
 def scalar_family(expr: Expr, target: IntArray) -> Family:
     """One copy of an expression over ``slot("u", number)`` and ``slot("p", parameter)``."""
-    from symnum.rewriting.walk import leaves
-
-    mapping, letters, columns = {}, "", []
+    mapping: dict[Expr, Expr] = {}
+    letters = ""
+    columns: list[AnyArray] = []
     for leaf in leaves((expr,)):
         if leaf.op == "slot":
             letter, index = leaf.data

@@ -95,11 +95,11 @@ def _representatives(raw: RawSystem, n: int) -> IntArray:
             column = family.columns[k]
             differentiated[column[column >= n] - n] = True
         if is_equality(family.root):
-            a, b = family.columns[0], family.columns[1]
-            plain = (a < n) & (b < n)
-            pairs += zip(a[plain].tolist(), b[plain].tolist(), strict=True)
-    for a, b in pairs:
-        parent[root(a)] = root(b)
+            left, right = family.columns[0], family.columns[1]
+            plain = (left < n) & (right < n)
+            pairs += zip(left[plain].tolist(), right[plain].tolist(), strict=True)
+    for one, other in pairs:
+        parent[root(one)] = root(other)
     rank = {i: (not differentiated[i], raw.unknowns[i].name.count("."), i) for i in sorted(parent)}
     best: dict[int, int] = {}
     for i in rank:
