@@ -41,7 +41,8 @@ _INFIX = {
     "not": ("!{}", 6, (9,)), "and": ("{} && {}", 1, (2, 2)), "or": ("{} || {}", 0, (2, 2)),
     "real": ("({} ? 1.0 : 0.0)", 9, (2,)), "ifelse": ("({} ? {} : {})", 9, (2, 2, 2)),
     "sqrt": ("sqrt({})", 9, (0,)),
-    "min": ("smaller({}, {})", 9, (0, 0)), "max": ("larger({}, {})", 9, (0, 0)), "sign": ("sign({})", 9, (0,)),
+    "min": ("smaller({}, {})", 9, (0, 0)), "max": ("larger({}, {})", 9, (0, 0)),
+    "sign": ("sign({})", 9, (0,)),
 }  # fmt: skip
 
 # NaN is passed on, as by every other back end.
@@ -193,16 +194,20 @@ class _Source:
 
     # ---- statements -------------------------------------------------------------------------------
     def spell(
-        self, body: Body, values: Iterable[int], slots: Mapping[int, str], loads: Mapping[int, str], kept: set[int]
-    ) -> tuple[list[str], dict[int, tuple[str, int]]]:
+        self, body: Body, values: Iterable[int], slots: Mapping[int, str], loads: Mapping[int, str],
+        kept: set[int],
+    ) -> tuple[list[str], dict[int, tuple[str, int]]]:  # fmt: skip
         """Declarations for some values of a body, and (text, precedence) of each of them.
 
         Values used once are written in place; ``kept`` values count as used once more.
         """
         wanted = list(values)
         uses = dict.fromkeys([*loads, *wanted], 0)
-        for value in (*kept, *(arg for value in wanted for arg in body.statements[value].args)):
+        for value in kept:
             uses[value] += 1
+        for value in wanted:
+            for arg in body.statements[value].args:
+                uses[arg] += 1
         lines: list[str] = []
         spelled: dict[int, tuple[str, int]] = {}
 
@@ -269,8 +274,8 @@ class CEmitter(Emitter):
         with tempfile.TemporaryDirectory(prefix="symnum-") as folder:
             source, library = Path(folder, "model.c"), Path(folder, "model.so")
             source.write_text(program.source)
-            command = [*compiler(), "-std=c99", "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-lm"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            options = ["-std=c99", "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-lm"]
+            done = subprocess.run([*compiler(), *options], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise CodegenError(f"the C compiler rejects the generated code: {done.stderr[:2000]}")
             return library.read_bytes()
@@ -285,7 +290,7 @@ class CEmitter(Emitter):
 
 
 def compiler() -> list[str]:
-    """The command of the C compiler: $CC, or cc, gcc or clang, whichever there is. CodegenError without one."""
+    """The command of the C compiler: $CC, or cc, gcc or clang. CodegenError where there is none."""
     chosen = os.environ.get("CC", "").split()
     if chosen:
         return chosen

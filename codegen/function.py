@@ -249,6 +249,9 @@ def prune(function: Function) -> Function:
         for space, index in reads(item):
             if space == "w":
                 needed[index] = True
+        for output in item_outputs(item):
+            if output.accumulate and output.space == "w":
+                needed[output.index] = True  # whoever writes the places that are added to must stay
         kept.append(item)
     return replace(function, items=tuple(reversed(kept)))
 

@@ -54,7 +54,7 @@ class _Assembly:
         steps = iter(self.sweep.steps)
         step = next(steps, None)
         for number, item in enumerate(self.function.items):
-            while isinstance(step, Sums):  # these belong to items before this one
+            while isinstance(step, Sums) and step.item <= number:
                 self._sum(step)
                 step = next(steps, None)
             partials = None

@@ -59,8 +59,12 @@ class Partials:
 
 @dataclass
 class Sums:
-    """Values ``first + r`` that are sums of products; all changing, or all parameter-only."""
+    """Values ``first + r`` that are sums of products; all changing, or all parameter-only.
 
+    They read what items before number ``item`` wrote, and are read by that one or later ones.
+    """
+
+    item: int
     name: str
     first: int
     count: int
@@ -79,13 +83,15 @@ class Sweep:
         self.start = np.zeros(function.n_work + 1, np.int64)
         self.waiting: list[tuple[Array, Terms]] = []  # (column, terms) of scratch not yet summed up
         self.final: list[tuple[Array, Terms]] = []  # the same of `out`
-        for number, item in enumerate(function.items):
+        self.item = 0
+        for self.item, item in enumerate(function.items):
             if self.waiting and self._reads_scratch(item):
                 self._finish_scratch()
             if isinstance(item, Loop):
-                self._loop(number, item)
+                self._loop(item)
             else:
                 self._gather(item)
+        self.item = len(function.items)
         self.result = self._collect(function.name, self.final)
 
     @staticmethod
@@ -99,14 +105,14 @@ class Sweep:
         return first
 
     # ---- one item -------------------------------------------------------------------------------
-    def _loop(self, number: int, loop: Loop) -> None:
+    def _loop(self, loop: Loop) -> None:
         wanted = [
             leaf for leaf in leaves(loop.roots) if leaf is not TIME and self._differentiable(loop, leaf)
         ]
         if not wanted:
             return
         fixed = parameter_only_columns(loop, self.changing)
-        partials = Partials(number)
+        partials = Partials(self.item)
         self.steps.append(partials)
         values: dict[Expr, tuple[npt.NDArray[np.float64] | float, Array | int]] = {}
         for output, row in zip(loop.outputs, gradient(loop.roots, wanted), strict=True):
@@ -247,7 +253,7 @@ class Sweep:
         row = _group(entry, entry)
         count = int(row[-1]) + 1
         first = self.new_values(count, changing)
-        self.steps.append(Sums(name, first, count, terms._replace(row=row)))
+        self.steps.append(Sums(self.item, name, first, count, terms._replace(row=row)))
         return first + np.arange(count)
 
 

@@ -64,7 +64,7 @@ def evaluated(function: Function, u: list[float]) -> list[float]:
 
 
 def test_signs_and_parentheses() -> None:
-    """What C reads differently from other languages: two minus signs, mixed && and ||, comparisons of truths."""
+    """What C reads differently from other languages: two minus signs, mixed && and ||."""
     x, y, z = (slot("u", k) for k in range(3))
     minus = -1 * op.exp(-1 * (x + y))
     mixed = op.ifelse(((x < y) & (y < z)) | ((z < x) & ~(x <= y)), x - (y - z), x - y - z)
