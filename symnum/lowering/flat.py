@@ -15,8 +15,12 @@ from symnum.lowering.families import Family, IntArray
 from symnum.lowering.flatten import LimitFamily
 from symnum.lowering.names import Names
 from symnum.lowering.structure import Structure
-from symnum.rewriting.expr import Expr, linear, rational, slot
+from symnum.rewriting.expr import ZERO, Expr, linear, rational, slot
+from symnum.rewriting.operators import ifelse
 from symnum.rewriting.walk import leaves, substitute
+
+
+_AT_BOUND = 1e-9  # relative distance from its bound below which a limited state is at it
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,13 @@ class FlatSystem:
             named = self.unknowns.find(_derivative_name(key))
             if named is not None:
                 return int(self.structure.representative[named])
-            return n + self.number_of(inner, where)
+            number = n + self.number_of(inner, where)
+            if self.position[number] < 0 and not self._is_defined(number):
+                raise ModelError(
+                    f"{where}: {inner} is not a state of {self.name}, so {key} is not part of the model; "
+                    f"add an equation that holds it"
+                )
+            return number
         name = _name_of(key)
         found = self.unknowns.find(name)
         if found is None:
@@ -123,11 +133,28 @@ class FlatSystem:
             copy[family.target] = np.arange(family.count)
         return part, copy
 
+    def _is_defined(self, number: int) -> bool:
+        return bool(self._definition[0][number] >= 0 or (self.structure.sum_targets == number).any())
+
     @cached_property
-    def _free(self) -> dict[int, int]:
-        """Derivatives of limited states by number, with the parameter that frees or holds them."""
-        states = [int(x) for limit in self.limits for x in limit.state]
-        return dict(zip((len(self.unknowns) + x for x in states), self.limit_parameter.tolist(), strict=True))
+    def _limits_of(self) -> dict[int, list[tuple[LimitFamily, int]]]:
+        """Derivatives of limited states by number, with the limits (family, copy) of the state."""
+        found: dict[int, list[tuple[LimitFamily, int]]] = {}
+        for limit in self.limits:
+            for copy, x in enumerate(limit.state.tolist()):
+                found.setdefault(len(self.unknowns) + x, []).append((limit, copy))
+        return found
+
+    def _as_limited(self, number: int, body: Expr) -> Expr:
+        """The derivative of a limited state: zero where a limit holds it, at the bound and driven outwards.
+
+        Told from the values, because the run keeps no record of when each limit held its state.
+        """
+        for limit, copy in self._limits_of.get(number, ()):
+            distance = instance(limit.distance, copy)
+            scale = _AT_BOUND * (1 + abs(slot("u", number - len(self.unknowns))))
+            body = ifelse((distance >= -scale) & (limit.side * body > 0), ZERO, body)
+        return body
 
     def definition(self, number: int) -> Expr | None:
         """What an explicit unknown equals, over ``slot("u", number)`` and ``slot("p", …)``; None in ``u``."""
@@ -136,9 +163,7 @@ class FlatSystem:
         part, copy = self._definition
         if part[number] >= 0:
             family = self.structure.definitions[part[number]]
-            free = self._free.get(number)
-            body = instance(family, int(copy[number]))
-            return body if free is None else slot("p", free) * body
+            return self._as_limited(number, instance(family, int(copy[number])))
         sums = self.structure.sums
         at = np.flatnonzero(self.structure.sum_targets == number)
         row = sums.row(int(self.structure.sum_rows[at[0]]))

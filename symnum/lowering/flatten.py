@@ -18,7 +18,7 @@ from symnum.errors import ModelError
 from symnum.language.component import TEMPLATE_PATH, Component, Connector, Statement
 from symnum.language.block import Block, GridNames, IndexedSums, References
 from symnum.language.connect import Connection
-from symnum.language.event import Event
+from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
 from symnum.language.system import System, described
 from symnum.language.variables import Declaration, joined
@@ -71,9 +71,9 @@ class RawSystem:
     events: list[Event] = field(default_factory=list)
 
 
-def flatten(system: System) -> RawSystem:
-    """Number everything and write every equation as a family row."""
-    return _Flattener(system).run()
+def flatten(system: System, events: Sequence[Event] = ()) -> RawSystem:
+    """Number everything and write every equation as a family row. ``events`` come after the system's own."""
+    return _Flattener(system).run(events)
 
 
 class _Flattener:
@@ -85,7 +85,7 @@ class _Flattener:
         self.block_sums: list[tuple[IndexedSums, IntArray]] = []
         self.node_of: dict[str, str] = {}  # union-find over connector paths with side: "path" or "path|"
 
-    def run(self) -> RawSystem:
+    def run(self, events: Sequence[Event]) -> RawSystem:
         components = list(self.system.components())
         for component in components:
             self.place(component)
@@ -102,9 +102,10 @@ class _Flattener:
         for connection in self.system.connections:
             self.join([(port.path, 1) for port in connection.ports], self.system.name)
         self.connection_sets(components)
+        own = (event for component in components for event in _own_events(component))
+        self.raw.events = [*self.system.events, *own, *events]
         self.number_mentioned()
         self.number_derivatives()
-        self.raw.events = [*self.system.events, *(e for c in components for e in c.events())]
         return self.raw
 
     # ---- names ------------------------------------------------------------------------------------
@@ -212,7 +213,12 @@ class _Flattener:
         return found
 
     def number_mentioned(self) -> None:
-        """Parameters that no equation holds, but the value of another parameter or a start does."""
+        """Parameters that no equation holds, but an event, the value of another parameter or a start does."""
+        for event in self.raw.events:
+            watched = [event.when] if event.when is not None else []
+            for leaf in leaves((*watched, *event.then.values())):
+                if leaf.kind == "parameter":
+                    self.number_of(leaf, leaf.name)
         waiting = [info for names in (self.raw.unknowns, self.raw.parameters) for _, info in names.singles()]
         while waiting:
             info = waiting.pop()
@@ -458,6 +464,10 @@ def _labels(statement: Statement, paths: Sequence[str]) -> Callable[[int], str]:
     """The statement of a class in the names of its instances."""
     text = str(statement)
     return lambda row: re.sub(rf"\b{TEMPLATE_PATH}\.", f"{paths[row]}.", text)
+
+
+def _own_events(component: Component) -> tuple[Event, ...]:
+    return checked_events(component.events(), f"{type(component).__name__}.events")
 
 
 def _statements(found: Any, title: str) -> list[Statement]:

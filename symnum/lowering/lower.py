@@ -19,14 +19,14 @@ from symnum.rewriting.expr import Symbol
 
 def lower(system: System, events: tuple[Event, ...] = ()) -> FlatSystem:
     """Flatten, join aliases, match, choose what is explicit, number the rest. ``events`` come on top."""
-    raw = flatten(system)  #        System    -> RawSystem: numbered unknowns, families, sums
+    raw = flatten(system, events)  # System    -> RawSystem: numbered unknowns, families, sums
     if not len(raw.unknowns):
         raise ModelError(f"{system.name}: there is nothing to solve: no equation holds a variable")
     structure = analyse(raw)  #     RawSystem -> Structure: states, explicit definitions, implicit rest
-    return _numbered(system, raw, structure, events)
+    return _numbered(system, raw, structure)
 
 
-def _numbered(system: System, raw: RawSystem, structure: Structure, events: tuple[Event, ...]) -> FlatSystem:
+def _numbered(system: System, raw: RawSystem, structure: Structure) -> FlatSystem:
     n = len(raw.unknowns)
     integrated = np.concatenate([structure.states, structure.implicit])
     vector = integrated[np.lexsort((integrated >= n, integrated % max(n, 1)))]
@@ -37,7 +37,7 @@ def _numbered(system: System, raw: RawSystem, structure: Structure, events: tupl
     limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
     return FlatSystem(
         system.name, raw.unknowns, parameters, structure, vector, position, mass, limits, limit_parameter,
-        (*raw.events, *events), system.guards,
+        tuple(raw.events), system.guards,
     )  # fmt: skip
 
 

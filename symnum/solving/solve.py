@@ -25,6 +25,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
 log = logging.getLogger("symnum")
 
+_OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
 
 
@@ -88,6 +89,25 @@ def _check_start(problem: Problem, u: FloatArray, p: FloatArray) -> None:
             "Is a parameter zero that something is divided by, or a start outside the domain of a function?"
         )
     check_given(flat, problem.starts, t, u, p)
+    _check_limits(problem, u, p)
+
+
+def _check_limits(problem: Problem, u: FloatArray, p: FloatArray) -> None:
+    """No state may start outside of its hard limits: nothing would bring it back."""
+    flat, model = problem.flat, problem.compiled.model
+    if not flat.limits:
+        return
+    states = np.concatenate([limit.state for limit in flat.limits])
+    distance = model.roots(problem.span[0], u, p)[model.functions.n_events :: 2]
+    outside = np.flatnonzero(distance > _OUTSIDE * (1.0 + np.abs(u[flat.position[states]])))
+    if len(outside):
+        labels = [limit.distance.label(row) for limit in flat.limits for row in range(len(limit.state))]
+        at = int(outside[0])
+        value = u[flat.position[states[at]]]
+        raise ModelError(
+            f"{flat.name}: {flat.number_name(int(states[at]))} starts at {value:g}, outside of {labels[at]}. "
+            "Correct the start or the bounds."
+        )
 
 
 def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] | FloatArray) -> FloatArray:
