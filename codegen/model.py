@@ -235,7 +235,7 @@ class CompiledModel:
 
     @property
     def lowered(self) -> dict[str, Function]:
-        """The functions that back ends emit: ``setup``, ``rhs``, ``jacobian`` and what else the model needs."""
+        """The functions back ends emit: ``setup``, ``rhs``, ``jacobian`` and what else the model needs."""
         return self._inputs.lowered.functions
 
     def _evaluate(self, name: str, t: float, u: FloatArray, p: FloatArray, size: int) -> FloatArray:
