@@ -14,8 +14,8 @@ from symnum.language.system import System
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
 from symnum.lowering.flat import FlatSystem
-from symnum.rewriting.expr import Expr, as_expr
-from symnum.rewriting.walk import evaluate, leaves
+from symnum.rewriting.expr import Expr, as_expr, slot
+from symnum.rewriting.walk import evaluate, leaves, substitute
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Mapping[Any, Any]
@@ -80,6 +80,10 @@ class Problem:
     def updated_parameters(self, p: FloatArray, changed: Sequence[int]) -> None:
         """Parameters that were given as expressions of others follow a change of those, in place."""
         self._resolver.follow(p, changed)
+
+    def dependent_parameters(self) -> list[tuple[int, Expr, tuple[int, ...]]]:
+        """(number, value over ``slot("p", number)``, what it follows) of those given by others, in order."""
+        return self._resolver.over_numbers()
 
     def _start_values(self) -> FloatArray:
         flat = self.flat
@@ -222,6 +226,17 @@ class ParameterResolver:
                     name = self.flat.parameters[i].name
                     raise ModelError(f"{self.flat.name}: the parameter {name} = {value} has become {p[i]}: it must be finite")
                 moved.add(i)
+
+    def over_numbers(self) -> list[tuple[int, Expr, tuple[int, ...]]]:
+        """``dependent`` with parameters as slots; what is no parameter of the system is a number."""
+        result = []
+        for i, value, below in self.dependent:
+            mapping: dict[Expr, Expr] = {}
+            for leaf in leaves((value,)):
+                number = self.flat.parameters.find(leaf.name)
+                mapping[leaf] = as_expr(self.known[leaf.name]) if number is None else slot("p", number)
+            result.append((i, substitute((value,), mapping)[0], below))
+        return result
 
 
 class ParameterView(Mapping[str, float]):
