@@ -150,7 +150,7 @@ class _Run:
         self.problem, self.flat, self.method = problem, problem.flat, method
         self.began = time.perf_counter()
         self.schedule = Schedule.of(self.flat, problem.events, problem.span)
-        self.grid = None if saveat is None else _grid(saveat, problem.span)
+        self.grid = None if saveat is None else save_times(saveat, problem.span)
         self.dense = self.grid is None if dense is None else dense
         self.integrator = Integrator(
             problem.compiled.model.functions, method,
@@ -307,7 +307,8 @@ def _numbers(values: Any, what: str) -> FloatArray:
         raise ModelError(f"{what}={values!r}: give numbers") from error
 
 
-def _grid(saveat: Times, span: tuple[float, float]) -> FloatArray:
+def save_times(saveat: Times, span: tuple[float, float]) -> FloatArray:
+    """(k,) the times that ``saveat`` stands for: a spacing, or increasing times within the span."""
     begin, end = span
     times = _numbers(saveat, "saveat")
     if times.ndim == 0:
