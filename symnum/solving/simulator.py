@@ -1,0 +1,209 @@
+"""A problem as plain data and functions: all that a simulator outside of symnum needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.model_functions import FloatArray, IntArray
+from symnum.errors import ModelError
+from symnum.lowering.flat import FlatSystem
+from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.walk import leaves, substitute
+from symnum.solving.events import Action, Schedule
+from symnum.solving.problem import Problem
+from symnum.solving.solve import consistent_start
+from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+
+Value: TypeAlias = float | FloatArray | IntArray
+
+_FUNCTIONS = ("setup", "rhs", "jacobian", "time_gradient", "roots", "actions", "followers")
+_DENSE_BELOW = 100  # unknowns up to which the factors may fill completely
+_ROOM = 4  # the factors may have this many times the entries that were found in advance
+_MAX_STEPS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """What an exported file is written from.
+
+    functions: all of `_FUNCTIONS`, those without use empty. values: numbers and tables under the names that
+    the solver texts in ``templates`` use, the same in every language.
+    """
+
+    name: str
+    method: Method
+    states: tuple[str, ...]
+    parameters: tuple[str, ...]
+    functions: dict[str, Function]
+    values: dict[str, Value]
+    unchecked: bool  # whether checks of parameter values were left behind
+
+    @property
+    def explicit(self) -> bool:
+        return self.method.family == "explicit"
+
+
+def simulator_of(problem: Problem, method: Method, rtol: float, atol: FloatArray, saved: FloatArray) -> Simulator:
+    """The simulator of a problem. saved: (k,) times of the output. ModelError for what it cannot do."""
+    flat, model = problem.flat, problem.compiled.model
+    functions = model.functions
+    u, p = consistent_start(problem)
+    events = _Events(problem)
+    made = {
+        "actions": events.actions, "followers": events.followers,
+        "time_gradient": Function("time_gradient", (), flat.n, 0),
+        "roots": Function("roots", (), functions.n_events + 2 * functions.n_limits, 0),
+    } | model.lowered  # fmt: skip
+    values: dict[str, Value] = {
+        "N": flat.n, "PARAMETERS": len(p), "ENTRIES": len(functions.indices), "EVENTS": functions.n_events,
+        "LIMITS": functions.n_limits, "ALGEBRAIC": int((flat.mass == 0).sum()), "BEGIN": problem.span[0],
+        "END": problem.span[1], "SAVED": len(saved), "MAX_STEPS": _MAX_STEPS, "RELATIVE_TOLERANCE": rtol,
+        "ABSOLUTE_TOLERANCE": atol, "START": u, "PARAMETER_VALUE": p, "MASS": flat.mass,
+        "COLUMN_START": functions.indptr, "ROW_INDEX": functions.indices, "SAVE_AT": saved,
+        "EVENT_DIRECTION": functions.event_direction, "LIMIT_PARAMETER": functions.limit_parameter,
+        **events.values, **_method_values(method, flat),
+    }  # fmt: skip
+    if method.family != "explicit":
+        values |= _linear_values(flat.n, functions.indptr, functions.indices)
+    names = tuple(info.name for info in flat.parameters)
+    ordered = {name: made[name] for name in _FUNCTIONS}
+    return Simulator(flat.name, method, flat.state_names, names, ordered, values, bool(flat.guards))
+
+
+def _method_values(method: Method, flat: FlatSystem) -> dict[str, Value]:
+    dense = method.dense_table()
+    known = isinstance(method, (ExplicitTableau, RosenbrockTableau))
+    if not known or dense is None or (method.family == "explicit" and not method.first_same_as_last):
+        raise ModelError(f"export: exported simulators run Rodas5P or Tsit5, not {method}; choose one with method=")
+    if method.family == "explicit" and not flat.mass.all():
+        count = int((flat.mass == 0).sum())
+        raise ModelError(f"export: {method} cannot solve a system with algebraic equations, and {flat.name} has {count}")
+    s, order, controller = method.stages, method.embedded + 1, method.controller
+    table = method.table()
+    result: dict[str, Value] = {
+        "STAGES": s, "DENSE_ROWS": len(dense), "METHOD_DENSE": dense, "EXPLICIT": int(method.family == "explicit"),
+        "FIRST_SAME_AS_LAST": int(method.first_same_as_last), "ERROR_ORDER": float(order),
+        "SAFETY": controller.safety, "EXPONENT": controller.now / order, "EXPONENT_BEFORE": controller.before / order,
+        "SHRINK": controller.shrink, "GROW": controller.grow,
+    }  # fmt: skip
+    if method.family == "explicit":
+        c, a, _, e = np.split(table, np.cumsum([s, s * s, s]))
+        return result | {"METHOD_C": c, "METHOD_A": a.reshape(s, s), "METHOD_E": e}
+    gamma, c, d, a, coupling, m, e = np.split(table, np.cumsum([1, s, s, s * s, s * s, s]))
+    return result | {
+        "METHOD_GAMMA": float(gamma[0]), "METHOD_C": c, "METHOD_D": d, "METHOD_A": a.reshape(s, s),
+        "METHOD_COUPLING": coupling.reshape(s, s), "METHOD_B": m, "METHOD_E": e,
+    }  # fmt: skip
+
+
+def _linear_values(n: int, indptr: IntArray, indices: IntArray) -> dict[str, Value]:
+    """The pattern of M - J, an order of its columns with little fill, and a row for each to prefer as pivot."""
+    from scipy.sparse import csc_matrix
+    from scipy.sparse.linalg import splu
+
+    columns = np.repeat(np.arange(n), np.diff(indptr))
+    here = np.arange(n)
+    keys, place = np.unique(np.concatenate([columns * n + indices, here * n + here]), return_inverse=True)
+    starts, rows = np.searchsorted(keys, np.arange(n + 1) * n), keys % n
+    # numbers without meaning: what counts is the pattern, with a heavy diagonal as short steps have it
+    numbers = 1.0 + np.random.default_rng(0).random(len(keys))
+    numbers[place[len(indices) :]] += 4.0
+    matrix = csc_matrix((numbers, rows, starts), shape=(n, n))
+    found = [
+        splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True}),
+        splu(matrix, permc_spec="COLAMD", diag_pivot_thresh=0.1),
+    ]
+    best = min(found, key=lambda lu: lu.L.nnz + lu.U.nnz)
+    order = np.argsort(best.perm_c)
+    preferred = np.empty(n, np.int64)
+    preferred[order] = np.argsort(best.perm_r)
+    room = _ROOM * (best.L.nnz + best.U.nnz)
+    if n <= _DENSE_BELOW or room > n * n:
+        room = n * n
+    return {
+        "MATRIX_ENTRIES": len(keys), "MATRIX_START": starts, "MATRIX_ROWS": rows, "TO_MATRIX": place[: len(indices)],
+        "DIAGONAL": place[len(indices) :], "COLUMN_ORDER": order, "PREFERRED_ROW": preferred, "ROOM": int(room + n),
+    }  # fmt: skip
+
+
+class _Events:
+    """What events do as tables and functions over the entries of u and p."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.flat = problem.flat
+        schedule = Schedule.of(self.flat, problem.events, problem.span)
+        timed = [action for actions in schedule.actions for action in actions]
+        every = [*timed, *schedule.crossing]
+        targets = [target for action in every for target in self._targets(action)]
+        self.actions = _straight("actions", [self._over_entries(value) for _, _, value in targets])
+        followers = problem.dependent_parameters()
+        self.followers = _straight("followers", [value for _, value, _ in followers])
+        counts = [len(actions) for actions in schedule.actions]
+        self.values: dict[str, Value] = {
+            "ACTIONS": len(every), "ACTION_VALUES": len(targets), "TIMES": len(schedule.times),
+            "FOLLOWERS": len(followers),
+            "EVENT_TIME": np.array(schedule.times, float), "TIMED_START": _starts(counts),
+            "TIMED_ACTION": np.arange(len(timed)),
+            "CROSSING_ACTION": len(timed) + np.arange(len(schedule.crossing)),
+            "ACTION_START": _starts([len(self._targets(action)) for action in every]),
+            "ACTION_STATE": np.array([state for state, _, _ in targets], np.int64),
+            "ACTION_PARAMETER": np.array([parameter for _, parameter, _ in targets], np.int64),
+            "ACTION_TERMINAL": np.array([action.event.terminal for action in every], np.int64),
+            "FOLLOWER": np.array([number for number, _, _ in followers], np.int64),
+            "FOLLOWER_START": _starts([len(below) for _, _, below in followers]),
+            "FOLLOWED": np.array([k for _, _, below in followers for k in below], np.int64),
+        }  # fmt: skip
+
+    def _targets(self, action: Action) -> list[tuple[int, int, Expr]]:
+        """(state or -1, parameter or -1, value) of what an action sets."""
+        states = [(at, -1, value) for at, value in action.states]
+        return states + [(-1, at, value) for at, value in action.parameters]
+
+    def _over_entries(self, value: Expr) -> Expr:
+        """An expression over numbers of unknowns as one over entries of u."""
+        known: dict[Expr, Expr] = {}
+        stack: list[tuple[Expr | None, Expr]] = [(None, value)]
+        while True:
+            leaf, body = stack[-1]
+            waiting: list[tuple[Expr, Expr]] = []
+            for x in leaves((body,)):
+                if x in known or x.op != "slot" or x.data[0] == "p":
+                    continue
+                definition = self.flat.definition(x.data[1])
+                if definition is None:
+                    known[x] = slot("u", int(self.flat.position[x.data[1]]))
+                else:
+                    waiting.append((x, definition))
+            if waiting:
+                stack += waiting
+                continue
+            (found,) = substitute((body,), known)
+            stack.pop()
+            if leaf is None:
+                return found
+            known[leaf] = found
+
+
+def _starts(counts: Sequence[int]) -> IntArray:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _straight(name: str, values: Sequence[Expr]) -> Function:
+    """Straight-line code that writes these expressions over entries of u and p."""
+    if not values:
+        return Function(name, (), 0, 0)
+    mapping: dict[Expr, Expr] = {}
+    columns: list[Column] = []
+    for leaf in leaves(values):
+        if leaf.op == "slot":
+            mapping[leaf] = slot(leaf.data[0], len(columns))
+            columns.append(Column(leaf.data[0], np.array([leaf.data[1]])))
+    outputs = tuple(Output("out", np.array([k])) for k in range(len(values)))
+    loop = Loop(name, 1, substitute(tuple(values), mapping), tuple(columns), outputs)
+    return Function(name, (loop,), len(values), 0)
