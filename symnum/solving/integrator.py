@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,8 @@ from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.errors import ModelError
 from symnum.solving.dense import DenseOutput
 from symnum.solving.kernel import library, slot
-from symnum.solving.linear_system import LinearSystem, kernel
+from symnum.solving.kernel.call import kernel, model_function
+from symnum.solving.linear_system import LinearSystem, Pattern
 from symnum.solving.tableau import Method
 
 __all__ = ["Integrator", "Reinitialization", "Statistics", "Status"]
@@ -165,13 +167,11 @@ class Integrator:
         # W of the steps and the algebraic block for consistency; explicit methods have neither.
         self._systems: dict[int, LinearSystem] = {}
         if method.family != "explicit":
-            pattern = (self._keep[slot.INDPTR], self._keep[slot.INDICES], jacobian)
             scale = self._floats[slot.SCALE : slot.SCALE + 1]
-            differential = np.flatnonzero(model.mass != 0.0)
-            self._system(slot.W, LinearSystem(*pattern, scale, differential, np.arange(n), linear))
+            whole, block = _patterns(model)
+            self._system(slot.W, LinearSystem(whole, jacobian, scale, linear))
             if len(algebraic) > 0:
-                none = np.zeros(0, dtype=np.int64)
-                self._system(slot.G, LinearSystem(*pattern, scale, none, algebraic.astype(np.int64), linear))
+                self._system(slot.G, LinearSystem(block, jacobian, scale, linear))
             functions = library.addresses("linear")
             self._set(slot.FACTOR, functions["factor"])
             self._set(slot.SOLVE, functions["solve"])
@@ -274,8 +274,8 @@ class Integrator:
 
     def changed_parameters(self) -> None:
         """After `p` or `u` was written to: nothing that was computed for the old values is used again."""
-        work, jacobian = self._keep[slot.WORK], self._keep[slot.JACOBIAN_VALUES]
-        _model_function(self.model.setup)(self.t, *(a.ctypes.data for a in (jacobian, self.u, self.p, work)))
+        jacobian = self._keep[slot.JACOBIAN_VALUES]
+        model_function(self.model.setup, self.t, jacobian, self.u, self.p, self.work)
         for flag in (slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0):
             self._set(flag, 0)
         self._floats[slot.H] = 0.0
@@ -434,7 +434,16 @@ class Integrator:
         return status
 
 
-def _model_function(address: int) -> Any:
-    import ctypes
+# Runs of one model share its patterns and pivot orders.
+_known_patterns: WeakKeyDictionary[ModelFunctions, tuple[Pattern, Pattern]] = WeakKeyDictionary()
 
-    return ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)(address)
+
+def _patterns(model: ModelFunctions) -> tuple[Pattern, Pattern]:
+    """The patterns of M/(h gamma) - J and of the algebraic block of -J."""
+    found = _known_patterns.get(model)
+    if found is None:
+        differential, algebraic = np.flatnonzero(model.mass != 0.0), np.flatnonzero(model.mass == 0.0)
+        whole = Pattern(model.indptr, model.indices, differential, np.arange(model.n))
+        block = Pattern(model.indptr, model.indices, np.zeros(0, dtype=np.int64), algebraic)
+        found = _known_patterns[model] = (whole, block)
+    return found

@@ -26,6 +26,8 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_tase": {"step_tase": ("step",)},
 }
 
+# What stands beside the kernel code without being part of it.
+_HOST = ("call.py", "library.py")
 _PASSES = 2
 _CODEGEN = 2
 _lock = threading.Lock()
@@ -35,10 +37,8 @@ _log = logging.getLogger("symnum")
 @functools.cache
 def _sources() -> str:
     """Digest of the source of all kernel code: whatever changes there makes new kernels."""
-    folder = Path(__file__).parent
-    return cache.digest(
-        *(path.read_bytes() for path in sorted(folder.glob("*.py")) if path.name != "library.py")
-    )
+    paths = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name not in _HOST)
+    return cache.digest(*(path.read_bytes() for path in paths))
 
 
 def text(unit: str) -> str:

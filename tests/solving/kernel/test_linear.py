@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from symnum.solving import linear_system
+from symnum.solving import linear_system, pivot_order
 from symnum.solving.kernel import library, slot
-from symnum.solving.linear_system import LinearSystem, kernel
+from symnum.solving.kernel.call import kernel
+from symnum.solving.linear_system import LinearSystem, Pattern
 
 
 def random_matrix(n, per_row, seed):
@@ -25,15 +26,13 @@ def system_of(jacobian, differential, scale, mode, rows=None):
     """A linear system scale D - J, with J from a dense matrix."""
     sparse = scipy.sparse.csc_matrix(jacobian)
     sparse.sort_indices()
-    return LinearSystem(
+    pattern = Pattern(
         sparse.indptr.astype(np.int64),
         sparse.indices.astype(np.int64),
-        sparse.data.copy(),
-        np.array([scale]),
         np.asarray(differential, dtype=np.int64),
         np.arange(len(jacobian)) if rows is None else np.asarray(rows),
-        mode,
     )
+    return LinearSystem(pattern, sparse.data.copy(), np.array([scale]), mode)
 
 
 def factored(system):
@@ -58,7 +57,7 @@ def solved(system, right):
 @pytest.mark.parametrize("n", [1, 2, 5, 17, 74, 150])
 def test_solutions_agree_with_numpy(n, mode, monkeypatch):
     if mode == "columns":
-        monkeypatch.setattr(linear_system, "LISTED", -1)
+        monkeypatch.setattr(pivot_order, "LISTED", -1)
     if mode == "own":
         monkeypatch.setattr(linear_system, "lapack", lambda: (0, 0))
     else:
@@ -115,6 +114,18 @@ def test_a_pivot_that_fades_asks_for_a_new_order():
     assert solved(system, np.ones(3)) == pytest.approx(np.linalg.solve(-jacobian, np.ones(3)), rel=1e-12)
 
 
+def test_runs_of_a_pattern_share_its_pivot_order():
+    first = system_of(random_matrix(30, 2, seed=9), np.arange(30), 1.0, "sparse")
+    assert factored(first) == slot.OK
+    second = LinearSystem(first.pattern, first._jacobian * 1.1, np.array([2.0]), "sparse")
+    assert kernel(library.addresses("linear")["factor"], second.table) == slot.OK
+    values = first.pattern.values(second._jacobian, 2.0)
+    matrix = scipy.sparse.csc_matrix((values, first.pattern.indices, first.pattern.indptr)).toarray()
+    assert solved(second, np.ones(30)) == pytest.approx(np.linalg.solve(matrix, np.ones(30)), rel=1e-9)
+    # but not their memory
+    assert solved(first, np.ones(30)) != pytest.approx(solved(second, np.ones(30)), rel=1e-3)
+
+
 def test_no_order_lasts_means_dense_pivoting():
     system = system_of(random_matrix(30, 2, seed=9), np.arange(30), 1.0, "sparse")
     for _ in range(21):
@@ -147,6 +158,7 @@ def test_a_block_of_rows():
 
 def test_large_systems_take_their_order_from_superlu(monkeypatch):
     monkeypatch.setattr(linear_system, "LARGE", 50)
+    monkeypatch.setattr(pivot_order, "LARGE", 50)
     n = 120
     jacobian = random_matrix(n, 2, seed=8)
     system = system_of(jacobian, np.arange(0, n, 3), 2.0, "auto")
