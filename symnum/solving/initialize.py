@@ -47,6 +47,7 @@ def block_order(compiled: CompiledSystem, algebraic: NDArray[np.int64]) -> list[
         raise ModelError(
             f"{compiled.flat.name}: the algebraic equations are singular: no unknown is left for\n    "
             + "\n    ".join(rows)
+            + "\nDo two equations say the same, or is a reference missing, such as the ground of a circuit?"
         )
     permuted = csr_array(pattern[:, column_of])
     count, label = connected_components(permuted, directed=True, connection="strong")

@@ -122,6 +122,10 @@ def linearize(problem: Problem, at: float | None = None) -> Linearization:
     """The linearization at the problem's consistent start, or at time ``at`` of its solution."""
     from symnum.solving.solve import consistent_start, solve
 
+    if not isinstance(problem, Problem):
+        raise ModelError(f"linearize takes a Problem, not {problem!r}; write sn.Problem(system, start)")
+    if at is not None and not (isinstance(at, (int, float)) and np.isfinite(at)):
+        raise ModelError(f"linearize: at={at!r} is not a time")
     compiled = problem.compiled
     u, p = consistent_start(problem)
     t = problem.span[0]

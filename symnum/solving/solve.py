@@ -258,16 +258,16 @@ class _Run:
         integrator, flat = self.integrator, self.flat
         at = f"{flat.name}: stopped at t = {integrator.t:.9g} with {self.method.name}"
         row = _not_finite_row(self.problem, integrator.t, integrator.u, integrator.p) if status is Status.NOT_FINITE else integrator.worst_row
-        equation = f"\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " "
+        equation = f" in\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " somewhere. "
         if status is Status.STEP_TOO_SMALL:
             return (
-                f"{at}: the step size collapsed. The largest error is in{equation}"
+                f"{at}: the step size collapsed. The largest error is{equation}"
                 "Does the solution blow up, or is there a discontinuity that should be an event?"
             )
         if status is Status.MAX_STEPS_REACHED:
             return f"{at}: {integrator.stats.steps} steps were not enough; raise max_steps=, or loosen the tolerances"
         if status is Status.NOT_FINITE:
-            return f"{at}: not finite in{equation}Does a quantity leave the domain of a function there?"
+            return f"{at}: not finite{equation}Does a quantity leave the domain of a function there?"
         if status is Status.SINGULAR:
             return (
                 f"{at}: the matrix of a step is singular. The algebraic equations do not determine the algebraic "
@@ -282,7 +282,7 @@ class _Run:
         if status is Status.CHATTER:
             return f"{at}: a limit is hit and released without end; is its bound moving into the state?"
         if status is Status.NOT_CONVERGED:
-            return f"{at}: the algebraic unknowns could not be made consistent; the worst equation is{equation}"
+            return f"{at}: the algebraic unknowns could not be made consistent; the worst residual is{equation}"
         return f"{at}: {status.name.lower()}"
 
 
@@ -291,13 +291,25 @@ def _not_finite_row(problem: Problem, t: float, u: FloatArray, p: FloatArray) ->
 
     Within a step one such number spreads to all rows, so that the step itself cannot tell.
     """
-    slope = np.where(problem.flat.mass != 0, problem.compiled.rhs(t, u, p), 0.0)
+    slope = _slope(problem, t, u, p)
     begin, end = problem.span
     for ahead in (end - begin) * np.logspace(-14, 0, 57):
         bad = np.flatnonzero(~np.isfinite(problem.compiled.rhs(t + ahead, u + ahead * slope, p)))
         if len(bad):
             return int(bad[0])
     return -1
+
+
+def _slope(problem: Problem, t: float, u: FloatArray, p: FloatArray) -> FloatArray:
+    """du/dt of all unknowns, the algebraic ones along their equations."""
+    compiled = problem.compiled
+    slope = np.where(compiled.mass != 0, compiled.rhs(t, u, p), 0.0)
+    algebraic = np.flatnonzero(compiled.mass == 0)
+    if len(algebraic):
+        rows = compiled.jacobian(t, u, p)[algebraic]
+        drift = rows @ slope + compiled.time_gradient(t, u, p)[algebraic]
+        slope[algebraic] = np.linalg.lstsq(rows[:, algebraic].toarray(), -drift, rcond=None)[0]
+    return slope
 
 
 def _numbers(values: Any, what: str) -> FloatArray:

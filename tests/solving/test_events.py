@@ -250,7 +250,7 @@ def test_events_without_end_are_stopped_and_named() -> None:
 
 # ---- hard limits ----------------------------------------------------------------------------------
 def test_a_limit_holds_the_state_and_lets_it_go_at_once() -> None:
-    """x' = cos t, held at 0.5 from pi/6, released at pi/2 where the derivative turns inwards: x = sin t - 0.5."""
+    """x' = cos t is held at 0.5 from pi/6 and released at pi/2, where the derivative turns inwards."""
     system = sn.System("s", [D(x) == sn.cos(sn.t), y == 2 * x, sn.Limit(x, high=0.5)])
     grid = np.linspace(0, 4, 81)
     solution = sn.solve(sn.Problem(system, {x: 0}, (0, 4)), rtol=1e-9, atol=1e-11, saveat=grid)

@@ -224,6 +224,12 @@ def test_a_row_that_leaves_its_domain_is_named() -> None:
         sn.solve(sn.Problem(system, {x: 1, y: 0}, (0, 2)))
 
 
+def test_a_definition_that_leaves_its_domain_through_algebraic_unknowns_is_named() -> None:
+    system = sn.System("s", [D(x) == -sn.sqrt(y), y + y**3 == x])
+    with pytest.raises(SolveFailed, match=r"not finite in\n    D\(x\) == -sqrt\(y\)"):
+        sn.solve(sn.Problem(system, {x: 1}, (0, 3)))
+
+
 def test_explicit_methods_refuse_algebraic_equations() -> None:
     system = sn.System("s", [D(x) == -y, y + sn.exp(y) == x])
     with pytest.raises(ModelError, match="Use Rodas5P"):
