@@ -17,4 +17,5 @@ def read(path: str | Path) -> ReactionNetwork:
         from symnum.models.chemistry.bionetgen import read_net
 
         return read_net(where)
-    raise ModelError(f"{path}: files of kind {where.suffix or '(no ending)'} are unknown; known kinds: .net (BioNetGen)")
+    kind = where.suffix or "(no ending)"
+    raise ModelError(f"{path}: files of kind {kind} are unknown; known kinds: .net (BioNetGen)")

@@ -9,7 +9,7 @@ with comma-separated species numbers (0: none). The rate is one of
     [factor*]k             factor * k * product of the reactants, each as often as it is listed; k a parameter
     [factor*]f             the same with the value of a function f
     [factor*]Sat k K1 ..   factor * k * product of the reactants / product of (K_i + x_i)
-    [factor*]MM k K        total quasi-steady state: k * E * s/(K + s) with s the free part of the first reactant
+    [factor*]MM k K        total quasi-steady state: k * E * s/(K + s), s the free part of the first reactant
     [factor*]Hill v K h    v * x**h / (K**h + x**h) of the first reactant, times the others
 
 Source of the conventions: Faeder, Blinov, Hlavacek, Methods Mol. Biol. 500 (2009) 113, and the files' own
@@ -26,7 +26,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from symnum.errors import ModelError
-from symnum.language.block import FloatArray, IntArray, References
+from symnum.language.block import IntArray, References
 from symnum.language.reaction_network import ReactionNetwork, Totals
 from symnum.language.reaction_tables import RateFamily, Sides, grouped_rates, mass_action
 from symnum.models.chemistry.formula import formula
@@ -87,7 +87,7 @@ class _Reader:
                         self.fail(number_, f"'end {rest}' without 'begin {rest}'")
                     name = ""
                 elif name:
-                    self.fail(number_, f"'begin {rest}' within the section {name!r}, which begins in line {begun}")
+                    self.fail(number_, f"'begin {rest}' within the section {name!r} of line {begun}")
                 else:
                     name, begun = rest, number_
                     lines = sections.setdefault(name, [])
@@ -177,7 +177,7 @@ class _Reader:
                 self.fail(line.number, f"species {number_} where number {len(symbols) + 1} should be")
             if "$" in name:
                 constant.append(len(symbols))
-                name = name.replace("$", "")  # noqa: PLW2901 - the name without its mark
+                name = name.replace("$", "")
             start = self.number_or_formula(line.number, text, self.meaning)
             symbols.append(self.declare(line.number, symbol(Symbol(name, "variable", default=start))))
         return tuple(symbols), constant
@@ -203,10 +203,12 @@ class _Reader:
                 if not 0 <= members[-1] < len(species):
                     self.fail(line.number, f"there is no species {at}; the file has {len(species)}")
                 row.append(len(symbols))
-            if self.known.get(name, (0, number(0)))[1].kind == "parameter":  # allowed; formulas mean the parameter
-                name = f"observable({name})"  # noqa: PLW2901 - the name that is free
+            known = self.meaning(name)
+            if known is not None and known.kind == "parameter":  # allowed; formulas mean the parameter
+                name = f"observable({name})"
             symbols.append(self.declare(line.number, symbol(Symbol(name, "variable"))))
-        return Totals(symbols, Sides.of(np.array(row, np.int64), np.array(members, np.int64), np.array(counts)))
+        table = Sides.of(np.array(row, np.int64), np.array(members, np.int64), np.array(counts))
+        return Totals(symbols, table)
 
     def functions(self) -> list[Equation]:
         """``number name() formula``: a variable each; formulas read parameters, observables and functions."""
@@ -285,15 +287,16 @@ class _Reader:
             if len(members):
                 of = References(tuple(symbols))
                 yield from mass_action(reactants, refer, of, place[which], factor[which], members)
-        odd = np.flatnonzero(kind[which] == 0).tolist()
-        yield from grouped_rates(
-            (j, self.special(self.sections["reactions"][j].number, parsed[which[j]], listed[j], species)) for j in odd
-        )
+        special = []
+        for j in np.flatnonzero(kind[which] == 0).tolist():
+            line = self.sections["reactions"][j].number
+            x = [species[int(entry) - 1] for entry in listed[j].split(",") if entry != "0"]
+            scale, words = parsed[which[j]]
+            special.append((j, self.special(line, scale, words, x)))
+        yield from grouped_rates(special)
 
-    def special(self, line: int, law: tuple[float, list[str]], listed: str, species: tuple[Expr, ...]) -> Expr:
-        """The rate of a law that is not mass action."""
-        scale, words = law
-        x = [species[int(entry) - 1] for entry in listed.split(",") if entry != "0"]
+    def special(self, line: int, scale: float, words: list[str], x: list[Expr]) -> Expr:
+        """The rate of a law that is not mass action, for the reactants ``x``."""
         result: Expr = number(scale)
         if not words:  # a bare number
             for leaf in x:
@@ -319,7 +322,9 @@ class _Reader:
             return result * v * x[0] ** h / (half**h + x[0] ** h)
         if name in ("Sat", "MM", "Hill"):
             self.fail(line, f"{name} with {len(constants)} constants and {len(x)} reactants")
-        self.fail(line, f"the rate law {' '.join(words)!r} is not supported; known: k, Sat, MM, Hill and functions")
+        self.fail(
+            line, f"the rate law {' '.join(words)!r} is not supported; known: k, Sat, MM, Hill and functions"
+        )
 
 
 def _law(text: str) -> tuple[float, list[str]]:

@@ -37,14 +37,11 @@ _COMPARISONS: dict[str, Callable[[Expr, Expr], Expr]] = {
 }
 _DEEPEST = 200  # brackets within brackets
 
+_SAME_NAME = (
+    "exp log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh floor ceil sign"
+)
 _FUNCTIONS: dict[str, tuple[int, Callable[..., Expr]]] = {
-    **{
-        name: (1, getattr(operators, name))
-        for name in (
-            "exp", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
-            "asinh", "acosh", "atanh", "floor", "ceil", "sign",
-        )  # fmt: skip
-    },
+    **{name: (1, getattr(operators, name)) for name in _SAME_NAME.split()},
     "ln": (1, operators.log),
     "log2": (1, lambda x: operators.log(x) / operators.log(number(2))),
     "abs": (1, operators.absolute),
@@ -203,9 +200,12 @@ class _Parser:
             if arguments:
                 raise self.error(f"{token} takes no arguments")
             return found
-        if arguments is None or token not in _FUNCTIONS:
-            raise self.error(f"nothing is called {token}" if arguments is None else f"unknown function {token}")
+        if arguments is None:
+            raise self.error(f"nothing is called {token}")
+        if token not in _FUNCTIONS:
+            raise self.error(f"unknown function {token}")
         count, function = _FUNCTIONS[token]
         if len(arguments) != count if count >= 0 else not arguments:
-            raise self.error(f"{token} takes {'at least 1' if count < 0 else count} arguments, not {len(arguments)}")
+            wanted = "at least 1" if count < 0 else str(count)
+            raise self.error(f"{token} takes {wanted} arguments, not {len(arguments)}")
         return function(*arguments)

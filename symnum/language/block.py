@@ -104,7 +104,7 @@ class IndexedEquation:
 class IndexedSums:
     """Rows ``0 == sum(coefficient * unknown)`` of any length, in compressed-row form.
 
-    ``unknown`` numbers run through ``of`` one after the other; with 2 m of them, m + i is the derivative of i.
+    ``unknown`` counts through ``of`` one after the other; with m of them, m + i is the derivative of i.
     """
 
     of: tuple[Numbered, ...]

@@ -73,7 +73,7 @@ class ReactionNetwork:
             for leaf in leaves((reaction.rate,)):
                 if leaf.op == "D":
                     raise ModelError(
-                        f"{name}: the rate of {reaction} holds {leaf}; give the derivative a name in equations="
+                        f"{name}: the rate of {reaction} holds {leaf}; name that derivative in equations="
                     )
         self._place(
             name, tuple(order), _sides(listed, order, "reactants"), _sides(listed, order, "products"),
@@ -227,7 +227,8 @@ class ReactionNetwork:
                 of, index = rates.columns[leaf.data[1]]
                 value = index[copy]
                 mapping[leaf] = number(float(value)) if of is None else of.symbols[int(value)]
-        return substitute(rates.root, mapping)
+        (found,) = substitute((rates.root,), mapping)
+        return found
 
     def _index(self, leaf: Any, where: str) -> int:
         found = self._number.get(leaf.name) if isinstance(leaf, Expr) and leaf.op == "symbol" else None
@@ -254,7 +255,7 @@ class ReactionNetwork:
         )  # fmt: skip
 
     def block(self) -> Block:
-        """The differential equations as tables, a statement for a `System` that holds more than this network."""
+        """The differential equations as tables: a statement of a `System`."""
         rates = Quantities("variable", GridNames(f"{self.name}.rate", (self.n_reactions,)))
         species = References(self.species)
         numbered: dict[int, Quantities | References] = {id(rates): rates, id(species): species}
@@ -316,7 +317,7 @@ class ReactionNetwork:
         return csc_array((values, (net.species, net.reaction)), shape=(len(self.species), self.n_reactions))
 
     def conserved(self) -> IntArray:
-        """(n_laws, n_species) integers L with L @ stoichiometry == 0: a basis of all conservation laws, exact.
+        """(n_laws, n_species) integers L with L @ stoichiometry == 0: a basis of all laws, exact.
 
         A constant species is a law of its own.
         """

@@ -66,7 +66,12 @@ class RateFamily:
 
 
 def mass_action(
-    reactants: Sides, species: References, constants: References, constant: IntArray, factor: FloatArray, which: IntArray
+    reactants: Sides,
+    species: References,
+    constants: References,
+    constant: IntArray,
+    factor: FloatArray,
+    which: IntArray,
 ) -> list[RateFamily]:
     """Families of ``factor * constant * product of species**count`` for the reactions ``which``.
 

@@ -65,8 +65,8 @@ class Reaction:
             left, right = _side(change, where), _side(products, where)
         else:
             raise ModelError(
-                f"Reaction(..., {change!r}): write the reaction as S + E >> SE, or give reactants and products "
-                "as two lists"
+                f"Reaction(..., {change!r}): write the reaction as S + E >> SE, "
+                "or give reactants and products as two lists"
             )
         if law not in (MASS_ACTION, RATE):
             raise ModelError(f"law={law!r}: choose {MASS_ACTION!r} or {RATE!r}")
@@ -148,7 +148,7 @@ def _side(value: Any, where: str) -> Side:
             continue
         expr = checked_expr(item, where)
         if expr.constant != 0:
-            raise ModelError(f"{where}: the number {expr.constant} is not a species; write 0 or None for nothing")
+            raise ModelError(f"{where}: {expr.constant} is not a species; write 0 or None for nothing")
         for leaf, count in sorted(expr.terms(), key=_by_name):
             if leaf.op != "symbol" or leaf.kind != "variable":
                 kind = leaf.kind or "expression"
@@ -157,6 +157,6 @@ def _side(value: Any, where: str) -> Side:
                     "A side of a reaction is a sum like A + 2*B."
                 )
             if count <= 0:
-                raise ModelError(f"{where}: {count} {leaf}: how often a species takes part is a positive number")
+                raise ModelError(f"{where}: {count}*{leaf}: a species takes part a positive number of times")
             counts[leaf] = counts.get(leaf, 0) + count
     return tuple(counts.items())

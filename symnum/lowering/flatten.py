@@ -22,7 +22,7 @@ from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
 from symnum.language.system import System, described
 from symnum.language.variables import Declaration, joined
-from symnum.lowering.families import Family, IntArray, compacted
+from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.names import Names
 from symnum.lowering.unit_check import check_units
 from symnum.rewriting.equation import Equation
@@ -138,17 +138,16 @@ class _Flattener:
     def block_equations(self, block: Block, owner: int) -> None:
         """Take over the tables of a block."""
         for equation in block.equations:
-            columns, letters = [], ""
+            columns: list[AnyArray] = []
+            letters = ""
             for column in equation.columns:
-                index = np.asarray(column.index)
                 if column.of is None:
-                    letter = "c"
+                    letters += "c"
+                    columns.append(np.asarray(column.index, float))
                 else:
-                    index = self.block_numbers[id(column.of)][index]
-                    letter = "p" if column.of.kind == "parameter" else "u"
-                    index = -1 - index if column.derivative else index
-                letters += letter
-                columns.append(index)
+                    letters += "p" if column.of.kind == "parameter" else "u"
+                    number = self.block_numbers[id(column.of)][np.asarray(column.index, np.int64)]
+                    columns.append(-1 - number if column.derivative else number)
             count = len(columns[0])
             members = np.arange(count)
             self.raw.families.append(
