@@ -313,8 +313,8 @@ class Integrator:
         itself as long as no step has been made; None: after every accepted step. At an event the state
         before it is saved. dense: keep the interpolants for `dense_output`.
         """
-        if not t_stop >= self.t:
-            raise ModelError(f"cannot run backwards, from t = {self.t} to {t_stop}")
+        if not self.t <= t_stop < math.inf:
+            raise ModelError(f"cannot run from t = {self.t} to {t_stop}: the end must be finite and not earlier")
         self._floats[slot.T_STOP] = t_stop
         self._set(slot.PAUSE_LEFT, -1 if pause_after is None else pause_after)
         self._set(slot.KEEP_DENSE, int(dense))

@@ -258,5 +258,6 @@ def test_bad_requests_are_errors(build):
     assert find("rodas5p") is METHODS["Rodas5P"]
     integrator = Integrator(model, METHODS["Rodas5P"], **options)
     integrator.start(1.0, np.ones(2), np.zeros(0))
-    with pytest.raises(ModelError, match="backwards"):
-        integrator.advance(0.5)
+    for end in (0.5, np.inf, np.nan):
+        with pytest.raises(ModelError, match="finite and not earlier"):
+            integrator.advance(end)
