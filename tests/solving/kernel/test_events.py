@@ -303,6 +303,17 @@ def test_a_limit_with_algebraic_variables(build, linear):
     assert states[0, 0] == pytest.approx(1 - np.exp(-0.5), abs=1e-9)
 
 
+def test_what_is_held_stays_held_when_parameters_are_written(build):
+    integrator = started(lag(build), "Tsit5", [0.0, 0.0], np.array([1.0, 1.0]))
+    integrator.advance(1.7)
+    assert integrator.held == [0]
+    integrator.p[:] = [1.0, 0.5]
+    integrator.changed_parameters()
+    assert integrator.p.tolist() == [0.0, 0.5]
+    integrator.advance(2.0)
+    assert integrator.u[0] == pytest.approx(1.0, abs=1e-12)
+
+
 @pytest.mark.parametrize("linear", ["dense", "sparse"])
 def test_a_limit_beyond_its_bound_at_the_start_makes_the_algebra_consistent(build, linear):
     drive = 2 - z

@@ -1,5 +1,6 @@
 """Adaptive runs against published end values, both kinds of linear algebra, and how runs end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -240,6 +241,19 @@ def test_no_consistent_start(build):
     assert not outcome.converged
     assert outcome.worst_row == 1
     assert outcome.residual > 0.5
+
+
+def test_runs_in_several_threads_do_not_meet(hires):
+    u0 = np.array([1, 0, 0, 0, 0, 0, 0, 0.0057])
+
+    def run(end):
+        return integrate(hires, "Rodas5P", u0, end, 1e-6, 1e-9, linear="sparse").u
+
+    ends = [20.0, 30.0, 40.0, 50.0] * 2
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(run, ends))
+    for end, found in zip(ends, together, strict=True):
+        assert found == pytest.approx(run(end), rel=1e-9)
 
 
 def test_bad_requests_are_errors(build):
