@@ -7,7 +7,6 @@ import math
 import time
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from symnum.errors import ModelError
 from symnum.solving.dense import DenseOutput
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel, model_function
-from symnum.solving.linear_system import LinearSystem, Pattern
+from symnum.solving.linear_system import LinearSystem, patterns
 from symnum.solving.tableau import Method
 
 __all__ = ["Integrator", "Reinitialization", "Statistics", "Status"]
@@ -168,7 +167,7 @@ class Integrator:
         self._systems: dict[int, LinearSystem] = {}
         if method.family != "explicit":
             scale = self._floats[slot.SCALE : slot.SCALE + 1]
-            whole, block = _patterns(model)
+            whole, block = patterns(model)
             self._system(slot.W, LinearSystem(whole, jacobian, scale, linear))
             if len(algebraic) > 0:
                 self._system(slot.G, LinearSystem(block, jacobian, scale, linear))
@@ -263,7 +262,6 @@ class Integrator:
         self._floats[slot.T] = t
         self._floats[slot.LAST_STOP] = -math.inf
         self._keep[slot.HELD][:] = 0
-        self.p[self.model.limit_parameter] = 1.0
         self._keep[slot.FIRED][:] = 0
         self._keep[slot.FIRED_BEFORE][:] = 0
         for where in (*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS):
@@ -274,6 +272,10 @@ class Integrator:
 
     def changed_parameters(self) -> None:
         """After `p` or `u` was written to: nothing that was computed for the old values is used again."""
+        # what limits hold is state of the run, whatever the caller wrote into these parameters
+        limited = self.model.limit_parameter
+        self.p[limited] = 1.0
+        self.p[limited[self._keep[slot.HELD] != 0]] = 0.0
         jacobian = self._keep[slot.JACOBIAN_VALUES]
         model_function(self.model.setup, self.t, jacobian, self.u, self.p, self.work)
         for flag in (slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0):
@@ -314,7 +316,7 @@ class Integrator:
         before it is saved. dense: keep the interpolants for `dense_output`.
         """
         if not self.t <= t_stop < math.inf:
-            raise ModelError(f"cannot run from t = {self.t} to {t_stop}: the end must be finite and not earlier")
+            raise ModelError(f"cannot run from t = {self.t} to {t_stop}: the end must be finite, not earlier")
         self._floats[slot.T_STOP] = t_stop
         self._set(slot.PAUSE_LEFT, -1 if pause_after is None else pause_after)
         self._set(slot.KEEP_DENSE, int(dense))
@@ -432,18 +434,3 @@ class Integrator:
         for name, where in _COUNTERS.items():
             setattr(self.stats, name, int(a[where]))
         return status
-
-
-# Runs of one model share its patterns and pivot orders.
-_known_patterns: WeakKeyDictionary[ModelFunctions, tuple[Pattern, Pattern]] = WeakKeyDictionary()
-
-
-def _patterns(model: ModelFunctions) -> tuple[Pattern, Pattern]:
-    """The patterns of M/(h gamma) - J and of the algebraic block of -J."""
-    found = _known_patterns.get(model)
-    if found is None:
-        differential, algebraic = np.flatnonzero(model.mass != 0.0), np.flatnonzero(model.mass == 0.0)
-        whole = Pattern(model.indptr, model.indices, differential, np.arange(model.n))
-        block = Pattern(model.indptr, model.indices, np.zeros(0, dtype=np.int64), algebraic)
-        found = _known_patterns[model] = (whole, block)
-    return found

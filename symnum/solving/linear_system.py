@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from symnum.codegen.model_functions import FloatArray, IntArray
+from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.solving.kernel import slot
 from symnum.solving.pivot_order import LARGE, PivotOrder, ShortArray
 
-__all__ = ["LinearSystem", "Pattern", "lapack"]
+__all__ = ["LinearSystem", "Pattern", "lapack", "patterns"]
 
 # Up to here a dense factorization of our own beats everything.
 SMALL = 10
@@ -75,6 +76,21 @@ class Pattern:
         np.subtract.at(values, self.entry, jacobian[self.source])
         np.add.at(values, self.diagonal, scale)
         return values
+
+
+# Runs of one model share its patterns and pivot orders.
+_known: WeakKeyDictionary[ModelFunctions, tuple[Pattern, Pattern]] = WeakKeyDictionary()
+
+
+def patterns(model: ModelFunctions) -> tuple[Pattern, Pattern]:
+    """The patterns of M/(h gamma) - J and of the algebraic block of -J."""
+    found = _known.get(model)
+    if found is None:
+        differential, algebraic = np.flatnonzero(model.mass != 0.0), np.flatnonzero(model.mass == 0.0)
+        whole = Pattern(model.indptr, model.indices, differential, np.arange(model.n))
+        block = Pattern(model.indptr, model.indices, np.zeros(0, dtype=np.int64), algebraic)
+        found = _known[model] = (whole, block)
+    return found
 
 
 class LinearSystem:

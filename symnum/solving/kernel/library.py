@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from symnum.codegen import cache, machine
+from symnum.errors import CodegenError
 
 __all__ = ["UNITS", "addresses"]
 
@@ -54,7 +55,15 @@ def text(unit: str) -> str:
     for module, names in UNITS[unit].items():
         importlib.import_module(f"symnum.solving.kernel.{module}")
         functions |= {name: f"{module}.{name}" for name in names}
-    made = kernel_text(functions)
+    try:
+        made = kernel_text(functions)
+    except (AttributeError, ImportError, KeyError, TypeError) as error:
+        import numba
+
+        raise CodegenError(
+            f"numba {numba.__version__} cannot translate the {unit} kernel: {error!r}. Its insides have changed: "
+            "install the version that symnum was tested with, or use a cache that was filled by it."
+        ) from error
     cache.store("text", key, made.encode())
     return made
 

@@ -60,7 +60,7 @@ def _translate(entry: Compiled) -> Any:
     """
     import llvmlite.binding as llvm
 
-    # numba's own types cover only what its users write
+    # numba's own types cover only what its users write, and what is used here is not promised to stay
     compiler: Any = importlib.import_module("numba.core.compiler")
     config: Any = importlib.import_module("numba.core.config")
     target: Any = importlib.import_module("numba.core.registry").cpu_target

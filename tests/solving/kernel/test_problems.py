@@ -273,5 +273,5 @@ def test_bad_requests_are_errors(build):
     integrator = Integrator(model, METHODS["Rodas5P"], **options)
     integrator.start(1.0, np.ones(2), np.zeros(0))
     for end in (0.5, np.inf, np.nan):
-        with pytest.raises(ModelError, match="finite and not earlier"):
+        with pytest.raises(ModelError, match="finite, not earlier"):
             integrator.advance(end)
