@@ -61,7 +61,7 @@ def text(unit: str) -> str:
         import numba
 
         raise CodegenError(
-            f"numba {numba.__version__} cannot translate the {unit} kernel: {error!r}. Its insides have changed: "
+            fXX
             "install the version that symnum was tested with, or use a cache that was filled by it."
         ) from error
     cache.store("text", key, made.encode())
