@@ -61,7 +61,7 @@ def text(unit: str) -> str:
         import numba
 
         raise CodegenError(
-            fXX
+            f"numba {numba.__version__} cannot translate the {unit} kernel: {error!r}. Its insides changed: "
             "install the version that symnum was tested with, or use a cache that was filled by it."
         ) from error
     cache.store("text", key, made.encode())
