@@ -30,15 +30,20 @@ def imbalance(
         return LoweringError(
             f"{name}: needs index reduction, which is not available yet. The equations\n"
             f"{_list([equation_text(int(e)) for e in over])}\n"
-            f"constrain states only, so that nothing determines\n{_list([unknown_name(int(u)) for u in under])}\n"
-            "Differentiate the constraint by hand (D(...) of both sides) and replace one differential equation by it."
+            "constrain states only, so that nothing "
+            f"determines\n{_list([unknown_name(int(u)) for u in under])}\n"
+            "Differentiate the constraint by hand (D(...) of both sides) and replace one "
+            "differential equation by it."
         )
     lines = [head]
     if len(under):
         lines.append(f"Nothing determines\n{_list([unknown_name(int(u)) for u in under])}")
     if len(over):
         related = _competitors(graph, matched, over)
-        lines.append(f"Too many equations for their unknowns; left over:\n{_list([equation_text(int(e)) for e in over])}")
+        lines.append(
+            "Too many equations for their unknowns; left "
+            f"over:\n{_list([equation_text(int(e)) for e in over])}"
+        )
         if related:
             lines.append(f"They compete with\n{_list([equation_text(e) for e in related])}")
     lines.append(
@@ -52,7 +57,7 @@ def imbalance(
 
 
 def _regular_if_states_are_unknown(graph: Incidence, n: int) -> bool:
-    """Whether the equations match when x and D(x) are taken as one unknown: then only the index is too high."""
+    """Whether the equations match with x and D(x) as one unknown: then only the index is too high."""
     merged = graph.all_numbers % n
     present = np.zeros(n, bool)
     present[np.flatnonzero(graph.is_unknown) % n] = True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from scipy.sparse import csc_array
 
-# Seconds for one template: a longer search has been measured to gain a few per cent, and a cold start pays it.
+# Seconds for one template: a longer search gained a few per cent in measurements, and a cold start pays it.
 _BUDGET = 0.5
 
 _COMPILED: WeakKeyDictionary[System, dict[Any, CompiledSystem]] = WeakKeyDictionary()
@@ -129,7 +129,9 @@ def _check_level(simplify: str) -> None:
     from symnum.rewriting.rules.rule import LEVELS  # imports all rules, which a cached model does not need
 
     if simplify not in LEVELS:
-        raise ModelError(f"simplify={simplify!r}: choose one of {', '.join(LEVELS)}, or None to change nothing")
+        raise ModelError(
+            f"simplify={simplify!r}: choose one of {', '.join(LEVELS)}, or None to change nothing"
+        )
 
 
 def _simplifier(level: str) -> Any:

@@ -52,7 +52,8 @@ def _some(names: list[str]) -> str:
 def _unknowns(flat: FlatSystem) -> str:
     aliases = int((flat.structure.representative != np.arange(len(flat.unknowns))).sum())
     lines = [
-        f"{len(flat.unknowns)} variables ({aliases} of them equal to another one), {len(flat.parameters)} parameters",
+        f"{len(flat.unknowns)} variables ({aliases} of them equal to another one), "
+        f"{len(flat.parameters)} parameters",
         f"variables:  {_some([info.name for info in flat.unknowns])}",
         f"parameters: {_some([info.name for info in flat.parameters])}",
     ]
@@ -71,7 +72,9 @@ def _structure(flat: FlatSystem) -> str:
     if flat.structure.residuals or len(flat.structure.residual_sums):
         lines.append("implicit equations:")
         lines += [f"  {_family(flat, family)}" for family in flat.structure.residuals]
-        lines += [f"  0 == {flat.structure.sums.labels[row]}" for row in flat.structure.residual_sums[:_SHOWN]]
+        lines += [
+            f"  0 == {flat.structure.sums.labels[row]}" for row in flat.structure.residual_sums[:_SHOWN]
+        ]
         if len(flat.structure.residual_sums) > _SHOWN:
             lines.append(f"  ... {len(flat.structure.residual_sums)} sums in all")
     if flat.limits:
@@ -103,7 +106,9 @@ def _function(function: Function) -> str:
     lines = []
     for item in function.items:
         if isinstance(item, Loop):
-            lines.append(f"{item.name}: {item.count} x {len(item.roots)} results, cost {cost(item.roots):g} a copy")
+            lines.append(
+                f"{item.name}: {item.count} x {len(item.roots)} results, cost {cost(item.roots):g} a copy"
+            )
             lines += [f"    {root}" for root in item.roots[:_SHOWN]]
             if len(item.roots) > _SHOWN:
                 lines.append(f"    ... {len(item.roots)} in all")

@@ -63,7 +63,9 @@ class Family:
     def with_root(self, root: Expr, extra: Sequence[tuple[str, AnyArray]] = ()) -> Family:
         """Another root over the old slots and ``extra`` ones; unused slots go, equal columns merge."""
         letters = self.letters + "".join(letter for letter, _ in extra)
-        return compacted(replace(self, root=root, letters=letters, columns=(*self.columns, *(c for _, c in extra))))
+        return compacted(
+            replace(self, root=root, letters=letters, columns=(*self.columns, *(c for _, c in extra)))
+        )
 
     def solved_for(self, k: int) -> Expr | None:
         """The root solved for slot ``k``, or None where it is not linear in it."""
@@ -82,7 +84,7 @@ class Family:
 
 
 def compacted(family: Family) -> Family:
-    """Slots renumbered in order of use: unused ones dropped, equal columns merged, uniform numbers literal."""
+    """Slots renumbered in order of use: unused ones go, equal columns merge, uniform numbers are literal."""
     mapping: dict[Expr, Expr] = {}
     letters: list[str] = []
     columns: list[AnyArray] = []
@@ -117,14 +119,14 @@ def split_by(family: Family, pattern: AnyArray) -> list[tuple[int, Family]]:
 
 
 def inlined(consumer: Family, k: int, producer: Family, rows: IntArray) -> Family:
-    """``consumer`` with its slot ``k`` replaced by ``producer.root``; copy i takes the producer's copy ``rows[i]``."""
+    """``consumer`` with slot ``k`` replaced by ``producer.root``; copy i takes the producer's ``rows[i]``."""
     base = len(consumer.columns)
-    shifted = {
-        slot(letter, j): slot(letter, base + j) for j, letter in enumerate(producer.letters)
-    }
+    shifted = {slot(letter, j): slot(letter, base + j) for j, letter in enumerate(producer.letters)}
     (body,) = substitute((producer.root,), shifted)
     (root,) = substitute((consumer.root,), {slot("u", k): body})
-    extra = [(letter, column[rows]) for letter, column in zip(producer.letters, producer.columns, strict=True)]
+    extra = [
+        (letter, column[rows]) for letter, column in zip(producer.letters, producer.columns, strict=True)
+    ]
     return consumer.with_root(root, extra)
 
 

@@ -19,7 +19,6 @@ from symnum.rewriting.expr import ZERO, Expr, linear, rational, slot
 from symnum.rewriting.operators import ifelse
 from symnum.rewriting.walk import leaves, substitute
 
-
 _AT_BOUND = 1e-9  # relative distance from its bound below which a limited state is at it
 
 

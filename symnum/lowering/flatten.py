@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from symnum.errors import ModelError
-from symnum.language.component import TEMPLATE_PATH, Component, Connector, Statement
 from symnum.language.block import Block, GridNames, IndexedSums, References
+from symnum.language.component import TEMPLATE_PATH, Component, Connector, Statement
 from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
@@ -50,7 +50,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class LimitFamily:
-    """Limits of one template: ``distance`` is positive outside; ``side`` +1 holds from above, -1 from below."""
+    """Limits of one template: ``distance`` is positive outside; ``side`` is +1 for high, -1 for low."""
 
     distance: Family
     state: IntArray
@@ -66,7 +66,9 @@ class RawSystem:
     parameters: Names = field(default_factory=Names)
     families: list[Family] = field(default_factory=list)
     equalities: list[tuple[int, int]] = field(default_factory=list)
-    sums: Sums = field(default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ()))
+    sums: Sums = field(
+        default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
+    )
     limits: list[LimitFamily] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
@@ -119,7 +121,9 @@ class _Flattener:
 
     def must_be_new(self, name: str) -> None:
         if name in self.raw.unknowns or name in self.raw.parameters:
-            raise ModelError(f"{self.system.name}: the name {name} is used twice; rename one of the quantities")
+            raise ModelError(
+                f"{self.system.name}: the name {name} is used twice; rename one of the quantities"
+            )
 
     def place_block(self, block: Block) -> None:
         """Number the quantities of a block and the symbols that it refers to."""
@@ -129,7 +133,9 @@ class _Flattener:
                     [self.number_declared(leaf) for leaf in quantities.symbols], np.int64
                 )
                 continue
-            for name in quantities.names if not isinstance(quantities.names, GridNames) else (quantities.names[0],):
+            for name in (
+                quantities.names if not isinstance(quantities.names, GridNames) else (quantities.names[0],)
+            ):
                 self.must_be_new(name)
             table = self.raw.parameters if quantities.kind == "parameter" else self.raw.unknowns
             first = table.add_block(quantities)
@@ -181,7 +187,8 @@ class _Flattener:
             near = raw.unknowns.near(name, 1) or raw.parameters.near(name, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ModelError(
-                f"{raw.name}: {name} belongs to a component that is not part of the system; add it to parts=.{hint}"
+                f"{raw.name}: {name} belongs to a component that is not part of the system; add it "
+                f"to parts=.{hint}"
             )
         return self.number_declared(leaf, name)
 
@@ -233,7 +240,7 @@ class _Flattener:
                         waiting.append(leaf.data)
 
     def unknown_id(self, leaf: Expr, absolute: Callable[[Expr], str]) -> int:
-        """The number of an unknown or of the derivative ``D(x)`` (n is not known yet: derivatives are -1 - i)."""
+        """The number of an unknown or of ``D(x)`` (n is not known yet: derivatives are -1 - i)."""
         if leaf.op == "D":
             inner = leaf.args[0]
             if inner.op == "D":  # D(D(x)): the inner derivative becomes an unknown of its own
@@ -250,11 +257,14 @@ class _Flattener:
         name = f"D({self.raw.unknowns[below].name})"
         found = self.raw.unknowns.find(name)
         if found is None:
-            found = self.add_unknown(Symbol(name, "variable", about=f"derivative of {self.raw.unknowns[below].name}"))
+            found = self.add_unknown(
+                Symbol(name, "variable", about=f"derivative of {self.raw.unknowns[below].name}")
+            )
             self.raw.families.append(
                 Family(
                     slot("u", 0) - slot("u", 1), "uu", (np.array([-1 - below]), np.array([found])),
-                    -1, np.array([found]), (lambda _: f"{name} is the derivative", np.zeros(1, np.int64)), np.array([-1]),
+                    -1, np.array([found]), (lambda _: f"{name} is the derivative", np.zeros(1, np.int64)),
+                    np.array([-1]),
                 )
             )  # fmt: skip
         return found
@@ -291,7 +301,11 @@ class _Flattener:
             if isinstance(statement, Connection):
                 for path in paths:
                     self.join(
-                        [(_absolute(path, p.path), -1 if p.owner is template else 1) for p in statement.ports], title
+                        [
+                            (_absolute(path, p.path), -1 if p.owner is template else 1)
+                            for p in statement.ports
+                        ],
+                        title,
                     )
             elif isinstance(statement, Equation):
                 check_units(statement, f"{title}: {statement}")
@@ -326,11 +340,24 @@ class _Flattener:
         (body,) = substitute((root,), mapping)
         count = len(finders)
         return compacted(
-            Family(body, letters, tuple(columns), owner, np.arange(count), (label, np.arange(count)), np.full(count, -1))
+            Family(
+                body,
+                letters,
+                tuple(columns),
+                owner,
+                np.arange(count),
+                (label, np.arange(count)),
+                np.full(count, -1),
+            )
         )
 
     def limit(
-        self, limit: Limit, finders: Sequence[Callable[[Expr], str]], owner: int, title: str, paths: Sequence[str]
+        self,
+        limit: Limit,
+        finders: Sequence[Callable[[Expr], str]],
+        owner: int,
+        title: str,
+        paths: Sequence[str],
     ) -> None:
         label = _labels(limit, paths)
         state = np.array([self.unknown_id(limit.state, absolute) for absolute in finders], np.int64)
@@ -360,7 +387,9 @@ class _Flattener:
             if flipped.roots[0].key < root.key:  # the sign of a residual is arbitrary: let equal shapes meet
                 template, root = flipped, flipped.roots[0]
             grouped.setdefault(root, []).append((template.leaves, equation))
-            letters_of[root] = "".join(_classify(leaf) if leaf.op != "number" else "c" for leaf in template.leaves)
+            letters_of[root] = "".join(
+                _classify(leaf) if leaf.op != "number" else "c" for leaf in template.leaves
+            )
         for number_, (root, rows) in enumerate(grouped.items()):
             letters = letters_of[root]
             columns: list[Any] = []
@@ -371,8 +400,12 @@ class _Flattener:
                 elif letter == "p":
                     columns.append(np.array([self.number_of(leaf, leaf.name) for leaf in found], np.int64))
                 else:
-                    columns.append(np.array([self.unknown_id(leaf, lambda s: s.name) for leaf in found], np.int64))
-            (body,) = substitute((root,), {slot("d", k): slot("u", k) for k, x in enumerate(letters) if x == "d"})
+                    columns.append(
+                        np.array([self.unknown_id(leaf, lambda s: s.name) for leaf in found], np.int64)
+                    )
+            (body,) = substitute(
+                (root,), {slot("d", k): slot("u", k) for k, x in enumerate(letters) if x == "d"}
+            )
             texts = [str(equation) for _, equation in rows]
             count = len(rows)
             family = Family(
@@ -384,7 +417,7 @@ class _Flattener:
             self.limit(limit, [lambda s: s.name], -2, self.system.name, [""])
 
     def number_in_reading_order(self) -> None:
-        """Unknowns in the order in which the equations give them: D(x) on a left side first, then the rest."""
+        """Unknowns in the order of the equations: D(x) on a left side first, then the rest."""
         equations = self.system.equations
         sides = [side for equation in equations for side in (equation.lhs, equation.rhs)]
         for side in [equation.lhs for equation in equations] + sides:
@@ -418,7 +451,8 @@ class _Flattener:
                 path = joined(component.path, name)
                 if path not in self.node_of:
                     raise ModelError(
-                        f"{self.system.name}: the connector {path} ({type(prototype).__name__}) is not connected. "
+                        f"{self.system.name}: the connector {path} ({type(prototype).__name__}) is "
+                        "not connected. "
                         f"Join it with sn.connect({path}, ...), or leave the component out."
                     )
                 for side, end in ((1, path), (-1, path + "|")):
@@ -504,5 +538,3 @@ def _own_symbols(template: Component) -> dict[Expr, str]:
                 leaf = declaration.symbol(joined(component.path, name), {})
                 own[leaf] = leaf.name.removeprefix(TEMPLATE_PATH + ".")
     return own
-
-

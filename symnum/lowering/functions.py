@@ -89,7 +89,7 @@ class _Builder:
         return done
 
     def treatment(self, consumer: Family, column: IntArray) -> IntArray:
-        """Per copy: -1 read from ``u``, -2 read from scratch, else the part whose expression is substituted."""
+        """Per copy: -1 read from ``u``, -2 from scratch, else the part whose expression is substituted."""
         producer = np.where(self.flat.position[column] >= 0, -1, self.part_of[column])
         result = producer.copy()
         for g in np.unique(producer[producer >= 0]).tolist():
@@ -104,7 +104,8 @@ class _Builder:
         if consumer.count < _FEW:
             return producer.count < _FEW  # straight-line code shares what is common
         same_owner = consumer.owner == producer.owner >= 0
-        return same_owner and bool((producer.member[self.row_of[column[rows]]] == consumer.member[rows]).all())
+        members = producer.member[self.row_of[column[rows]]]
+        return same_owner and bool((members == consumer.member[rows]).all())
 
     # ---- what is computed -------------------------------------------------------------------------
     def right_hand_side(self) -> list[Family]:
@@ -209,10 +210,13 @@ class _Builder:
                 depth[g] = level
                 scratch[family.target] = np.arange(size, size + family.count)
                 size += family.count
-                family = replace(family, target=scratch[family.target])  # noqa: PLW2901 - the same family, placed
+                family = replace(family, target=scratch[family.target])
             placed.append((level, g, family))
         pieces = _gathered(
-            [_Piece(level, latest.get(g, _NEVER), family, "out" if g < 0 else "w") for level, g, family in placed]
+            [
+                _Piece(level, latest.get(g, _NEVER), family, "out" if g < 0 else "w")
+                for level, g, family in placed
+            ]
         )
         items: list[Item] = []
         for level in sorted({piece.level for piece in pieces}):
@@ -239,7 +243,9 @@ class _Builder:
                 single += [(family.select(np.array([copy])), space) for copy in range(family.count)]
             else:
                 together.setdefault((family.owner, family.member.tobytes()), []).append((family, space))
-        loops: list[Item] = [self.loop(f"{name}_{i}", scratch, group) for i, group in enumerate(together.values())]
+        loops: list[Item] = [
+            self.loop(f"{name}_{i}", scratch, group) for i, group in enumerate(together.values())
+        ]
         if single:
             loops.append(self.loop(f"{name}_scalar", scratch, single))
         return loops
@@ -290,7 +296,8 @@ class _Builder:
         hit = own[entry] == sums.unknown
         factor[entry[hit]] = -1.0 / sums.coefficient[hit]
         rows = np.concatenate([explicit, residual])
-        places = np.concatenate([flat.position[targets - self.n], algebraic[len(algebraic) - len(residual) :]])
+        last = algebraic[len(algebraic) - len(residual) :]
+        places = np.concatenate([flat.position[targets - self.n], last])
         return rows, places, np.concatenate([factor[explicit], np.ones(len(residual))])
 
     def gathers(self, scratch: IntArray) -> list[Item]:
@@ -329,7 +336,7 @@ class _Piece:
 
 
 def _gathered(pieces: list[_Piece]) -> list[_Piece]:
-    """Families over the same copies move up to one level where they may wait: one loop then shares their work."""
+    """Families over the same copies move up to one level where they may wait: one loop then serves all."""
     top: dict[tuple[int, bytes], int] = {}
     for piece in pieces:
         key = piece.family.owner, piece.family.member.tobytes()
@@ -337,7 +344,8 @@ def _gathered(pieces: list[_Piece]) -> list[_Piece]:
     moved = []
     for piece in pieces:
         level = top[piece.family.owner, piece.family.member.tobytes()]
-        moved.append(replace(piece, level=level) if piece.family.count >= _FEW and level <= piece.latest else piece)
+        wait = piece.family.count >= _FEW and level <= piece.latest
+        moved.append(replace(piece, level=level) if wait else piece)
     return moved
 
 
@@ -360,4 +368,5 @@ def scalar_family(expr: Expr, target: IntArray) -> Family:
             columns.append(np.array([index], np.int64))
     (root,) = substitute((expr,), mapping)
     text = str(expr)
-    return Family(root, letters, tuple(columns), -8, np.zeros(1, np.int64), (lambda _: text, np.zeros(1, np.int64)), target)
+    zero = np.zeros(1, np.int64)
+    return Family(root, letters, tuple(columns), -8, zero, (lambda _: text, zero), target)

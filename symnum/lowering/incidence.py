@@ -31,7 +31,9 @@ class Incidence:
         return family, equation - int(self.first[family])
 
 
-def incidence(families: list[Family], sums: Sums, is_unknown: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Incidence:
+def incidence(
+    families: list[Family], sums: Sums, is_unknown: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> Incidence:
     first = np.cumsum([0, *(f.count for f in families), sums.count]).astype(np.int64)
     equations: list[IntArray] = []
     unknowns: list[IntArray] = []
@@ -51,8 +53,11 @@ _ROUNDS = 60  # of peeling; longer chains are left to the general algorithm
 
 @dataclass(frozen=True)
 class Matching:
-    """``equation_of`` (2n,): the equation matched to each number, or -1. ``block`` (n_equations,): the size of
-    the block of each equation: 1 where one equation alone determines one unknown."""
+    """A maximum matching and its blocks.
+
+    equation_of: (2n,) the equation matched to each number, or -1. block: (n_equations,) the size of the block
+    of each equation: 1 where one equation alone determines one unknown.
+    """
 
     equation_of: IntArray
     block: IntArray

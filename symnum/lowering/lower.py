@@ -42,7 +42,10 @@ def _numbered(system: System, raw: RawSystem, structure: Structure) -> FlatSyste
 
 
 def _limits(
-    raw: RawSystem, structure: Structure, position: np.ndarray[tuple[int], np.dtype[np.int64]], mass: np.ndarray[tuple[int], np.dtype[np.float64]]
+    raw: RawSystem,
+    structure: Structure,
+    position: np.ndarray[tuple[int], np.dtype[np.int64]],
+    mass: np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> tuple[tuple[LimitFamily, ...], np.ndarray[tuple[int], np.dtype[np.int64]], Names]:
     """Limits by representatives, and one hidden parameter per limited state that frees or holds it."""
     n = len(raw.unknowns)
@@ -55,7 +58,8 @@ def _limits(
         for row, x in enumerate(state.tolist()):
             if position[x] < 0 or not mass[position[x]]:
                 raise ModelError(
-                    f"{limit.distance.label(row)}: {raw.unknowns[x].name} is not a state (no equation holds its "
+                    f"{limit.distance.label(row)}: {raw.unknowns[x].name} is not a state (no "
+                    "equation holds its "
                     "derivative). For a bound of an algebraic quantity use sn.clip."
                 )
             if x not in free:

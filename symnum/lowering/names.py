@@ -75,7 +75,9 @@ class Names:
 
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that the user may have meant."""
-        known = [n for n in self._number if not n.startswith("free(")] if len(self._number) < _SEARCHED else []
+        known = (
+            [n for n in self._number if not n.startswith("free(")] if len(self._number) < _SEARCHED else []
+        )
         known += [block.names[0] for block in self._blocks]
         return get_close_matches(name, known, count)
 

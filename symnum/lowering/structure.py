@@ -28,7 +28,8 @@ class Structure:
 
     representative: (n,) the unknown that stands for each one. definitions: explicit families in an order in
     which each reads only earlier ones. sum_rows / sum_targets: rows of ``sums`` solved for one unknown; they
-    are read by nothing but results. residuals, residual_sums: the implicit equations. states, implicit: numbers.
+    are read by nothing but results. residuals, residual_sums: the implicit equations. states, implicit:
+    numbers.
     """
 
     representative: IntArray
@@ -78,7 +79,7 @@ def analyse(raw: RawSystem) -> Structure:
 
 # ---- aliases --------------------------------------------------------------------------------------
 def _representatives(raw: RawSystem, n: int) -> IntArray:
-    """Union of equal unknowns. The one that stands for a set: differentiated, else the least deeply nested."""
+    """Union of equal unknowns. For a set stands one that is differentiated, else the least deeply nested."""
     parent: dict[int, int] = {}
 
     def root(i: int) -> int:
@@ -156,7 +157,8 @@ def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
                 )
             )  # fmt: skip
     keep = np.flatnonzero(length > 2)
-    entries = np.concatenate([np.arange(sums.indptr[r], sums.indptr[r + 1]) for r in keep] or [np.zeros(0, np.int64)])
+    kept = [np.arange(sums.indptr[r], sums.indptr[r + 1]) for r in keep]
+    entries = np.concatenate(kept or [np.zeros(0, np.int64)])
     left = Sums(
         np.concatenate([[0], np.cumsum(length[keep])]).astype(np.int64),
         sums.unknown[entries],
@@ -207,8 +209,9 @@ class _Selection:
         explicit[sum_targets] = True
         implicit = np.flatnonzero(self.graph.is_unknown & ~explicit)
         return Structure(
-            representative, states, implicit, tuple(order), self.sums, sum_rows, sum_targets, tuple(residuals), left
-        )
+            representative, states, implicit, tuple(order), self.sums, sum_rows, sum_targets,
+            tuple(residuals), left,
+        )  # fmt: skip
 
     def take(self, f: int, k: int, rows: IntArray) -> None:
         """Solve the copies ``rows`` of family f for the unknowns in its slot k."""
@@ -242,7 +245,8 @@ class _Selection:
             equations = np.arange(self.graph.first[f], self.graph.first[f + 1])
             for k in family.unknown_slots():
                 rows = self.candidates(f, k)
-                own = (self.size[equations[rows]] == 1) & (self.matched[family.columns[k][rows]] == equations[rows])
+                own = self.size[equations[rows]] == 1
+                own &= self.matched[family.columns[k][rows]] == equations[rows]
                 rows = rows[own]
                 if len(rows) and family.coefficient(k) is not None:
                     self.take(f, k, rows)
@@ -263,7 +267,8 @@ class _Selection:
         for _, _, f, k in sorted(ranked):
             family = self.families[f]
             rows = self.candidates(f, k)
-            inside = (self.size[self.graph.first[f] + rows] > 1) & (self.block_size[family.columns[k][rows]] > 1)
+            inside = self.size[self.graph.first[f] + rows] > 1
+            inside &= self.block_size[family.columns[k][rows]] > 1
             rows = rows[inside]
             if len(rows) and not self.makes_cycle(f, k, rows):
                 self.take(f, k, rows)
@@ -321,8 +326,10 @@ class _Selection:
             if unknowns.count(target) == 1 and len(unknowns) <= _WIDEST:
                 signs = sums.coefficient[sums.row(r)]
                 at = unknowns.index(target)
-                others = sorted((float(-c / signs[at]), u) for c, u in zip(signs, unknowns, strict=True) if u != target)
-                short.setdefault(tuple(c for c, _ in others), []).append((r, [target, *(u for _, u in others)]))
+                entries = zip(signs, unknowns, strict=True)
+                others = sorted((float(-c / signs[at]), u) for c, u in entries if u != target)
+                row = [target, *(u for _, u in others)]
+                short.setdefault(tuple(c for c, _ in others), []).append((r, row))
         for signs_, found in short.items():
             table = np.array([unknowns for _, unknowns in found], np.int64).T
             numbers = np.array([r for r, _ in found], np.int64)
@@ -372,8 +379,8 @@ class _Selection:
             parts: list[Family] = []
             for g, group in enumerate(self.groups):
                 if g in cyclic:
-                    for value in np.unique(level[group.target]):
-                        parts.append(group.select(level[group.target] == value))
+                    own = level[group.target]
+                    parts += [group.select(own == value) for value in np.unique(own)]
                 else:
                     parts.append(group)
             self.groups = parts

@@ -22,7 +22,7 @@ _PLAIN_RESULT = ("sign", "<", "<=", "equal", "atan2", "and", "or", "not")
 
 
 def check_units(equation: Equation, where: str) -> None:
-    """Raise `UnitError` where two terms, two sides or an argument do not fit; ``where`` names the equation."""
+    """Raise `UnitError` where terms, sides or an argument do not fit; ``where`` names the equation."""
     if not _has_units((equation.lhs, equation.rhs)):
         return
     units: dict[Expr, Dimension | None] = {}
@@ -48,7 +48,8 @@ def _agree(
     if unit_a.same(unit_b) and (not scale or unit_a.same_scale(unit_b)):
         return
     if unit_a.same(unit_b):
-        advice = f"Both measure the same, in different units: write the factor {unit_b.scale / unit_a.scale:g} out."
+        factor = unit_b.scale / unit_a.scale
+        advice = f"Both measure the same, in different units: write the factor {factor:g} out."
     else:
         advice = "Correct a unit=, or the equation."
     raise UnitError(f"{where}: {a} is in {unit_a}, but {b} is in {unit_b}. {advice}")

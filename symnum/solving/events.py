@@ -43,8 +43,10 @@ class Action:
             states.append((int(at), value))
         return cls(event, tuple(states), tuple(parameters))
 
-    def apply(self, flat: FlatSystem, t: float, before: tuple[FloatArray, FloatArray], u: FloatArray, p: FloatArray) -> list[int]:
-        """Write the new values, taken from ``before`` = (u, p), into u and p; returns the parameters changed."""
+    def apply(
+        self, flat: FlatSystem, t: float, before: tuple[FloatArray, FloatArray], u: FloatArray, p: FloatArray
+    ) -> list[int]:
+        """Write the new values, taken from ``before`` = (u, p); returns the parameters changed."""
         for at, value in self.states:
             u[at] = self._number(flat, value, t, before)
         changed = []
@@ -53,7 +55,9 @@ class Action:
             changed.append(at)
         return changed
 
-    def _number(self, flat: FlatSystem, value: Expr, t: float, before: tuple[FloatArray, FloatArray]) -> float:
+    def _number(
+        self, flat: FlatSystem, value: Expr, t: float, before: tuple[FloatArray, FloatArray]
+    ) -> float:
         found = float(value) if value.is_number else value_of(flat, value, t, *before)
         if not np.isfinite(found):
             raise ModelError(f"{self.event} at t = {t:g}: a new value is {found}; it must be finite")
@@ -62,7 +66,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Time events in order: ``times[i]`` with ``actions[i]``; state events by their number in the compiled code."""
+    """Time events in order, ``times[i]`` with ``actions[i]``; state events by their number in the code."""
 
     times: tuple[float, ...]
     actions: tuple[tuple[Action, ...], ...]
@@ -95,5 +99,6 @@ def _no_conflict(flat: FlatSystem, time: float, actions: list[Action]) -> None:
                 if other[1] is not value:
                     name = flat.state_names[at] if kind == "u" else flat.parameters[at].name
                     raise ModelError(
-                        f"{flat.name}: two events at t = {time:g} set {name} to different values: {other[0].event}; {action.event}"
+                        f"{flat.name}: two events at t = {time:g} set {name} to different values: "
+                        f"{other[0].event}; {action.event}"
                     )

@@ -35,7 +35,9 @@ def consistent(compiled: CompiledSystem, t: float, u: FloatArray, p: FloatArray)
     return u
 
 
-def block_order(compiled: CompiledSystem, algebraic: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def block_order(
+    compiled: CompiledSystem, algebraic: NDArray[np.int64]
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Blocks (rows, columns) of the algebraic part of the Jacobian, each depending on earlier ones only."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
@@ -51,7 +53,10 @@ def block_order(compiled: CompiledSystem, algebraic: NDArray[np.int64]) -> list[
         )
     permuted = csr_array(pattern[:, column_of])
     count, label = connected_components(permuted, directed=True, connection="strong")
-    quotient = csr_array((np.ones(permuted.nnz), (label[permuted.nonzero()[0]], label[permuted.nonzero()[1]])), shape=(count, count))
+    quotient = csr_array(
+        (np.ones(permuted.nnz), (label[permuted.nonzero()[0]], label[permuted.nonzero()[1]])),
+        shape=(count, count),
+    )
     order = _dependencies_first(quotient, count)
     members = [np.flatnonzero(label == block) for block in order]
     return [(rows, column_of[rows]) for rows in members]
@@ -68,7 +73,12 @@ def _dependencies_first(graph: object, count: int) -> list[int]:
 
 
 def _newton(
-    compiled: CompiledSystem, t: float, u: FloatArray, p: FloatArray, rows: NDArray[np.int64], columns: NDArray[np.int64]
+    compiled: CompiledSystem,
+    t: float,
+    u: FloatArray,
+    p: FloatArray,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
 ) -> None:
     def residual() -> FloatArray:
         return compiled.rhs(t, u, p)[rows]
@@ -101,7 +111,8 @@ def _newton(
     raise SolveFailed(
         f"{flat.name}: no consistent start at t = {t:g}. Newton stopped with {unknowns}"
         f"{' ...' if len(columns) > 6 else ''}; the worst equation is\n    {flat.equation_texts[rows[worst]]}"
-        f"\nwith residual {value:.3g}. Give better guesses for these unknowns, or check the starts of the states."
+        f"\nwith residual {value:.3g}. Give better guesses for these unknowns, or check the starts "
+        "of the states."
     )
 
 

@@ -65,9 +65,12 @@ class Linearization:
         if np.linalg.cond(block) > 1e15:
             raise LoweringError(
                 "linearize: the algebraic equations do not determine the algebraic unknowns here "
-                f"({', '.join(self.names[i] for i in a[:6])}): the system needs index reduction or another start"
+                f"({', '.join(self.names[i] for i in a[:6])}): the system needs index reduction or "
+                "another start"
             )
-        result: FloatArray = self.A[np.ix_(s, s)] - self.A[np.ix_(s, a)] @ np.linalg.solve(block, self.A[np.ix_(a, s)])
+        result: FloatArray = self.A[np.ix_(s, s)] - self.A[np.ix_(s, a)] @ np.linalg.solve(
+            block, self.A[np.ix_(a, s)]
+        )
         return result
 
     @cached_property
@@ -113,7 +116,9 @@ class Linearization:
             if value.imag < 0 or (oscillating and value.imag == 0):
                 continue
             most = np.argsort(-participation[:, i])
-            names = tuple((self.states[k], float(participation[k, i])) for k in most if participation[k, i] > 0.01)
+            names = tuple(
+                (self.states[k], float(participation[k, i])) for k in most if participation[k, i] > 0.01
+            )
             found.append(Mode(complex(value), float(self.frequencies[i]), float(self.damping[i]), names))
         return found
 
@@ -131,7 +136,9 @@ def linearize(problem: Problem, at: float | None = None) -> Linearization:
     t = problem.span[0]
     if at is not None and at != t:
         if not problem.span[0] < at <= problem.span[1]:
-            raise ModelError(f"linearize: at={at:g} lies outside the span {problem.span[0]:g} ... {problem.span[1]:g}")
+            raise ModelError(
+                f"linearize: at={at:g} lies outside the span {problem.span[0]:g} ... {problem.span[1]:g}"
+            )
         solution = solve(problem.with_(span=(problem.span[0], float(at))), rtol=1e-9, atol=1e-11)
         t, u, p = float(solution.t[-1]), solution.y[:, -1].copy(), solution.segments[-1].p
     jacobian = compiled.jacobian(t, u, p).toarray()

@@ -43,7 +43,8 @@ class Problem:
         if isinstance(system, CompiledSystem):
             if crossing:
                 raise ModelError(
-                    "events with when= must be known when the system is compiled: sn.compile(system, events=...)"
+                    "events with when= must be known when the system is compiled: "
+                    "sn.compile(system, events=...)"
                 )
             self.compiled = system
         else:
@@ -60,7 +61,13 @@ class Problem:
         self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
         self.u: FloatArray = self._start_values()
 
-    def with_(self, *, start: Values | None = None, parameters: Values | None = None, span: tuple[float, float] | None = None) -> Problem:
+    def with_(
+        self,
+        *,
+        start: Values | None = None,
+        parameters: Values | None = None,
+        span: tuple[float, float] | None = None,
+    ) -> Problem:
         """The same problem with some numbers changed; nothing is compiled again."""
         other = Problem.__new__(Problem)
         other.__dict__.update(self.__dict__)
@@ -97,7 +104,8 @@ class Problem:
             found = self._value(value, f"start of {name}")
             if rank[at] == level and values[at] != found:
                 raise ModelError(
-                    f"{flat.name}: {flat.state_names[at]} stands for several equal variables that have different starts: "
+                    f"{flat.name}: {flat.state_names[at]} stands for several equal variables that "
+                    "have different starts: "
                     f"{values[at]:g}, and {found:g} from {name}. Give one of them."
                 )
             values[at], rank[at] = found, level
@@ -124,7 +132,8 @@ class Problem:
             names = [flat.number_name(int(flat.vector[i])) for i in missing[:8]]
             raise ModelError(
                 f"{flat.name}: no start for {', '.join(names)}{' ...' if len(missing) > 8 else ''}. "
-                f"Give it: Problem(system, {{{names[0]}: 0.0}}, ...), or start= where the variable is declared."
+                f"Give it: Problem(system, {{{names[0]}: 0.0}}, ...), or start= where the variable "
+                "is declared."
             )
         return np.where(np.isnan(values), 0.0, values)
 
@@ -137,7 +146,9 @@ class Problem:
         return guard_message(self.flat, self.p)
 
     def __repr__(self) -> str:
-        return f"<Problem {self.flat.name}: {self.flat.n} unknowns over {self.span[0]:g} ... {self.span[1]:g}>"
+        return (
+            f"<Problem {self.flat.name}: {self.flat.n} unknowns over {self.span[0]:g} ... {self.span[1]:g}>"
+        )
 
 
 class ParameterResolver:
@@ -166,13 +177,16 @@ class ParameterResolver:
             if isinstance(value, Expr) and not value.is_number:
                 numbers = [flat.parameters.find(below) for below in self._below(value)]
                 self.dependent.append((i, value, tuple(k for k in numbers if k is not None)))
-        resolved = {name: place for place, name in enumerate(self.known)}  # what others follow from comes first
+        resolved = {
+            name: place for place, name in enumerate(self.known)
+        }  # what others follow from comes first
         self.dependent.sort(key=lambda entry: resolved[flat.parameters[entry[0]].name])
         missing = [flat.parameters[int(i)].name for i in np.flatnonzero(np.isnan(result))[:9]]
         if missing:
             raise ModelError(
                 f"{flat.name}: no value for the parameter{'s' * (len(missing) > 1)} {', '.join(missing[:8])}"
-                f"{' ...' if len(missing) > 8 else ''}. Give it: Problem(..., parameters={{{missing[0]}: ...}})."
+                f"{' ...' if len(missing) > 8 else ''}. Give it: Problem(..., "
+                f"parameters={{{missing[0]}: ...}})."
             )
         return result
 
@@ -201,7 +215,10 @@ class ParameterResolver:
         environment: dict[Expr, float] = {}
         for leaf in leaves((expr,)):
             if leaf.op != "symbol" or leaf.kind != "parameter":
-                raise ModelError(f"{self.flat.name}: {what} is {expr}, but may hold parameters and numbers only, not {leaf}")
+                raise ModelError(
+                    f"{self.flat.name}: {what} is {expr}, but may hold parameters and numbers only, "
+                    f"not {leaf}"
+                )
             number = self.flat.parameters.find(leaf.name)
             default = leaf.data.default if number is None else self.flat.parameters[number].default
             inner = self.given.get(leaf.name, default)
@@ -224,7 +241,10 @@ class ParameterResolver:
                 p[i] = evaluate(value, environment)
                 if not np.isfinite(p[i]):
                     name = self.flat.parameters[i].name
-                    raise ModelError(f"{self.flat.name}: the parameter {name} = {value} has become {p[i]}: it must be finite")
+                    raise ModelError(
+                        f"{self.flat.name}: the parameter {name} = {value} has become {p[i]}: it "
+                        "must be finite"
+                    )
                 moved.add(i)
 
     def over_numbers(self) -> list[tuple[int, Expr, tuple[int, ...]]]:
@@ -265,14 +285,19 @@ def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:
 
 
 def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:
-    return {key: value for key, value in mapping.items() if (key.args[0] if key.op == "D" else key).kind == kind}
+    return {
+        key: value for key, value in mapping.items() if (key.args[0] if key.op == "D" else key).kind == kind
+    }
 
 
 def _checked_values(values: Values | None, what: str) -> dict[Any, Any]:
     if values is not None and not isinstance(values, Mapping):
         raise ModelError(f"Problem: {what} is {{quantity: value}}, not {values!r}")
     # by name, so that a symbol and its name are one key when problems are derived from each other
-    named = ((key.name if isinstance(key, Expr) and key.op == "symbol" else key, v) for key, v in (values or {}).items())
+    named = (
+        (key.name if isinstance(key, Expr) and key.op == "symbol" else key, v)
+        for key, v in (values or {}).items()
+    )
     return dict(named)
 
 
@@ -284,5 +309,3 @@ def _checked_span(span: tuple[float, float]) -> tuple[float, float]:
     if not end > begin:
         raise ModelError(f"span ({begin:g}, {end:g}) ends before it begins; time runs forwards")
     return begin, end
-
-

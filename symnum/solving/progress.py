@@ -33,6 +33,7 @@ class Progress:
         filled = round(part * _WIDTH)
         elapsed = time.perf_counter() - self.began
         sys.stderr.write(
-            f"\r{self.name} |{'#' * filled}{'.' * (_WIDTH - filled)}| {100 * part:5.1f} %  t = {t:.5g}  {elapsed:.1f} s "
+            f"\r{self.name} |{'#' * filled}{'.' * (_WIDTH - filled)}| {100 * part:5.1f} %  t = "
+            f"{t:.5g}  {elapsed:.1f} s "
         )
         sys.stderr.flush()

@@ -57,7 +57,7 @@ class Sample:
     segment: NDArray[np.int64]
 
     def __getitem__(self, key: Expr | str | Sequence[Expr]) -> FloatArray:
-        """The expression, variable, derivative or name at every time: (k,), or () for one; of a list: (m, k)."""
+        """The expression, variable or name at every time: (k,), or () for one; of a list: (m, k)."""
         if isinstance(key, (list, tuple)):
             return np.array([self[item] for item in key])
         flat = self.flat
@@ -105,7 +105,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Solution(Sample):
-    """What `solve` returns. ``sol.t`` (k,), ``sol.y`` (n, k), ``sol[expr]``, ``sol(time)[expr]``, ``sol.plot(x)``.
+    """What `solve` returns: ``t`` (k,), ``y`` (n, k), ``sol[expr]``, ``sol(t)[expr]``, ``sol.plot(x)``.
 
     status: "done" or "terminated" (by a terminal event). stats: counts and times of the run. events: what
     happened. At an event without a grid of times both values are kept: the time stands twice in ``t``.

@@ -126,7 +126,9 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
     else:
         result = _numbers(atol, "atol")
         if result.shape not in ((), (flat.n,)):
-            raise ModelError(f"atol has shape {result.shape}; give one number, {flat.n} numbers or {{variable: number}}")
+            raise ModelError(
+                f"atol has shape {result.shape}; give one number, {flat.n} numbers or {{variable: number}}"
+            )
         result = result * nominal if result.shape == () else result.copy()
     if not (np.isfinite(result).all() and (result > 0).all()):
         raise ModelError(f"atol={atol}: absolute tolerances are positive, finite numbers")
@@ -154,7 +156,8 @@ class _Run:
         self.dense = self.grid is None if dense is None else dense
         self.integrator = Integrator(
             problem.compiled.model.functions, method,
-            rtol=rtol, atol=tolerances(self.flat, rtol, atol), max_step=max_step, first_step=first_step, max_steps=max_steps,
+            rtol=rtol, atol=tolerances(self.flat, rtol, atol),
+            max_step=max_step, first_step=first_step, max_steps=max_steps,
         )  # fmt: skip
         self.progress = Progress(self.flat.name, problem.span) if progress else None
         self.times: list[FloatArray] = []
@@ -221,7 +224,7 @@ class _Run:
         return any(action.event.terminal for action in actions)
 
     def make_consistent(self) -> None:
-        """Algebraic unknowns that fit: Newton in the compiled core, block by block on the host where that fails."""
+        """Algebraic unknowns that fit: Newton in the compiled core, block by block where that fails."""
         integrator = self.integrator
         if self.flat.mass.all() or integrator.reinitialize().converged:
             return
@@ -257,7 +260,9 @@ class _Run:
     def explain(self, status: Status) -> str:
         integrator, flat = self.integrator, self.flat
         at = f"{flat.name}: stopped at t = {integrator.t:.9g} with {self.method.name}"
-        row = _not_finite_row(self.problem, integrator.t, integrator.u, integrator.p) if status is Status.NOT_FINITE else integrator.worst_row
+        row = integrator.worst_row
+        if status is Status.NOT_FINITE:
+            row = _not_finite_row(self.problem, integrator.t, integrator.u, integrator.p)
         equation = f" in\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " somewhere. "
         if status is Status.STEP_TOO_SMALL:
             return (
@@ -265,24 +270,27 @@ class _Run:
                 "Does the solution blow up, or is there a discontinuity that should be an event?"
             )
         if status is Status.MAX_STEPS_REACHED:
-            return f"{at}: {integrator.stats.steps} steps were not enough; raise max_steps=, or loosen the tolerances"
+            steps = integrator.stats.steps
+            return f"{at}: {steps} steps were not enough; raise max_steps=, or loosen the tolerances"
         if status is Status.NOT_FINITE:
             return f"{at}: not finite{equation}Does a quantity leave the domain of a function there?"
         if status is Status.SINGULAR:
             return (
-                f"{at}: the matrix of a step is singular. The algebraic equations do not determine the algebraic "
+                f"{at}: the matrix of a step is singular. The algebraic equations do not determine "
+                "the algebraic "
                 "unknowns here: the system may need index reduction."
             )
         if status is Status.ZENO:
             names = ", ".join(sorted({str(h.event) for h in self.happened[-5:]}))
             return (
-                f"{at}: events follow each other ever faster and would never end (Zeno): {names or 'limits'}. "
+                f"{at}: events follow each other ever faster and would never end (Zeno): "
+                f"{names or 'limits'}. "
                 "Let the event change the model into one without it, for example at a small speed."
             )
         if status is Status.CHATTER:
             return f"{at}: a limit is hit and released without end; is its bound moving into the state?"
         if status is Status.NOT_CONVERGED:
-            return f"{at}: the algebraic unknowns could not be made consistent; the worst residual is{equation}"
+            return f"{at}: the algebraic unknowns cannot be made consistent; the worst residual is{equation}"
         return f"{at}: {status.name.lower()}"
 
 
@@ -328,7 +336,8 @@ def save_times(saveat: Times, span: tuple[float, float]) -> FloatArray:
         if not (np.isfinite(spacing) and spacing > 0):
             raise ModelError(f"saveat={saveat}: a spacing is positive and finite")
         count = int(np.floor((end - begin) / spacing * (1 + 1e-12)))
-        return np.minimum(begin + spacing * np.arange(count + 1), end)
+        spaced: FloatArray = np.minimum(begin + spacing * np.arange(count + 1), end)
+        return spaced
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise ModelError("saveat: give a spacing or increasing times")
     slack = 1e-12 * max(abs(begin), abs(end))
