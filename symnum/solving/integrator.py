@@ -171,11 +171,12 @@ class Integrator:
             self._system(slot.W, LinearSystem(whole, jacobian, scale, linear))
             if len(algebraic) > 0:
                 self._system(slot.G, LinearSystem(block, jacobian, scale, linear))
-            functions = library.addresses("linear")
-            self._set(slot.FACTOR, functions["factor"])
-            self._set(slot.SOLVE, functions["solve"])
-        loop = library.addresses("loop")
-        self._advance, self._reinitialize = loop["advance"], loop["reinitialize"]
+            self._functions("linear", "factor", "solve")
+        self._advance = library.addresses("loop")["advance"]
+        if switchings > 0:
+            self._functions("locate", "locate", "settle_sides", "switch_fired", "switch_outside")
+        if len(algebraic) > 0:
+            self._functions("newton", "reinitialize", "slope_start", "slope_end")
 
         x = self._floats
         x[slot.RTOL] = rtol
@@ -211,6 +212,11 @@ class Integrator:
             self._point(slot.DENSE_TABLE, np.ascontiguousarray(dense))
         self._point(slot.STAGES, np.zeros((method.stages, self.model.n)))
         self._point(slot.DENSE, np.zeros((rows, self.model.n)))
+
+    def _functions(self, unit: str, *names: str) -> None:
+        """Give the kernels the addresses of the functions of another unit."""
+        for name in names:
+            self._set(getattr(slot, name.upper()), library.addresses(unit)[name])
 
     def _set(self, where: int, value: int) -> None:
         self._integers[where] = value
@@ -285,8 +291,10 @@ class Integrator:
 
     def reinitialize(self) -> Reinitialization:
         """Solve the algebraic equations for the algebraic variables; t and the others are kept."""
+        if self._integers[slot.N_ALGEBRAIC] == 0:
+            return Reinitialization(converged=True, worst_row=0, residual=0.0, iterations=0, reason="")
         before = int(self._integers[slot.NEWTONS])
-        status = self._run(self._reinitialize)
+        status = self._run(int(self._integers[slot.REINITIALIZE]))
         reasons = {
             slot.NOT_CONVERGED: "not converged",
             slot.NOT_FINITE: "not finite",

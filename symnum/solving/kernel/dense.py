@@ -8,16 +8,15 @@ Every method's dense output is brought to one form, with theta = (t - t0)/h and 
 from __future__ import annotations
 
 from symnum.solving.kernel import slot
-from symnum.solving.kernel.newton import slope
-from symnum.solving.kernel.pointers import Floats, Integers, at, compiled, floats
-from symnum.solving.kernel.vectors import accumulate, function, jacobian, refresh_jacobian
+from symnum.solving.kernel.pointers import Floats, Integers, at, call_kernel, compiled, floats
+from symnum.solving.kernel.vectors import accumulate, copy, function, jacobian, refresh_jacobian
 
 __all__ = ["interpolate", "prepare"]
 
 
 @compiled
 def prepare(a: Integers) -> int:
-    """Compute the rows of the step that has just been accepted. OK, or what `slope` returns.
+    """Compute the rows of the step that has just been accepted. OK, or what `newton.slope` returns.
 
     Methods with dense output of their own have rows sum_j H_lj k_j. For the others the cubic Hermite
     polynomial through both ends is used, which needs u' there: f at the end then serves the next step,
@@ -47,9 +46,11 @@ def prepare(a: Integers) -> int:
         if a[slot.HAVE_SLOPE0] == 0:
             if a[slot.N_ALGEBRAIC] > 0:
                 refresh_jacobian(a)
-            status = slope(a, floats(a[slot.F0]), slope0)
-            if status != slot.OK:
-                return status
+                status = call_kernel(a[slot.SLOPE_START], a)
+                if status != slot.OK:
+                    return status
+            else:
+                copy(n, floats(a[slot.F0]), slope0)
             a[slot.HAVE_SLOPE0] = 1
         end = x[slot.T] + h
         if a[slot.HAVE_F1] == 0:
@@ -58,9 +59,11 @@ def prepare(a: Integers) -> int:
         if a[slot.N_ALGEBRAIC] > 0:
             a[slot.HAVE_JACOBIAN] = 0  # the buffer now belongs to the end of the step
             jacobian(a, end, v)
-        status = slope(a, floats(a[slot.F1]), slope1)
-        if status != slot.OK:
-            return status
+            status = call_kernel(a[slot.SLOPE_END], a)
+            if status != slot.OK:
+                return status
+        else:
+            copy(n, floats(a[slot.F1]), slope1)
         second = at(rows, n)
         for i in range(n):
             change = v[i] - u[i]

@@ -19,7 +19,9 @@ __all__ = ["UNITS", "addresses"]
 
 # One object each: module and the names of its exported functions.
 UNITS: dict[str, dict[str, tuple[str, ...]]] = {
-    "loop": {"loop": ("advance",), "newton": ("reinitialize",)},
+    "loop": {"loop": ("advance",)},
+    "locate": {"locate": ("locate", "settle_sides", "switch_fired", "switch_outside")},
+    "newton": {"newton": ("reinitialize", "slope_start", "slope_end")},
     "linear": {"linear": ("factor", "solve")},
     "analysis": {"analysis": ("pivot", "symbolic", "tables")},
     "step_explicit": {"step_explicit": ("step",)},

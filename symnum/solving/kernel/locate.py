@@ -40,11 +40,9 @@ def switching(a: Integers, t: float, u: Floats) -> Floats:
 
 
 @compiled
-def settle_sides(a: Integers) -> None:
+def settle_sides(a: Integers) -> int:
     """SIDE at the accepted state, when a run starts or starts again after a stop."""
     m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
-    if m == 0:
-        return
     now = switching(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U]))
     before = floats(a[slot.ROOTS_BEFORE])
     side = integers(a[slot.SIDE])
@@ -56,6 +54,7 @@ def settle_sides(a: Integers) -> None:
             side[k] = 1
         elif fired[k] == 0 and now[k] < 0.0:
             side[k] = -1
+    return slot.OK
 
 
 @compiled
@@ -170,8 +169,11 @@ def search(a: Integers, left: float, right: float) -> bool:
 
 
 @compiled
-def locate(a: Integers) -> bool:
-    """Search the accepted step piece by piece; the first step after a stop also close behind the stop."""
+def locate(a: Integers) -> int:
+    """Search the accepted step piece by piece, the first step after a stop also close behind the stop.
+
+    1 when it ends early at a sign change.
+    """
     left = 0.0
     if a[slot.FRESH] != 0:
         for exponent in range(3):
@@ -181,14 +183,14 @@ def locate(a: Integers) -> bool:
             elif exponent == 2:
                 right = 2.0**-6
             if search(a, left, right):
-                return True
+                return 1
             left = right
     for quarter in range(1, 5):
         right = 0.25 * quarter
         if search(a, left, right):
-            return True
+            return 1
         left = right
-    return False
+    return 0
 
 
 @compiled
@@ -204,14 +206,12 @@ def free(a: Integers, k: int) -> None:
 
 
 @compiled
-def switch_outside(a: Integers) -> bool:
-    """Hold what is on or beyond its bound and pushed outwards, release what is pulled back; True if any."""
+def switch_outside(a: Integers) -> int:
+    """Hold what is on or beyond its bound and pushed outwards, release what is pulled back; 1 if any."""
     limits = a[slot.N_LIMITS]
-    if limits == 0:
-        return False
     held = integers(a[slot.HELD])
     values = at(raw_roots(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U])), a[slot.N_EVENTS])
-    switched = False
+    switched = 0
     for k in range(limits):
         distance = values[2 * k]
         drive = values[2 * k + 1]
@@ -219,21 +219,21 @@ def switch_outside(a: Integers) -> bool:
             held[k] = 1 - held[k]
             free(a, k)
             a[slot.SWITCHES] += 1
-            switched = True
+            switched = 1
     return switched
 
 
 @compiled
-def switch_fired(a: Integers) -> bool:
-    """Switch the limits whose sign change ended the step; True if any."""
+def switch_fired(a: Integers) -> int:
+    """Switch the limits whose sign change ended the step; 1 if any."""
     held = integers(a[slot.HELD])
     fired = integers(a[slot.FIRED])
     events = a[slot.N_EVENTS]
-    switched = False
+    switched = 0
     for k in range(a[slot.N_LIMITS]):
         if fired[events + k] != 0:
             held[k] = 1 - held[k]
             free(a, k)
             a[slot.SWITCHES] += 1
-            switched = True
+            switched = 1
     return switched

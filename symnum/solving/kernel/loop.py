@@ -10,8 +10,6 @@ import math
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.dense import interpolate, prepare
-from symnum.solving.kernel.locate import locate, settle_sides, switch_fired, switch_outside
-from symnum.solving.kernel.newton import reinitialize
 from symnum.solving.kernel.pointers import (
     Floats,
     Integers,
@@ -135,7 +133,8 @@ def restart(a: Integers) -> int:
                 a[slot.WORST] = i
                 return slot.NOT_FINITE
         a[slot.HAVE_F0] = 1
-    settle_sides(a)
+    if a[slot.N_EVENTS] + a[slot.N_LIMITS] > 0:
+        call_kernel(a[slot.SETTLE_SIDES], a)
     a[slot.FRESH] = 1
     if a[slot.ADAPTIVE] != 0:
         x[slot.ERROR_BEFORE] = 1.0
@@ -164,7 +163,7 @@ def changed_limits(a: Integers) -> int:
     a[slot.HAVE_JACOBIAN] = 0
     a[slot.HAVE_SLOPE0] = 0
     if a[slot.N_ALGEBRAIC] > 0:
-        return reinitialize(a)
+        return call_kernel(a[slot.REINITIALIZE], a)
     return slot.OK
 
 
@@ -232,8 +231,8 @@ def one_step(a: Integers) -> int:
         if status != slot.OK:
             a[slot.STEPS] -= 1
             return status
-    if switchings > 0 and locate(a):
-        a[slot.LOCATED] = 1
+    if switchings > 0:
+        a[slot.LOCATED] = call_kernel(a[slot.LOCATE], a)
     if a[slot.ADAPTIVE] != 0:
         change = x[slot.GROW]
         if error > 0.0:
@@ -364,7 +363,7 @@ def advance(a: Integers) -> int:
     while True:
         phase = a[slot.PHASE]
         if phase == slot.RESTART:
-            if switch_outside(a):
+            if a[slot.N_LIMITS] > 0 and call_kernel(a[slot.SWITCH_OUTSIDE], a) != 0:
                 # the algebraic variables first, and then all limits are looked at again
                 a[slot.ROUNDS] += 1
                 a[slot.PENDING] = slot.OK
@@ -395,7 +394,7 @@ def advance(a: Integers) -> int:
             a[slot.PHASE] = slot.STEPPING
             status = commit(a)
             if a[slot.LOCATED] != 0:
-                if switch_fired(a):
+                if a[slot.N_LIMITS] > 0 and call_kernel(a[slot.SWITCH_FIRED], a) != 0:
                     # the interrupted step was about right for what follows too
                     x[slot.H] = x[slot.H_STEP]
                     a[slot.PHASE] = slot.SWITCHING

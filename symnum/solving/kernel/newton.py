@@ -6,7 +6,7 @@ from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import Floats, Integers, compiled, floats, integers, shorts
 from symnum.solving.kernel.vectors import copy, factor, function, jacobian, solve
 
-__all__ = ["reinitialize", "slope"]
+__all__ = ["reinitialize", "slope_end", "slope_start"]
 
 ITERATIONS = 60
 SMALLEST_DAMPING = 1e-6
@@ -63,8 +63,6 @@ def reinitialize(a: Integers) -> int:
     function(a, t, u, f)
     status = slot.NOT_CONVERGED
     x[slot.RESIDUAL] = 0.0
-    if m == 0:
-        return slot.OK
     finite = True
     for k in range(m):
         finite = finite and f[algebraic[k]] - f[algebraic[k]] == 0.0
@@ -125,6 +123,18 @@ def reinitialize(a: Integers) -> int:
 
 
 @compiled
+def slope_start(a: Integers) -> int:
+    """SLOPE0 from F0 and the Jacobian at the start of the step."""
+    return slope(a, floats(a[slot.F0]), floats(a[slot.SLOPE0]))
+
+
+@compiled
+def slope_end(a: Integers) -> int:
+    """SLOPE1 from F1 and the Jacobian at the end of the step."""
+    return slope(a, floats(a[slot.F1]), floats(a[slot.SLOPE1]))
+
+
+@compiled
 def slope(a: Integers, f: Floats, out: Floats) -> int:
     """u' of all components, from f and the Jacobian at the same point.
 
@@ -136,8 +146,6 @@ def slope(a: Integers, f: Floats, out: Floats) -> int:
     for i in range(n):
         out[i] = mass[i] * f[i]
     m = a[slot.N_ALGEBRAIC]
-    if m == 0:
-        return slot.OK
     status = factor(a, slot.G)
     if status != slot.OK:
         return status

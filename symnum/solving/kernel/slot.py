@@ -36,6 +36,8 @@ kernels see them as constants.
     STEP,     # address of the step function
     TABLE,    # address of its coefficients
     STAGE_COUNT, SWEEPS, EXPLICIT, FSAL, HERMITE, DENSE_ROWS, DENSE_TABLE,
+    # other kernels, by address: only runs that need them load them
+    LOCATE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
     # linear algebra: two linear systems, W = M/(h gamma) - J and the algebraic block of -J, and two functions
     W, G, FACTOR, SOLVE,
     # state of the run
@@ -60,7 +62,7 @@ kernels see them as constants.
     STEPS, REJECTED, RHS_CALLS, JACOBIANS, FACTORIZATIONS, SOLVES, EVENTS, SWITCHES, NEWTONS,
     REPIVOT_SYSTEM,    # address of the linear system that needs a new pivot order
     SIZE,
-) = range(92)  # fmt: skip
+) = range(99)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
