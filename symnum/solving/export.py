@@ -52,5 +52,7 @@ def export(
     chosen = find("Rodas5P" if method is None else method)
     simulator = simulator_of(problem, chosen, rtol, tolerances(problem.flat, rtol, atol), saved)
     target = Path(path)
+    if kind == "numba" and not (target.stem.isidentifier() and target.suffix == ".py"):
+        raise ModelError(f"export: {target.name!r} cannot be imported; a Python module is called like model.py")
     target.write_text(_WRITERS[kind](simulator), encoding="utf-8")
     return target

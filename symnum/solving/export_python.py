@@ -33,7 +33,7 @@ def python_source(simulator: Simulator) -> str:
     constants += [_names("STATE_NAMES", simulator.states), _names("PARAMETER_NAMES", simulator.parameters)]
     method = "explicit" if simulator.explicit else "implicit"
     return "\n\n".join([
-        _docstring(simulator), _IMPORTS, _comment("the model") + program.source.split("from numba import njit", 1)[1].strip(),
+        _docstring(simulator), _IMPORTS, _comment("the model") + _model(program.source),
         _comment("its numbers, and those of the method") + "\n".join(constants), _MEMORY, _template(method), _template("loop"),
     ])  # fmt: skip
 
@@ -53,14 +53,22 @@ def _docstring(simulator: Simulator) -> str:
     return "\n".join([*text, quotes])
 
 
-_IMPORTS = """import math
+_IMPORTS = """import importlib
+import math
+import os
 import sys
 from collections import namedtuple
 
 import numpy as np
 from numba import njit
 
-compiled = njit(error_model="numpy")  # division by zero gives inf"""
+
+def compiled(function):
+    \"\"\"Compile when first called; division by zero gives inf. Kept beside this file where that is possible.\"\"\"
+    try:
+        return njit(function, error_model="numpy", cache=True)
+    except RuntimeError:
+        return njit(function, error_model="numpy")"""
 
 _MEMORY = '''Memory = namedtuple(
     "Memory",
@@ -68,6 +76,12 @@ _MEMORY = '''Memory = namedtuple(
     "action_values follower_values side fired fired_before kept held matrix order stack at mark pivot_of "
     "lower_start upper_start lower_rows upper_rows lower_values upper_values inverse",
 )'''
+
+
+def _model(source: str) -> str:
+    """The functions and tables of the numba back end, without its head and with the decorator of this file."""
+    body = source.split("from numba import njit", 1)[1].strip()
+    return body.replace('@njit(error_model="numpy")', "@compiled")
 
 
 def _template(name: str) -> str:
