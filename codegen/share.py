@@ -207,6 +207,8 @@ def statements(roots: Sequence[Expr]) -> Body:
             values[expr] = build.product(expr, values)
         elif expr.op == "+":
             values[expr] = build.sum(expr, values)
+        elif expr.op == "group":
+            values[expr] = values[expr.args[0]]
         else:
             values[expr] = build.operator(expr, values)
     return _live(build.statements, [build.real(values[root]) for root in roots])

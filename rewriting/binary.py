@@ -17,7 +17,9 @@ from symnum.rewriting.expr import ONE, Expr, Rational, apply, linear, multiply, 
 from symnum.rewriting.operators import HALF, OPERATORS
 from symnum.rewriting.walk import is_leaf, postorder
 
-ARITY = {"Add": 2, "Mul": 2, "Neg": 1, "Inv": 1, "Sqrt": 1} | {name: o.arity for name, o in OPERATORS.items()}
+ARITY = {"Add": 2, "Mul": 2, "Neg": 1, "Inv": 1, "Sqrt": 1} | {
+    name: o.arity for name, o in OPERATORS.items() if name != "group"
+}
 COMMUTATIVE = frozenset({"Add", "Mul", "min", "max", "hypot", "and", "or", "equal"})
 
 
@@ -79,6 +81,8 @@ class Binary:
             return self._lower_sum(expr, fixed)
         if expr.op == "*":
             return self._lower_product(expr, fixed)
+        if expr.op == "group":
+            return self._of[expr.args[0]]
         return self._node(expr.op, *(self._of[arg] for arg in expr.args))
 
     def _lower_sum(self, expr: Expr, fixed: set[Expr]) -> int:
@@ -167,12 +171,42 @@ with
 """
 
 
-def raised(order: Iterable[tuple[int, BinaryNode]], leaves: Sequence[Expr]) -> dict[int, Expr]:
-    """Canonical expressions from binary nodes given as (number, node), arguments before their users."""
+def raised(
+    order: Iterable[tuple[int, BinaryNode]],
+    leaves: Sequence[Expr],
+    *,
+    grouped: bool = False,
+    free: Callable[[int], bool] = lambda identity: False,
+) -> dict[int, Expr]:
+    """Canonical expressions from binary nodes given as (number, node), arguments before their users.
+
+    grouped: put what has several users into a parenthesis (operator ``group``) wherever a sum or product of
+    more terms would swallow it, except where ``free`` says that it costs nothing.
+    """
+    chosen = list(order)
+    users: dict[int, int] = {}
+    for _, node in chosen:
+        for arg in dict.fromkeys(node.args):
+            users[arg] = users.get(arg, 0) + 1
+    shared: set[Expr] = set()
     built: dict[int, Scaled] = {}
-    for identity, node in order:
-        built[identity] = _raised_node(node, [built[arg] for arg in node.args], leaves)
+    for identity, node in chosen:
+        args = [built[arg] for arg in node.args]
+        swallows = _SWALLOWS.get(node.op) if grouped else None
+        if swallows is not None:
+            args = [(apply("group", e) if e in shared and e.op == swallows else e, f) for e, f in args]
+        built[identity] = _raised_node(node, args, leaves)
+        if grouped and users.get(identity, 0) > 1 and not free(identity) and _worth_a_group(built[identity][0]):
+            shared.add(built[identity][0])
     return {identity: _plain(scaled) for identity, scaled in built.items()}
+
+
+_SWALLOWS = {"Add": "+", "Mul": "*", "Inv": "*"}
+
+
+def _worth_a_group(expr: Expr) -> bool:
+    """A sum, a product of several factors, or a reciprocal; powers are shared by themselves."""
+    return expr.op == "+" or (expr.op == "*" and (len(expr.args) > 1 or expr.data[0] < 0))
 
 
 def _plain(scaled: Scaled) -> Expr:

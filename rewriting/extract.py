@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from typing import Any, NamedTuple
 
 from symnum.rewriting.binary import BinaryNode
 from symnum.rewriting.cost import ADDITION, DIVISION, HOISTED, MULTIPLICATION, SQUARE_ROOT
@@ -33,6 +34,24 @@ _NODE_COST = {
     "Inv": DIVISION - MULTIPLICATION,  # the multiplication with it becomes the division
     "Sqrt": SQUARE_ROOT,
 } | {name: operator.cost for name, operator in OPERATORS.items()}
+
+
+COMPILED_FROM = 10_000
+"""Number of e-nodes from which compiled searches win back the time of importing numba."""
+
+
+class _Arrays(NamedTuple):
+    """The graph as `extract_compiled` takes it."""
+
+    owner: Any
+    cost: Any
+    roots: Any
+    start: Any
+    args: Any
+    user_start: Any
+    users: Any
+    member_start: Any
+    members: Any
 
 
 class Selection:
@@ -78,12 +97,29 @@ class Extractor:
         for k, args in enumerate(self.args):
             for arg in args:
                 self.parents[arg].append(k)
+        self.arrays = self._arrays() if len(nodes) > COMPILED_FROM else None
 
     def _cost(self, k: int) -> float:
         node = self.classes.nodes[k]
         cost = _NODE_COST[node.op]
         # The empty choice must not look free: among equal costs fewer nodes are better.
         return HOISTED * cost if self.classes.free[self.owner[k]] else cost + 1e-4
+
+    def _arrays(self) -> _Arrays:
+        import numpy as np
+
+        def rows(lists: Iterable[Sequence[int]]) -> tuple[Any, Any]:
+            lists = list(lists)
+            start = np.zeros(len(lists) + 1, np.int64)
+            np.cumsum([len(row) for row in lists], out=start[1:])
+            return start, np.array([item for row in lists for item in row], np.int64)
+
+        start, args = rows(self.args)
+        user_start, users = rows(self.parents)
+        member_start, members = rows(self.classes.members)
+        roots = np.array(list(dict.fromkeys(self.classes.roots)), np.int64)
+        owner, cost = np.array(self.owner, np.int64), np.array(self.cost)
+        return _Arrays(owner, cost, roots, start, args, user_start, users, member_start, members)
 
     # ---- starts ------------------------------------------------------------------------------------
     def selections(self, deadline: float) -> Iterator[Selection]:
@@ -110,6 +146,8 @@ class Extractor:
         The queue is ordered by the discounted cost. By the full one, a dear function that many share would be
         settled only after all that could use it has been settled without it.
         """
+        if self.arrays is not None:
+            return self._cheapest_trees_compiled(self.arrays, weight)
         missing = [len(args) for args in self.args]
         total = list(self.cost)
         best: dict[int, int] = {}
@@ -129,6 +167,15 @@ class Extractor:
                 if missing[parent] == 0 and self.owner[parent] not in best:
                     heappush(queue, (total[parent] * weight[self.owner[parent]], parent))
         return best
+
+    def _cheapest_trees_compiled(self, arrays: _Arrays, weight: Sequence[float]) -> dict[int, int]:
+        import numpy as np
+
+        from symnum.rewriting.extract_compiled import cheapest_trees
+
+        a = arrays
+        best = cheapest_trees(a.owner, a.start, a.user_start, a.users, a.cost, np.array(weight))
+        return {c: k for c, k in enumerate(best.tolist()) if k >= 0}
 
     def _used(self, choice: dict[int, int]) -> set[int]:
         used = set(self.classes.roots)
@@ -151,6 +198,9 @@ class Extractor:
     # ---- local search ------------------------------------------------------------------------------
     def _improve(self, choice: dict[int, int], deadline: float) -> None:
         """Exchange one e-node at a time as long as that lowers the DAG cost."""
+        if self.arrays is not None:
+            self._improve_compiled(choice, self.arrays, deadline)
+            return
         references = [0] * len(self.classes.members)
         for root in dict.fromkeys(self.classes.roots):
             self._add(root, choice, references)
@@ -177,6 +227,21 @@ class Extractor:
                     self._add_args(old, choice, references)
                 if time.thread_time() > deadline:
                     return
+
+    def _improve_compiled(self, choice: dict[int, int], a: _Arrays, deadline: float) -> None:
+        import numpy as np
+
+        from symnum.rewriting.extract_compiled import improve
+
+        chosen = np.full(len(self.classes.members), -1, np.int64)
+        chosen[list(choice)] = list(choice.values())
+        # one sweep a call: compiled code cannot look at the deadline
+        while True:
+            before = chosen.copy()
+            improve(chosen, a.roots, a.start, a.args, a.member_start, a.members, a.cost, 1)
+            if time.thread_time() > deadline or (before == chosen).all():
+                break
+        choice.update((c, k) for c, k in enumerate(chosen.tolist()) if k >= 0)
 
     def _needs(self, args: Iterable[int], owner: int, choice: dict[int, int]) -> bool:
         """Whether one of the classes ``args`` is computed from ``owner``."""

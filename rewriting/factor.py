@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
-from symnum.rewriting.cost import DIVISION, MULTIPLICATION
+from symnum.rewriting.cost import DIVISION, MULTIPLICATION, free_nodes
 from symnum.rewriting.expr import Expr, Rational, linear, multiply
 from symnum.rewriting.walk import postorder, transform
 
@@ -39,6 +39,33 @@ def factored(roots: Iterable[Expr], *, ties: int = 1) -> tuple[Expr, ...]:
 
     def visit(expr: Expr) -> Expr:
         return _factored_sum(expr, shared, ties, _DEPTH) if expr.op == "+" and len(expr.args) > 1 else expr
+
+    return transform(wanted, visit)
+
+
+def absorbed(roots: Iterable[Expr], free: Iterable[Expr]) -> tuple[Expr, ...]:
+    """The same expressions with free factors moved into sums whose terms all have one: no operation is left
+    of p*(q*x + r*y) but those of (p*q)*x + (p*r)*y, as products of free leaves are computed outside."""
+    wanted = tuple(roots)
+    fixed = free_nodes(wanted, free)
+
+    def scaled(term: Expr) -> bool:
+        return term in fixed or (term.op == "*" and any(base in fixed for base in term.args))
+
+    def visit(expr: Expr) -> Expr:
+        if expr.op in ("*", "+") and expr not in fixed and all(arg in fixed for arg in expr.args):
+            fixed.add(expr)  # made on the way
+        if expr.op != "*" or expr in fixed:
+            return expr
+        given = [(base, e) for base, e in expr.factors() if base in fixed]
+        rest = [(base, e) for base, e in expr.factors() if base not in fixed]
+        if not given or len(rest) != 1 or rest[0][1] != 1 or rest[0][0].op != "+":
+            return expr
+        inner = rest[0][0]
+        if not all(scaled(term) for term in inner.args):
+            return expr
+        terms = [(multiply([*given, (term, 1)]), c) for term, c in inner.terms()]
+        return linear([*terms, (multiply(given), inner.constant)])
 
     return transform(wanted, visit)
 

@@ -136,6 +136,11 @@ def _fold_not(a: Expr) -> Expr | None:
     return _truth(a.args[0]) if a.op == "not" else None
 
 
+def _fold_group(a: Expr) -> Expr | None:
+    """A parenthesis is kept only where it holds sums or products apart."""
+    return None if a.op in ("+", "*") else a
+
+
 def _fold_atan2(y: Expr, x: Expr) -> Expr | None:
     return ZERO if y is ZERO and x.op == "number" and x.data > 0 else None
 
@@ -290,6 +295,9 @@ OPERATORS: dict[str, Operator] = {
     "not": Operator(
         1, _flat, 1, lambda a: float(not a), "np.logical_not", "", "!", _fold_not, boolean=True
     ),
+    # A parenthesis: the value itself. Sums and products do not flatten through it, so that a partial sum or
+    # product that several expressions share stays one node (`simplify` sets it, emitters pass it through).
+    "group": Operator(1, lambda a: (ONE,), 0, float, "np.positive", "", "", _fold_group),
 }  # fmt: skip
 FOLDS.update({name: operator.fold for name, operator in OPERATORS.items()})
 

@@ -18,7 +18,7 @@ from symnum.rewriting.binary import Binary, raised
 from symnum.rewriting.cost import dag_cost
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, as_expr
-from symnum.rewriting.factor import factored
+from symnum.rewriting.factor import absorbed, factored
 from symnum.rewriting.opportunity import worth_rewriting
 from symnum.rewriting.rules.rule import LEVELS, Level
 from symnum.rewriting.verify import mismatch
@@ -108,7 +108,11 @@ def _rewritten(roots: Expressions, search: _Search, budget: float) -> Expression
     deadline = time.thread_time() + budget
     forms = [roots]
     if search.level != LEVELS[0]:
-        others = dict.fromkeys((factored(roots), factored(roots, ties=-1)))
+        open_form = absorbed(roots, search.free) if search.free else roots
+        starts = dict.fromkeys((roots, open_form))
+        others = dict.fromkeys(
+            form for s in starts for form in (s, factored(s), factored(s, ties=-1)) if form is not roots
+        )
         forms += [other for other in others if other != roots and _holds(roots, other)]
     best = min(forms, key=search.cost)
     groups = _groups(roots)
@@ -186,10 +190,14 @@ def _candidates(forms: list[Expressions], search: _Search, seconds: float) -> li
             wanted = classes.roots[:count]
             least, disappointing = float("inf"), 0
             for selection in selections(classes, end):
-                built = raised(selection.order(), binary.leaves)
-                candidate = tuple(built[c] for c in wanted)
-                candidates.setdefault(candidate)
-                cost = search.cost(candidate)
+                cost = float("inf")
+                for grouped in (False, True):
+                    built = raised(
+                        selection.order(), binary.leaves, grouped=grouped, free=classes.free.__getitem__
+                    )
+                    candidate = tuple(built[c] for c in wanted)
+                    candidates.setdefault(candidate)
+                    cost = min(cost, search.cost(candidate))
                 disappointing = 0 if cost < least else disappointing + 1
                 least = min(least, cost)
                 if disappointing == PATIENCE:

@@ -24,11 +24,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, Rational, apply, linear, multiply, number, power, slot
 from symnum.rewriting.show import natural
 from symnum.rewriting.walk import substitute
@@ -37,7 +37,7 @@ _WIDE = 12
 _MOST_INDIVIDUALISED = 200_000  # vertices times leaves given their own colour: about a second
 
 
-@dataclass(frozen=True)
+@record
 class Template:
     """Expressions over slots, and the leaf that each slot stands for.
 

@@ -91,6 +91,8 @@ def _written(expr: Expr, order: _Order) -> tuple[int, list[_Piece]]:
         return strength, [
             _Operand(args[0], strength + 1), f" {_SIGNS.get(op, op)} ", _Operand(args[1], strength + 1)
         ]  # fmt: skip
+    if op == "group":
+        return _ATOM, ["(", _Operand(args[0]), ")"]
     if op == "not":
         return _UNARY, ["~", _Operand(args[0], _UNARY)]
     pieces: list[_Piece] = [_CALLS.get(op, op), "("]

@@ -118,6 +118,7 @@ def _sympy_function(op: str) -> Callable[..., sympy.Basic]:
         "min": sympy.Min,
         "max": sympy.Max,
         "pow": sympy.Pow,
+        "group": lambda a: a,
         "<": sympy.StrictLessThan,
         "<=": sympy.LessThan,
         "equal": sympy.Eq,
