@@ -18,12 +18,19 @@ import numpy as np
 
 from symnum.codegen import machine
 from symnum.codegen.compiled import CompiledFunction
-from symnum.codegen.function import Array, Function, Gather, Loop
+from symnum.codegen.function import Array, Function, Gather, Item, Loop
 from symnum.codegen.model_functions import ModelFunctions
 from symnum.codegen.share import Body, Statement, statements
 from symnum.errors import CodegenError
 
-__all__ = ["DeviceModel", "define_function", "define_newton_matrix", "device_model", "host_functions"]
+__all__ = [
+    "DeviceFunction",
+    "DeviceModel",
+    "define_function",
+    "define_newton_matrix",
+    "device_model",
+    "host_functions",
+]
 
 Builder: TypeAlias = Any  # llvmlite has no types
 
@@ -43,13 +50,20 @@ _CALLS = {
 }  # fmt: skip
 
 
+class DeviceFunction(NamedTuple):
+    """Items that one thread works off; ``keeps_scratch``: others read what they write to scratch."""
+
+    items: tuple[Item, ...]
+    keeps_scratch: bool
+
+
 class DeviceModel(NamedTuple):
     """What the threads of an ensemble need: functions by name, sizes, mass (n,) and the pattern of df/du.
 
     ``n_work``: numbers a thread keeps between calls.
     """
 
-    functions: Mapping[str, Function]
+    functions: Mapping[str, DeviceFunction]
     n: int
     n_parameters: int
     n_work: int
@@ -60,21 +74,22 @@ class DeviceModel(NamedTuple):
 
 def device_model(functions: Mapping[str, Function], model: ModelFunctions) -> DeviceModel:
     """The device side of a compiled model with these lowered functions. CodegenError if it is too large."""
-    size = max(_size(function) for function in functions.values())
+    made = {name: DeviceFunction(function.items, name == "setup") for name, function in functions.items()}
+    size = max(_size(code) for code in made.values())
     if size > LARGEST:
         raise CodegenError(
             f"the model has {size} operations, too many for one GPU thread (at most {LARGEST}). "
             "Integrate it by itself with its right-hand side on the GPU, or run the ensemble on the CPU."
         )
     return DeviceModel(
-        functions, model.n, model.n_parameters, functions["setup"].n_work,
+        made, model.n, model.n_parameters, functions["setup"].n_work,
         model.mass, model.indptr, model.indices,
     )  # fmt: skip
 
 
-def _size(function: Function) -> int:
+def _size(code: DeviceFunction) -> int:
     size = 0
-    for item in function.items:
+    for item in code.items:
         if isinstance(item, Gather):
             size += 2 * len(item.first)
         else:
@@ -115,7 +130,7 @@ class _Thread:
 
     def write(self, space: str, place: int, value: Any, accumulate: bool) -> None:
         key = (space, int(place))
-        self.values[key] = self.builder.fadd(self.values[key], value) if accumulate else value
+        self.values[key] = self.builder.fadd(self.read(*key), value) if accumulate else value
         self.written[key] = None
 
     def store(self, spaces: Sequence[str]) -> None:
@@ -213,7 +228,7 @@ def _begin(module: Any, name: str, pointers: Sequence[Any], size: int, linkage: 
 def define_function(
     module: Any,
     name: str,
-    function: Function,
+    code: DeviceFunction,
     pointers: Sequence[Any],
     *,
     device: bool,
@@ -223,14 +238,14 @@ def define_function(
 
     ``pointers``: the four pointer types. ``device``: call libdevice, not libm. Returns the llvmlite function.
     """
-    made, builder = _begin(module, name, pointers, _size(function), linkage)
+    made, builder = _begin(module, name, pointers, _size(code), linkage)
     thread = _Thread(module, builder, made.args, device)
-    for item in function.items:
+    for item in code.items:
         if isinstance(item, Loop):
             thread.loop(item)
         else:
             thread.gather(item)
-    thread.store(("out", "w") if name.endswith("setup") else ("out",))
+    thread.store(("out", "w") if code.keeps_scratch else ("out",))
     builder.ret_void()
     return made
 
@@ -265,23 +280,22 @@ def define_newton_matrix(
 
 
 # ---- the same code on the CPU ---------------------------------------------------------------------------
-def host_text(model: DeviceModel) -> str:
-    """The device functions as one LLVM module for the CPU."""
+def host_functions(
+    functions: Mapping[str, DeviceFunction], model: DeviceModel | None = None
+) -> dict[str, CompiledFunction]:
+    """Device functions compiled for the CPU, callable from Python, for the simulator and for tests.
+
+    With a model there is ``newton_matrix`` too; it takes two more arguments, which it ignores.
+    """
     from llvmlite import ir
 
     module = ir.Module("device functions")
     pointer = ir.PointerType()  # without the type pointed to, as LLVM wants it today
-    for name, function in model.functions.items():
-        define_function(module, name, function, [pointer] * 4, device=False, linkage="external")
-    define_newton_matrix(module, "newton_matrix", model, [pointer] * 2, linkage="external")
-    return "\n".join(line for line in str(module).split("\n") if not line.startswith("target "))
-
-
-def host_functions(model: DeviceModel) -> dict[str, CompiledFunction]:
-    """The device functions compiled for the CPU, callable from Python, for the simulator and for tests.
-
-    ``newton_matrix`` takes two more arguments, which it ignores.
-    """
-    loaded = machine.load_object(machine.compile_text(host_text(model)))
-    names = (*model.functions, "newton_matrix")
+    for name, code in functions.items():
+        define_function(module, name, code, [pointer] * 4, device=False, linkage="external")
+    if model is not None:
+        define_newton_matrix(module, "newton_matrix", model, [pointer] * 2, linkage="external")
+    text = "\n".join(line for line in str(module).split("\n") if not line.startswith("target "))
+    loaded = machine.load_object(machine.compile_text(text))
+    names = [*functions, *(["newton_matrix"] if model is not None else [])]
     return {name: CompiledFunction(loaded.address(name), (loaded,)) for name in names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -15,6 +14,7 @@ from symnum.codegen.cuda_device import DeviceModel, device_model
 from symnum.codegen.model import CompiledModel
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import CodegenError, ModelError
+from symnum.record import record
 from symnum.solving.cuda_kernel import NAME, ensemble_source
 from symnum.solving.problem import Problem
 from symnum.solving.solve import tolerances
@@ -42,7 +42,7 @@ class EnsembleRun(NamedTuple):
     rejected: npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class CudaEnsemble:
     """The kernel of one model and one method. ``source`` can be read; ``ptx`` needs no GPU."""
 
@@ -140,7 +140,7 @@ def _launchable(ensemble: CudaEnsemble) -> Any:
 
 
 def _kernel(model: DeviceModel, source: str) -> Any:
-    return cuda_toolkit.kernel(source, NAME, cuda_toolkit.device_calls(model))
+    return cuda_toolkit.kernels(source, cuda_toolkit.model_calls(model))[NAME]
 
 
 def solve_ensemble_cuda(

@@ -5,7 +5,7 @@ sizes are constants, so that for small models loops are unrolled and a trajector
 control, first step and saving are those of the CPU's stepping loop, one attempt per turn of the loop, so
 that the threads of a warp stay together.
 
-The model is called by the names of `cuda_toolkit.device_calls`. Trajectories lie in the last, contiguous
+The model is called by the names of `cuda_toolkit.model_calls`. Trajectories lie in the last, contiguous
 index of all arrays: neighbouring threads read neighbouring numbers.
 """
 

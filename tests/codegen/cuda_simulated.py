@@ -1,0 +1,60 @@
+"""Run by `test_cuda` in a process of its own, in which numba simulates the GPU: kernels against the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symnum.codegen import cuda_toolkit
+from symnum.codegen.cuda_functions import CudaFunctions
+from symnum.codegen.emit_numpy import evaluate
+from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.model import build_model
+from symnum.rewriting.expr import slot
+
+pytestmark = pytest.mark.filterwarnings("ignore:Grid size:Warning")
+
+
+def on_device(values):
+    return cuda_toolkit.cuda().to_device(np.array(values if len(values) else [0.0], float))
+
+
+def test_kernels_agree_with_the_oracle(model):
+    assert cuda_toolkit.simulated()
+    lowered = build_model(model.rhs, mass=np.ones(model.n), n_parameters=len(model.p), backend="numpy").lowered
+    kernels = CudaFunctions(lowered)
+    u, p, work = on_device(model.u), on_device(model.p), on_device(np.full(kernels.n_work, np.nan))
+    expected_work, size = np.full(kernels.n_work, np.nan), lowered["jacobian"].n_out
+    buffers = {name: np.full(function.n_out, np.nan) for name, function in lowered.items()}
+    buffers["setup"] = buffers["jacobian"] = np.zeros(size)  # one buffer, which setup prepares
+    found = {name: on_device(buffer) for name, buffer in buffers.items()}
+    found["setup"] = found["jacobian"]
+    for name in lowered:
+        kernels(name, model.t, found[name], u, p, work)
+        evaluate(lowered[name], model.t, buffers[name], model.u, model.p, expected_work)
+    for name in lowered:
+        if lowered[name].n_out:
+            result = found[name].copy_to_host()
+            assert np.all(np.abs(result - buffers[name]) <= 1e-13 * (1 + np.abs(buffers[name]))), name
+
+
+def test_copies_that_add_to_one_place():
+    i = np.arange(12)
+    start = Loop("start", 3, (slot("c", 0),), (Column("c", [1.0, 2.0, 4.0]),), (Output("out", i[:3]),))
+    more = Loop("more", 12, (slot("u", 0),), (Column("u", i),), (Output("out", i % 3, accumulate=True),))
+    kernels = CudaFunctions({"f": Function("f", (start, more), 3, 0)})
+    assert "atomic" in kernels.program.source
+    u, out = 1.0 + i, on_device(np.zeros(3))
+    kernels("f", 0.0, out, on_device(u), on_device([]), on_device([]))
+    assert np.allclose(out.copy_to_host(), [1 + 22, 2 + 26, 4 + 30], rtol=1e-15)
+
+
+def test_one_copy_adds_to_what_kernels_wrote():
+    """Runs of single copies are functions of one thread: they read results of the kernels before them."""
+    i = np.arange(4)
+    many = Loop("many", 4, (2 * slot("u", 0),), (Column("u", i),), (Output("out", i),))
+    one = Loop("one", 1, (slot("u", 0),), (Column("u", [3]),), (Output("out", [1], accumulate=True),))
+    kernels = CudaFunctions({"f": Function("f", (many, one), 4, 0)})
+    out = on_device(np.zeros(4))
+    kernels("f", 0.0, out, on_device([1.0, 2.0, 3.0, 5.0]), on_device([]), on_device([]))
+    assert np.array_equal(out.copy_to_host(), [2, 9, 6, 10])
