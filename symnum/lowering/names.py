@@ -42,6 +42,12 @@ class Names:
         self._count += len(block)
         return first
 
+    def parts(self) -> Iterator[Symbol | Quantities]:
+        """What was added, in order."""
+        blocks = dict(zip(self._first, self._blocks, strict=True))
+        for number in sorted([*self._single, *blocks]):
+            yield self._single[number] if number in self._single else blocks[number]
+
     def __len__(self) -> int:
         return self._count
 
