@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from symnum.codegen.function import Array, Function
 from symnum.errors import CodegenError
+from symnum.record import record
 
 __all__ = [
     "BACKENDS",
@@ -62,7 +62,7 @@ def addressing(index: Array) -> Addressing:
     return Addressing("table", 0, 0)
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Tables:
     """What compiled code reads besides its arguments: int64 descriptors, int32 positions, float64 numbers."""
 
@@ -111,7 +111,7 @@ class TableBuilder:
         return Tables(np.array(self.descriptors, np.int64), positions, numbers)
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Program:
     """Emitted code: ``source`` in the language of the back end, its tables, the scratch it needs.
 

@@ -11,7 +11,6 @@ Spaces: ``u`` unknowns, ``p`` parameters, ``w`` scratch, ``c`` numbers given per
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from symnum.codegen import cache
 from symnum.errors import CodegenError
+from symnum.record import record, replace
 from symnum.rewriting.expr import TIME, Expr, slot
 from symnum.rewriting.walk import leaves, postorder, substitute
 
@@ -59,7 +59,7 @@ class Output(NamedTuple):
     accumulate: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Loop:
     """``roots`` for every copy; slot number k reads ``columns[k]``, root number k goes to ``outputs[k]``.
 
@@ -106,7 +106,7 @@ class Loop:
                 raise CodegenError(f"{where}: slot {letter}{k} has a column of space {columns[k].space!r}")
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Gather:
     """Row r of ``output``: the sum of coefficient[k]*space[first[k]] (*space[second[k]]).
 
@@ -150,7 +150,7 @@ class Gather:
 Item: TypeAlias = Loop | Gather
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Function:
     """``out = f(t, u, p)``, items in dependency order; places of ``out`` that none writes stay as they were.
 
@@ -182,9 +182,12 @@ class Function:
                 _in_range(output.index, sizes[output.space], where, f"writes {output.space}")
                 _store(output, written[output.space], where)
             if any(output.space == "w" for output in outputs):
-                own = np.concatenate([output.index for output in outputs if output.space == "w"])
+                own = np.zeros(self.n_work, bool)
+                for output in outputs:
+                    if output.space == "w":
+                        own[output.index] = True
                 for space, index in reads(item):
-                    if space == "w" and len(clash := np.intersect1d(index, own)):
+                    if space == "w" and len(clash := index[own[index]]):
                         raise CodegenError(f"{where} reads w[{clash[0]}], which it writes itself")
 
     def check(self, n: int, n_parameters: int) -> None:
@@ -285,8 +288,11 @@ def _store(output: Output, written: npt.NDArray[np.bool_], where: str) -> None:
     twice = output.index[written[output.index]]
     _require(not len(twice), where, f"writes {output.space}[{twice[0] if len(twice) else 0}] a second time")
     written[output.index] = True
+    copies = np.arange(len(output.index), dtype=np.int32)
+    writer = np.empty(len(written), np.int32)
+    writer[output.index] = copies  # a place written twice keeps its last writer only
     _require(
-        len(np.unique(output.index)) == len(output.index),
+        bool((writer[output.index] == copies).all()),
         where,
         f"writes a place of {output.space} in two copies",
     )

@@ -9,7 +9,6 @@ values are kept once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from symnum.codegen.function import (
     item_outputs,
     prune,
 )
+from symnum.record import replace
 from symnum.rewriting.expr import ONE, TIME, Expr, Rational, linear, multiply, rebuild, slot
 from symnum.rewriting.walk import cost, leaves, postorder, substitute
 

@@ -5,20 +5,19 @@ Values that are needed once, in their final place, are stored there directly; th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.function import Array, Function, Gather, Item, Loop, Output, compact, prune
 from symnum.codegen.sums import NONE, Terms, space_of, sum_items
 from symnum.codegen.sweep import Partials, Sums, Sweep
+from symnum.record import record
 from symnum.rewriting.expr import Expr
 
 __all__ = ["JacobianPlan", "jacobian"]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class JacobianPlan:
     """df/du in CSC form: ``function`` writes all its values; rows are sorted in each column.
 

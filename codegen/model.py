@@ -8,7 +8,6 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cache as remember
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +24,7 @@ from symnum.codegen.jacobian import jacobian
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.codegen.time_gradient import time_gradient
 from symnum.errors import CodegenError
+from symnum.record import record, replace
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import cost, substitute
 
@@ -39,7 +39,7 @@ Simplify: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, 
 _WORTH_SIMPLIFYING = 8.0  # cost of a template below which there is nothing to find
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class _Inputs:
     """Everything a compiled model is determined by."""
 
@@ -81,7 +81,7 @@ def _code_version() -> str:
 
 
 # ---- the passes -----------------------------------------------------------------------------------
-@dataclass(frozen=True, eq=False)
+@record
 class _Lowered:
     """All functions of a model, ready to be emitted, and the pattern of the Jacobian."""
 
@@ -131,7 +131,7 @@ def _simplified(function: Function, simplify: Simplify) -> Function:
 
 
 # ---- on disk --------------------------------------------------------------------------------------
-@dataclass(frozen=True, eq=False)
+@record
 class _Artefact:
     """What `_lower` and the back end made: all that loading needs."""
 

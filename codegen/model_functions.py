@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from symnum.errors import CodegenError
+from symnum.record import record
 
 __all__ = ["FloatArray", "IntArray", "ModelFunctions"]
 
@@ -16,7 +16,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class ModelFunctions:
     """The compiled functions of M u' = f(t, u, p), with M diagonal, entries 0 or 1.
 

@@ -7,12 +7,12 @@ its equations are templates over numbered slots with one integer column per slot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.record import record
 from symnum.rewriting.expr import Expr
 
 IntArray: TypeAlias = NDArray[np.int64]
@@ -46,7 +46,7 @@ class GridNames(Sequence[str]):
         return int(np.ravel_multi_index(index, self.shape)) if inside else None
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Quantities:
     """A numbered set of unknowns (kind "variable") or parameters of a block.
 
@@ -62,7 +62,7 @@ class Quantities:
         return len(self.names)
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class References:
     """Symbols of one kind that have a declaration of their own: what a block shares with other equations."""
 
@@ -79,7 +79,7 @@ class References:
 Numbered: TypeAlias = Quantities | References
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Column:
     """What one slot reads in each copy: ``index`` into ``of`` (of None: the numbers themselves)."""
 
@@ -88,7 +88,7 @@ class Column:
     derivative: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class IndexedEquation:
     """``0 == root`` for every copy; ``slot(letter, k)`` reads ``columns[k]``, letters u, p, c.
 
@@ -100,7 +100,7 @@ class IndexedEquation:
     label: Callable[[int], str]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class IndexedSums:
     """Rows ``0 == sum(coefficient * unknown)`` of any length, in compressed-row form.
 
@@ -114,7 +114,7 @@ class IndexedSums:
     label: Callable[[int], str]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Block:
     """Quantities with the equations among them. Equations may read what other statements declare, too."""
 

@@ -6,18 +6,18 @@ Nothing here costs a Python object per reaction.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
 from symnum.language.block import FloatArray, IntArray, References
+from symnum.record import record
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.shape import canonical
 
 __all__ = ["RateFamily", "Sides", "grouped_rates", "mass_action"]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Sides:
     """One side of every reaction: (reaction, species, count) triples, one for each species of a side.
 
@@ -52,7 +52,7 @@ class Sides:
         return list(zip(self.species[begin:end].tolist(), self.count[begin:end].tolist(), strict=True))
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class RateFamily:
     """Rates of one shape: ``root`` over ``slot(letter, k)``, letters u (variable), p (parameter), c (number).
 

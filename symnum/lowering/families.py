@@ -7,12 +7,12 @@ derivative, so that derivatives take part in matching like any other unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ONE, ZERO, Expr, number, slot
 from symnum.rewriting.walk import leaves, substitute
@@ -21,7 +21,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 AnyArray: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@record
 class Family:
     """``count`` copies of ``root``, whose leaf ``slot(letter, k)`` reads ``columns[k][copy]``.
 

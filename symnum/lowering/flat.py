@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +14,7 @@ from symnum.lowering.families import Family, IntArray
 from symnum.lowering.flatten import LimitFamily
 from symnum.lowering.names import Names
 from symnum.lowering.structure import Structure
+from symnum.record import record
 from symnum.rewriting.expr import ZERO, Expr, linear, rational, slot
 from symnum.rewriting.operators import ifelse
 from symnum.rewriting.walk import leaves, substitute
@@ -22,7 +22,7 @@ from symnum.rewriting.walk import leaves, substitute
 _AT_BOUND = 1e-9  # relative distance from its bound below which a limited state is at it
 
 
-@dataclass(frozen=True)
+@record
 class FlatSystem:
     """``M u' = f(t, u, p)`` with ``M = diag(mass)``, and the rest of the unknowns as explicit definitions.
 

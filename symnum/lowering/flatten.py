@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,14 @@ from symnum.language.variables import Declaration, joined
 from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.names import Names
 from symnum.lowering.unit_check import check_units
+from symnum.record import record, replace
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, slot
 from symnum.rewriting.shape import canonical
 from symnum.rewriting.walk import leaves, substitute
 
 
-@dataclass(frozen=True)
+@record
 class Sums:
     """Rows ``0 == sum(coefficient * unknown)``: Kirchhoff's law at every node of a connection."""
 
@@ -48,7 +49,7 @@ class Sums:
         return slice(int(self.indptr[r]), int(self.indptr[r + 1]))
 
 
-@dataclass(frozen=True)
+@record
 class LimitFamily:
     """Limits of one template: ``distance`` is positive outside; ``side`` is +1 for high, -1 for low."""
 

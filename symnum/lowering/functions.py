@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
 from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
 from symnum.lowering.flat import FlatSystem
+from symnum.record import record, replace
 from symnum.rewriting.cost import dag_cost
 from symnum.rewriting.expr import ZERO, Expr, slot
 from symnum.rewriting.walk import leaves, substitute
@@ -18,7 +17,7 @@ _NEVER = 1 << 30  # a level that no loop reaches
 _FEW = 4  # copies: fewer are written out as straight-line code
 
 
-@dataclass(frozen=True)
+@record
 class Functions:
     """``rhs`` (n,) and ``roots`` (events, then distance and drive of each limit; None without any)."""
 
@@ -325,7 +324,7 @@ class _Builder:
             items.append(Gather(f"sums_{space}", output, indptr, space, first, None, value[chosen]))
         return items
 
-@dataclass(frozen=True)
+@record
 class _Piece:
     """A family that is computed at a level (a loop reads lower levels only) and may wait until ``latest``."""
 

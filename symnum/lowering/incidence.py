@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.flatten import Sums
+from symnum.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Incidence:
     """Equations are numbered family by family, then the rows of the sums. Unknowns: see `families`."""
 
@@ -51,7 +50,7 @@ def incidence(
 _ROUNDS = 60  # of peeling; longer chains are left to the general algorithm
 
 
-@dataclass(frozen=True)
+@record
 class Matching:
     """A maximum matching and its blocks.
 

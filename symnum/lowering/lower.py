@@ -1,9 +1,6 @@
 """Lowering: the list of passes from a `System` to a `FlatSystem`, in order."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-
 import numpy as np
 
 from symnum.errors import ModelError
@@ -14,6 +11,7 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import LimitFamily, RawSystem, flatten
 from symnum.lowering.names import Names
 from symnum.lowering.structure import Structure, analyse
+from symnum.record import replace
 from symnum.rewriting.expr import Symbol
 
 

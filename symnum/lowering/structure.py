@@ -7,8 +7,6 @@ that families stay whole. What remains becomes an algebraic unknown of the DAE w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from symnum.errors import LoweringError
@@ -16,13 +14,14 @@ from symnum.lowering.balance import imbalance
 from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted, is_equality
 from symnum.lowering.flatten import RawSystem, Sums
 from symnum.lowering.incidence import Incidence, Matching, incidence, match
+from symnum.record import record, replace
 from symnum.rewriting.expr import linear, rational, slot
 
 _WIDEST = 12  # terms: wider sums are rows of a table, never a template
 _DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
 
 
-@dataclass(frozen=True)
+@record
 class Structure:
     """The outcome, in the numbers of `families` (n + i is the derivative of unknown i).
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from symnum.record import record
 
 __all__ = ["INTEGRAL", "PROPORTIONAL_INTEGRAL", "Controller"]
 
 
-@dataclass(frozen=True)
+@record
 class Controller:
     """After an accepted step h changes by safety * error^(-now/k) * error_before^(before/k), within
     [shrink, grow].

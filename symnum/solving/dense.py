@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray
+from symnum.record import record
 
 __all__ = ["DenseOutput"]
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class DenseOutput:
     """The interpolants of k steps, y = (1 - theta) u + theta (v + (1 - theta) (r_1 + theta (r_2 + theta
     r_3))).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,13 +10,14 @@ from numpy.typing import NDArray
 from symnum.errors import ModelError
 from symnum.language.event import Event
 from symnum.lowering.flat import FlatSystem
+from symnum.record import record
 from symnum.rewriting.expr import Expr
 from symnum.solving.initialize import value_of
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@record
 class Action:
     """One event with its targets found: positions in ``u`` and ``p``, values over numbered slots."""
 
@@ -64,7 +64,7 @@ class Action:
         return found
 
 
-@dataclass(frozen=True)
+@record
 class Schedule:
     """Time events in order, ``times[i]`` with ``actions[i]``; state events by their number in the code."""
 

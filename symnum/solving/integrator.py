@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.errors import ModelError
+from symnum.record import record
 from symnum.solving.dense import DenseOutput
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel, model_function
@@ -55,7 +56,7 @@ class Statistics:
     solve_milliseconds: float = 0.0  # in the compiled loop
 
 
-@dataclass(frozen=True)
+@record
 class Reinitialization:
     """Outcome of making the algebraic variables consistent; rows are those of the system."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -10,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import LoweringError, ModelError
+from symnum.record import record
 from symnum.solving.problem import Problem
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ComplexArray: TypeAlias = NDArray[np.complex128]
 
 
-@dataclass(frozen=True)
+@record
 class Mode:
     """One eigenvalue (rad/s) with frequency (Hz), damping ratio and the states that take part most."""
 
@@ -30,7 +30,7 @@ class Mode:
         return f"<Mode {self.eigenvalue:.4g}: {self.frequency:.4g} Hz, damping {self.damping:.4g}; {most}>"
 
 
-@dataclass(frozen=True)
+@record
 class Linearization:
     """``E d(x) / dt = A x`` for small deviations x of all unknowns u from the point.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, IntArray
+from symnum.record import record
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel
 
@@ -21,7 +20,7 @@ LARGE = 1000
 LISTED = 100_000
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class PivotOrder:
     """A pivot order with all that follows from it and the pattern; never changed, so runs can share it."""
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
+from symnum.record import record
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import leaves, substitute
 from symnum.solving.events import Action, Schedule
@@ -28,7 +27,7 @@ _ROOM = 4  # the factors may have this many times the entries that were found in
 _MAX_STEPS = 10_000_000
 
 
-@dataclass(frozen=True)
+@record
 class Simulator:
     """What an exported file is written from.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError, SolveFailed
 from symnum.lowering.flat import FlatSystem
+from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate_arrays, leaves
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FloatArray: TypeAlias = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@record
 class Segment:
     """A stretch between two events: where it begins, the parameters on it and, if kept, its interpolant."""
 
@@ -31,7 +31,7 @@ class Segment:
     dense: Callable[[FloatArray], FloatArray] | None
 
 
-@dataclass(frozen=True)
+@record
 class Happened:
     """An event that took place."""
 
@@ -42,7 +42,7 @@ class Happened:
         return f"t = {self.t:.9g}: {self.event}"
 
 
-@dataclass(frozen=True)
+@record
 class Sample:
     """Values at some times: ``sample[expr]`` evaluates any expression of the model on them.
 
@@ -103,7 +103,7 @@ class Sample:
         return float(history[0]) if (history == history[0]).all() else history[self.segment]
 
 
-@dataclass(frozen=True)
+@record
 class Solution(Sample):
     """What `solve` returns: ``t`` (k,), ``y`` (n, k), ``sol[expr]``, ``sol(t)[expr]``, ``sol.plot(x)``.
 
@@ -113,7 +113,7 @@ class Solution(Sample):
 
     status: str = "done"
     stats: Any = None
-    events: tuple[Happened, ...] = field(default_factory=tuple)
+    events: tuple[Happened, ...] = ()
     method: str = ""
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import numpy as np
 
 from symnum.codegen.model_functions import FloatArray
+from symnum.record import record
 
 __all__ = ["OrderConditions", "order_conditions", "trees"]
 
@@ -48,7 +48,7 @@ def density(tree: Tree) -> int:
     return value
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class OrderConditions:
     """sum_i b_i phi_i = theta^size wanted for every row: the conditions on the weights b at t + theta h."""
 
