@@ -19,6 +19,7 @@ from symnum.codegen import machine
 from symnum.codegen.emitter import Addressing, Emitter, Loaded, Program, TableBuilder, Tables, addressing
 from symnum.codegen.function import Array, Function, Gather, Loop
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
+from symnum.codegen.rows import Rows, row_offsets, rows_of
 from symnum.codegen.share import Body, Chunk, Statement, chunks, statements
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.operators import OPERATORS
@@ -33,6 +34,7 @@ SELDOM = "setup"  # the function whose compile time matters more than its run ti
 _PLAIN, _LOOP, _STRAIGHT = "#2", "#3", "#4"
 _RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
 _CHUNK = 200  # statements per internal function: code quality per compile time is best at 100-400
+_IN_ROWS = 512  # copies from which rows are looked for
 _VECTORIZED = 32  # copies from which vector code is worth twice the compile time
 _SMALL = 30_000  # characters of text whose parts are worth inlining
 _OPTIMIZED = 2000  # straight-line statements up to which LLVM's passes are worth their time
@@ -62,6 +64,7 @@ class _Kinds(NamedTuple):
     roots: tuple[Expr, ...]
     columns: tuple[tuple[str, str], ...]  # (space, addressing kind)
     outputs: tuple[tuple[str, str, bool], ...]  # (space, addressing kind, accumulate)
+    rows: bool  # copies come in rows, see `rows_of`
 
 
 class _Module:
@@ -188,31 +191,47 @@ class _Module:
                    else Addressing("unit", 0, 1) if c.space == "c" else addressing(c.index)
                    for c in loop.columns]  # fmt: skip
         outputs = [addressing(output.index) for output in loop.outputs]
+        rows = None
+        if loop.count >= _IN_ROWS:
+            places = [*columns, *outputs]
+            indices = [*(c.index for c in loop.columns), *(o.index for o in loop.outputs)]
+            rows = rows_of(indices, [place.kind == "table" for place in places])
+            if rows is not None:
+                places = [
+                    place if step is None else Addressing("row" if step == 1 else "strided row", 0, step)
+                    for place, step in zip(places, rows.stride, strict=True)
+                ]
+                columns, outputs = places[: len(columns)], places[len(columns) :]
         kinds = _Kinds(
             loop.roots,
             tuple((c.space, a.kind) for c, a in zip(loop.columns, columns, strict=True)),
             tuple((o.space, a.kind, o.accumulate) for o, a in zip(loop.outputs, outputs, strict=True)),
+            rows is not None,
         )
         if kinds not in self.bodies:  # optimized or not: it comes to be used as it is there
             self.bodies[kinds] = f"loop{len(self.bodies)}"
             self.functions.append(self.loop_body(self.bodies[kinds], loop.name, kinds))
-        described = [loop.count]
+        described = [loop.count if rows is None else len(rows.start) - 1]
         for column, place in zip(loop.columns, columns, strict=True):
             if column.space == "c":
                 values = column.index[:1] if place.kind == "uniform" else column.index
                 described += [self.tables.numbers(values), 0]
             else:
-                described += self.described(place, column.index)
+                described += self.described(place, column.index, rows)
         for output, place in zip(loop.outputs, outputs, strict=True):
-            described += self.described(place, output.index)
+            described += self.described(place, output.index, rows)
+        if rows is not None:
+            described.append(self.tables.positions(rows.start))
         start = self.tables.describe(*described)
         return [
             f"%d{start} = getelementptr inbounds i64, ptr %d, i64 {start}",
             f"call void @{self.bodies[kinds]}({_ARGUMENTS}, ptr %d{start}, ptr %x, ptr %k)",
         ]
 
-    def described(self, place: Addressing, index: Array) -> list[int]:
+    def described(self, place: Addressing, index: Array, rows: Rows | None) -> list[int]:
         """The two descriptors of one addressing."""
+        if rows is not None and place.kind.endswith("row"):
+            return [self.tables.positions(row_offsets(rows, index, place.stride)), place.stride]
         return [self.tables.positions(index), 0] if place.kind == "table" else [place.base, place.stride]
 
     def loop_body(self, name: str, comment: str, kinds: _Kinds) -> str:
@@ -228,6 +247,7 @@ class _Module:
                 f"!{group + 2} = distinct !{{!{group + 2}, !{group + 1}}}",
             ]
         head = ["%count = load i64, ptr %d, align 8"]
+        row: list[str] = []
         inner: list[str] = []
         value = [""] * len(body.statements)
         for k, statement in enumerate(body.statements):
@@ -238,7 +258,7 @@ class _Module:
                 value[k] = f"%v{k}"
                 pointer = "%k" if space == "c" else _POINTERS[space]
                 lines = head if kind == "uniform" else inner
-                address = self.place(head, inner, f"c{number}", kind, pointer, 1 + 2 * number, access)
+                address = self.place(head, row, inner, f"c{number}", kind, pointer, 1 + 2 * number, access)
                 lines.append(f"%v{k} = load double, ptr {address}, align 8{access if lines is inner else ''}")
             elif statement.op == "number":
                 assert isinstance(statement.data, float)
@@ -251,27 +271,43 @@ class _Module:
         first = 1 + 2 * len(kinds.columns)
         for number, (space, kind, accumulate) in enumerate(kinds.outputs):
             pointer = "%w" if space == "w" else "%out"
-            address = self.place(head, inner, f"o{number}", kind, pointer, first + 2 * number, access)
+            address = self.place(head, row, inner, f"o{number}", kind, pointer, first + 2 * number, access)
             stored = value[body.roots[number]]
             if accumulate:
                 inner.append(f"%ob{number} = load double, ptr {address}, align 8")
                 inner.append(f"%os{number} = fadd contract double %ob{number}, {stored}")
                 stored = f"%os{number}"
             inner.append(f"store double {stored}, ptr {address}, align 8{access}")
+        begin, before, end = ("0", "entry", "%count") if not kinds.rows else ("%first", "row", "%last")
+        around, after = ["  br label %copy"], ["done:", "  ret void"]
+        if kinds.rows:
+            head += _table("%starts", first + 2 * len(kinds.outputs))
+            around = ["  br label %row", "row:", "  %g = phi i64 [ 0, %entry ], [ %g.next, %done ]",
+                      "  %g.next = add nuw nsw i64 %g, 1", *_entry("%first", "%starts", "%g", "zext nneg"),
+                      *_entry("%last", "%starts", "%g.next", "zext nneg"), *(f"  {line}" for line in row),
+                      "  br label %copy"]  # fmt: skip
+            after = ["done:", "  %g.more = icmp ult i64 %g.next, %count",
+                     "  br i1 %g.more, label %row, label %end", "end:", "  ret void"]  # fmt: skip
         return "\n".join([
             f"; {_comment(comment)}",
             f"define internal void @{name}({_PARAMETERS}) {_PLAIN if self.seldom else _LOOP} {{", "entry:",
-            *(f"  {line}" for line in head), "  br label %copy", "copy:",
-            "  %i = phi i64 [ 0, %entry ], [ %next, %copy ]", *(f"  {line}" for line in inner),
-            "  %next = add nuw nsw i64 %i, 1", "  %more = icmp ult i64 %next, %count",
-            f"  br i1 %more, label %copy, label %done{mark}", "done:", "  ret void", "}",
+            *(f"  {line}" for line in head), *around, "copy:",
+            f"  %i = phi i64 [ {begin}, %{before} ], [ %next, %copy ]", *(f"  {line}" for line in inner),
+            "  %next = add nuw nsw i64 %i, 1", f"  %more = icmp ult i64 %next, {end}",
+            f"  br i1 %more, label %copy, label %done{mark}", *after, "}",
         ])  # fmt: skip
 
     @staticmethod
     def place(
-        head: list[str], inner: list[str], name: str, kind: str, pointer: str, at: int, access: str
-    ) -> str:
-        """Lines that find the place of one column in copy %i; returns the pointer to it."""
+        head: list[str], row: list[str], inner: list[str],
+        name: str, kind: str, pointer: str, at: int, access: str,
+    ) -> str:  # fmt: skip
+        """Lines that find the place of one column in copy %i (of row %g); returns the pointer to it."""
+        if kind.endswith("row"):
+            head += _table(f"%{name}.t", at)
+            row += _entry(f"%{name}.b", f"%{name}.t", "%g", "sext")
+            row.append(f"%{name}.q = getelementptr double, ptr {pointer}, i64 %{name}.b")  # may lie outside
+            return _stepped(head, inner, name, at, strided=kind == "strided row")
         head.append(f"%{name}.d = getelementptr inbounds i64, ptr %d, i64 {at}")
         head.append(f"%{name}.b = load i64, ptr %{name}.d, align 8")
         if kind == "table":
@@ -284,14 +320,7 @@ class _Module:
         head.append(f"%{name}.q = getelementptr inbounds double, ptr {pointer}, i64 %{name}.b")
         if kind == "uniform":
             return f"%{name}.q"
-        step = "%i"
-        if kind == "strided":
-            head.append(f"%{name}.e = getelementptr inbounds i64, ptr %d, i64 {at + 1}")
-            head.append(f"%{name}.s = load i64, ptr %{name}.e, align 8")
-            inner.append(f"%{name}.m = mul nsw i64 %i, %{name}.s")
-            step = f"%{name}.m"
-        inner.append(f"%{name}.a = getelementptr inbounds double, ptr %{name}.q, i64 {step}")
-        return f"%{name}.a"
+        return _stepped(head, inner, name, at, strided=kind == "strided")
 
     # ---- gathers ------------------------------------------------------------------------------
     def gather(self, gather: Gather) -> list[str]:
@@ -348,6 +377,36 @@ class _Module:
             "attributes #4 = { nounwind noimplicitfloat }",
             "\n".join(self.metadata),
         ])  # fmt: skip
+
+
+def _table(name: str, at: int) -> list[str]:
+    """Lines for the pointer to the table of positions that descriptor ``at`` names."""
+    return [
+        f"{name}.d = getelementptr inbounds i64, ptr %d, i64 {at}",
+        f"{name}.n = load i64, ptr {name}.d, align 8",
+        f"{name} = getelementptr inbounds i32, ptr %x, i64 {name}.n",
+    ]
+
+
+def _entry(name: str, table: str, number: str, widen: str) -> list[str]:
+    """Lines that read entry ``number`` of a table of positions."""
+    return [
+        f"{name}.p = getelementptr inbounds i32, ptr {table}, i64 {number}",
+        f"{name}.v = load i32, ptr {name}.p, align 4",
+        f"{name} = {widen} i32 {name}.v to i64",
+    ]
+
+
+def _stepped(head: list[str], inner: list[str], name: str, at: int, *, strided: bool) -> str:
+    """Lines for the pointer %{name}.q advanced to copy %i; descriptor ``at`` + 1 holds a stride."""
+    step = "%i"
+    if strided:
+        head.append(f"%{name}.e = getelementptr inbounds i64, ptr %d, i64 {at + 1}")
+        head.append(f"%{name}.s = load i64, ptr %{name}.e, align 8")
+        inner.append(f"%{name}.m = mul nsw i64 %i, %{name}.s")
+        step = f"%{name}.m"
+    inner.append(f"%{name}.a = getelementptr double, ptr %{name}.q, i64 {step}")
+    return f"%{name}.a"
 
 
 def _constant(values: Array) -> bool:
