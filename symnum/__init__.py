@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.reactions import Reaction, species
     from symnum.language.system import System
     from symnum.language.variables import D, parameter, parameters, t, variable, variables
-    from symnum.lowering.compile import compile
+    from symnum.lowering.compile import compile, load
     from symnum.lowering.explain import explain
     from symnum.models.read import read
     from symnum.rewriting.equation import Eq, Equation
@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     )
     from symnum.rewriting.schedule import simplify
     from symnum.rewriting.sympy_bridge import from_sympy
+    from symnum.solving.export import export
     from symnum.solving.linearize import linearize
     from symnum.solving.problem import Problem
     from symnum.solving.solution import Solution
@@ -82,7 +83,7 @@ _NAMES = {
     "symnum.language.reactions": "Reaction species",
     "symnum.language.system": "System",
     "symnum.language.variables": "variables variable parameters parameter t D",
-    "symnum.lowering.compile": "compile",
+    "symnum.lowering.compile": "compile load",
     "symnum.lowering.explain": "explain",
     "symnum.models.read": "read",
     "symnum.rewriting.equation": "Eq Equation",
@@ -93,6 +94,7 @@ _NAMES = {
     ),
     "symnum.rewriting.schedule": "simplify",
     "symnum.rewriting.sympy_bridge": "from_sympy",
+    "symnum.solving.export": "export",
     "symnum.solving.linearize": "linearize",
     "symnum.solving.problem": "Problem",
     "symnum.solving.solution": "Solution",
@@ -142,12 +144,14 @@ __all__ = [
     "exp",
     "explain",
     "expm1",
+    "export",
     "floor",
     "flow",
     "from_sympy",
     "hypot",
     "ifelse",
     "linearize",
+    "load",
     "log",
     "log1p",
     "log10",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -32,14 +33,17 @@ class CompiledSystem:
     """A flattened system and its machine code: ``M u' = f(t, u, p)`` with exact derivatives of f.
 
     flat: names, structure and definitions. model: addresses for the solvers. defaults: starts and values
-    of parameters that the system gives over those of the declarations. All arrays are float64 in the
-    order of ``states`` and ``parameters``.
+    of parameters that the system gives over those of the declarations. simplify: level of the rewriter.
+    All arrays are float64 in the order of ``states`` and ``parameters``.
     """
 
-    def __init__(self, flat: FlatSystem, model: CompiledModel, defaults: Mapping[Expr, Any]) -> None:
+    def __init__(
+        self, flat: FlatSystem, model: CompiledModel, defaults: Mapping[Expr, Any], simplify: str | None
+    ) -> None:
         self.flat = flat
         self.model = model
         self.defaults = defaults
+        self.simplify = simplify
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -74,8 +78,21 @@ class CompiledSystem:
         return self.model.time_gradient(t, np.asarray(u, float), np.asarray(p, float))
 
     def source(self, backend: str = "numba") -> str:
-        """The generated code: "numba" (Python to read, edit and run) or "llvm"."""
+        """The generated code: "numba" (Python to read, edit and run), "c" or "llvm"."""
         return self.model.source(backend)
+
+    def save(self, path: str | Path) -> Path:
+        """Keep the system as one file without code in it, for `symnum.load`; returns the path."""
+        from symnum.lowering.save import write
+
+        return write(path, self.flat, self.defaults, self.simplify)
+
+    def export(self, kind: str, path: str | Path, **options: Any) -> Path:
+        """A simulator that runs without symnum, from the declared starts: see `symnum.export`."""
+        import symnum  # solvers belong to a room above; they are reached by the public name
+
+        exported: Path = symnum.export(self, kind, path, **options)
+        return exported
 
     def __repr__(self) -> str:
         n = self.flat.n
@@ -102,12 +119,22 @@ def compile(
     memory = _COMPILED.setdefault(system, {})
     options = (tuple(id(event) for event in extra), backend, simplify)
     if options not in memory:
-        memory[options] = _compiled(lower(system, extra), system.defaults, backend, simplify)
+        memory[options] = _compiled(lower(system, extra), system.defaults, simplify, backend)
     return memory[options]
 
 
+def load(path: str | Path, *, backend: str = "llvm") -> CompiledSystem:
+    """The system that ``CompiledSystem.save`` wrote, compiled for this machine (once: the code is kept on disk).
+
+    Raises ModelError for a file that is missing, damaged or made for another version.
+    """
+    from symnum.lowering.save import read
+
+    return _compiled(*read(path), backend=backend)
+
+
 def _compiled(
-    flat: FlatSystem, defaults: Mapping[Expr, Any], backend: str, simplify: str | None
+    flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None, backend: str
 ) -> CompiledSystem:
     functions = functions_of(flat)
     state_events = [event for event in flat.events if event.when is not None]
@@ -122,7 +149,7 @@ def _compiled(
         simplify_tag=str(simplify),
         backend=backend,
     )
-    return CompiledSystem(flat, model, defaults)
+    return CompiledSystem(flat, model, defaults, simplify)
 
 
 def _check_level(simplify: str) -> None:
