@@ -38,6 +38,14 @@ def says(kind: type[SymnumError], action: Callable[[], object], *pieces: str) ->
         assert piece in str(caught.value)
 
 
+def says_part(action: Callable[[], object], *pieces: str) -> None:
+    """As `says`, for any error of the library."""
+    with pytest.raises(SymnumError) as caught:
+        action()
+    for piece in pieces:
+        assert piece in str(caught.value)
+
+
 def decay(**options: Any) -> sn.System:
     return sn.System("decay", [D(x) == -b * x], **options)
 
@@ -122,7 +130,8 @@ def test_a_start_that_newton_cannot_repair_names_the_worst_equation() -> None:
     system = sn.System("pipe", [D(x) == -y, y**2 + sn.exp(y) + x**2 == 0])
     says(
         SolveFailed, lambda: sn.solve(sn.Problem(system, {x: 1})),
-        "pipe: no consistent start at t = 0", "y = ", "x**2 + y**2 + exp(y) == 0", "residual", "Give better guesses",
+        "pipe: no consistent start at t = 0", "y = ", "x**2 + y**2 + exp(y) == 0", "residual",
+        "Give better guesses",
     )  # fmt: skip
 
 
@@ -181,7 +190,8 @@ def test_a_step_size_that_collapses() -> None:
     system = sn.System("blow_up", [D(x) == x**2])
     says(
         SolveFailed, lambda: sn.solve(sn.Problem(system, {x: 1}, (0, 2))),
-        "blow_up: stopped at t = 1.0000", "the step size collapsed", "D(x) == x**2", "Does the solution blow up",
+        "blow_up: stopped at t = 1.0000", "the step size collapsed", "D(x) == x**2",
+        "Does the solution blow up",
     )  # fmt: skip
 
 
@@ -294,6 +304,23 @@ def test_an_extra_event_that_the_compiled_system_cannot_know() -> None:
     compiled = sn.compile(decay())
     event = sn.Event(when=x - 0.5, terminal=True)
     says(ModelError, lambda: sn.Problem(compiled, {x: 1}, events=[event]), "sn.compile(system, events=...)")
+
+
+def test_a_guard_that_asks_for_an_unknown_parameter() -> None:
+    system = decay(guards=[lambda values: "off" if values["bb"] else None])
+    says_part(
+        lambda: sn.solve(sn.Problem(system, {x: 1})), "a guard asks for the parameter bb", "Did you mean b?"
+    )
+
+
+def test_nothing_to_integrate() -> None:
+    system = sn.System("formula", [x == sn.t, y == 2 * x])
+    says(
+        ModelError,
+        lambda: sn.solve(sn.Problem(system)),
+        "formula: nothing to integrate",
+        "holds a derivative",
+    )
 
 
 def test_a_guard_that_objects() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 from symnum.errors import ModelError, UnitError
 from symnum.language.units import parse
@@ -62,6 +62,15 @@ class Declaration:
         return symbol(
             Symbol(joined(path, self.name), kind, self.unit, self.about, value, self.guess, self.nominal)
         )
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise ModelError(
+            f"{self!r}: a class body only declares quantities; "
+            f"compute with self.{self.name or '...'} in equations(), or give the value when the component is made"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __pow__ = __rpow__ = __neg__ = __abs__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
     def __repr__(self) -> str:
         return f"<{self.role} {self.name or 'without a name'}>"

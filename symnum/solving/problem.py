@@ -259,6 +259,13 @@ class ParameterResolver:
         return result
 
 
+class _UnknownParameter(ModelError, KeyError):
+    """A KeyError too, as mappings have it."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would show it quoted
+
+
 class ParameterView(Mapping[str, float]):
     """The values in ``p`` by name, looked up when asked for."""
 
@@ -268,7 +275,11 @@ class ParameterView(Mapping[str, float]):
     def __getitem__(self, name: str) -> float:
         number = self._names.find(name)
         if number is None:
-            raise KeyError(name)
+            near = self._names.near(name)
+            raise _UnknownParameter(
+                f"a guard asks for the parameter {name}, which is not part of the system."
+                f"{f' Did you mean {near[0]}?' if near else ''}"
+            )
         return float(self._p[number])
 
     def __iter__(self) -> Iterator[str]:

@@ -58,6 +58,11 @@ def solve(
 def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
     if not isinstance(problem, Problem):
         raise ModelError(f"solve takes a Problem, not {problem!r}; write sn.Problem(system, start, span)")
+    if not problem.flat.n:
+        raise ModelError(
+            f"{problem.flat.name}: nothing to integrate, the equations give every unknown explicitly; "
+            "evaluate them directly, or add an equation that holds a derivative"
+        )
     if not (method is None or isinstance(method, (str, Method))):
         raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
     if not (isinstance(max_step, (int, float)) and max_step > 0):

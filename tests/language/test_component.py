@@ -103,6 +103,26 @@ def test_a_named_variable_in_a_class_body_is_refused() -> None:
             x = sn.variable("x")
 
 
+def test_class_bodies_declare_and_do_not_compute() -> None:
+    with pytest.raises(
+        ModelError, match=r"<parameter k>: a class body only declares|<parameter without a name>"
+    ):
+
+        class Bad(sn.Component):
+            k = sn.parameter(2.0)
+            x = sn.variable(start=2 * k)
+
+    class Slip(sn.Component):
+        k = sn.parameter(2.0)
+        x = sn.variable(start=1)
+
+        def equations(self) -> list[Any]:
+            return [sn.D(self.x) == Slip.k * self.x]
+
+    with pytest.raises(ModelError, match=r"compute with self\.k in equations"):
+        sn.compile(sn.System("s", parts=[Slip("s1")]))
+
+
 def test_one_declaration_cannot_have_two_names() -> None:
     quantity = sn.variable()
     with pytest.raises(ModelError, match=r"Bad.y is the declaration that is already called x"):

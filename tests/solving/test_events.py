@@ -337,6 +337,21 @@ def test_both_limits_of_one_state_and_bounds_that_depend_on_parameters() -> None
     np.testing.assert_allclose(solution[x][rising], np.maximum.accumulate(up[rising]), atol=1e-7)
 
 
+def test_a_bound_that_an_event_moves_lets_the_state_go() -> None:
+    """Held at 1, free from 2 to 3 after the bound has risen to 2; a bound that falls below holds it there."""
+    bound = sn.parameter(1.0, name="bound")
+    events = [sn.Event(at=2, then={bound: 2}), sn.Event(at=5, then={bound: 1.5})]
+    system = sn.System("s", [D(x) == 1, sn.Limit(x, high=bound)], events=events)
+    solution = sn.solve(sn.Problem(system, {x: 0}, (0, 6)), saveat=[0.5, 1.5, 2.5, 4, 5.5])
+    np.testing.assert_allclose(solution[x], [0.5, 1, 1.5, 2, 2], atol=1e-8)
+
+
+def test_an_event_that_sets_a_held_state_free() -> None:
+    system = sn.System("s", [D(x) == 1, sn.Limit(x, high=1)], events=[sn.Event(at=2, then={x: 0.5})])
+    solution = sn.solve(sn.Problem(system, {x: 0}, (0, 3)), saveat=[1.5, 2.25, 3])
+    np.testing.assert_allclose(solution[x], [1, 0.75, 1], atol=1e-8)
+
+
 def test_a_start_outside_its_limit_is_refused() -> None:
     system = sn.System("s", [D(x) == -x, sn.Limit(x, low=-1, high=1)])
     with pytest.raises(ModelError, match=r"s: x starts at 3, outside of Limit\(x, low=-1, high=1\)"):

@@ -207,7 +207,9 @@ def free(a: Integers, k: int) -> None:
 
 @compiled
 def switch_outside(a: Integers) -> int:
-    """Hold what is on or beyond its bound and pushed outwards, release what is pulled back; 1 if any."""
+    """Hold what is on or beyond its bound and pushed outwards; release what is pulled back, and what an event
+    has moved off its bound. 1 if any.
+    """
     limits = a[slot.N_LIMITS]
     held = integers(a[slot.HELD])
     values = at(raw_roots(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U])), a[slot.N_EVENTS])
@@ -215,7 +217,8 @@ def switch_outside(a: Integers) -> int:
     for k in range(limits):
         distance = values[2 * k]
         drive = values[2 * k + 1]
-        if (held[k] == 0 and distance >= 0.0 and drive > 0.0) or (held[k] != 0 and drive < 0.0):
+        inside = distance < -1e-9      # more than the error in locating the bound
+        if (held[k] == 0 and distance >= 0.0 and drive > 0.0) or (held[k] != 0 and (drive < 0.0 or inside)):
             held[k] = 1 - held[k]
             free(a, k)
             a[slot.SWITCHES] += 1
