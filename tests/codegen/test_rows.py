@@ -48,7 +48,7 @@ def test_diffusion_on_a_wrapped_grid(shape, stride):
          + slot("c", len(columns) + 1),),
         (
             *(Column("u", stride * c) for c in columns), Column("p", scattered),
-            Column("c", np.arange(float(size))),
+            Column("c", np.arange(size) / size),
         ),
         (Output("out", stride * np.roll(grid, 1, -1).ravel()),),
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_diffusion_on_a_wrapped_grid(shape, stride):
     rng = np.random.default_rng(2)
     u, p = rng.uniform(0.5, 1.5, n), rng.uniform(0.5, 1.5, size)
     value = u[::stride]
-    expected = (sum(value[a] for a in around) - value**3) * p[scattered] + np.arange(size)
+    expected = (sum(value[a] for a in around) - value**3) * p[scattered] + np.arange(size) / size
     found = model.rhs(0.0, u, p)
     np.testing.assert_allclose(found[stride * np.roll(grid, 1, -1).ravel()], expected, rtol=1e-14)
     direction = rng.uniform(-1, 1, n)
