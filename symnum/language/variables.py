@@ -66,7 +66,8 @@ class Declaration:
     def _refuse(self, *_: Any) -> NoReturn:
         raise ModelError(
             f"{self!r}: a class body only declares quantities; "
-            f"compute with self.{self.name or '...'} in equations(), or give the value when the component is made"
+            f"compute with self.{self.name or '...'} in equations(), "
+            "or give the value when the component is made"
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
