@@ -98,7 +98,7 @@ class _Reader:
         return sections
 
     def network(self) -> ReactionNetwork:
-        self.parameters()
+        parameters = self.parameters()
         species, constant = self.species()
         totals = self.totals(species)
         functions = self.functions()
@@ -107,7 +107,7 @@ class _Reader:
         return ReactionNetwork.from_tables(
             name if name[0].isalpha() or name[0] == "_" else f"_{name}",
             species, reactants, products, rates, len(self.sections["reactions"]),
-            constant=constant, equations=functions, totals=totals,
+            constant=constant, parameters=parameters, equations=functions, totals=totals,
         )  # fmt: skip
 
     # ---- names ------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class _Reader:
             self.fail(line.number, f"{line.text!r} is not {what}")
         return parts
 
-    def parameters(self) -> None:
+    def parameters(self) -> list[Expr]:
         """Parameters may be formulas of others, wherever these stand."""
         texts: dict[str, tuple[int, str]] = {}
         for line in self.sections.get("parameters", []):
@@ -159,6 +159,7 @@ class _Reader:
 
         for name in texts:
             resolve(name)
+        return [self.known[name][1] for name in texts]
 
     def number_or_formula(self, line: int, text: str, names: object) -> Expr:
         try:
@@ -267,6 +268,7 @@ class _Reader:
     ) -> Iterator[RateFamily]:
         line_of = [self.sections["reactions"][j].number for j in np.unique(which, return_index=True)[1]]
         parsed = [_law(text) for text in laws]
+        are_species = frozenset(species)
         kinds = {"parameter": 1, "variable": 2}
         kind = np.zeros(len(laws), np.int64)  # 0: written one by one
         place = np.zeros(len(laws), np.int64)  # of the constant among those of its kind
@@ -277,7 +279,7 @@ class _Reader:
             if len(words) != 1:
                 continue
             found = self.meaning(words[0])
-            if found is None or found in species:
+            if found is None or found in are_species:
                 self.fail(line_of[k], f"the rate constant {words[0]!r} is neither a parameter nor a function")
             kind[k] = kinds[found.kind]
             place[k] = constants[kind[k]].setdefault(found, len(constants[kind[k]]))
@@ -303,6 +305,9 @@ class _Reader:
                 result = result * leaf
             return result
         name, *texts = words
+        if name not in ("Sat", "MM", "Hill"):
+            text = " ".join(words)
+            self.fail(line, f"the rate law {text!r} is not supported; known: k, Sat, MM, Hill and functions")
         constants = [self.number_or_formula(line, text, self.meaning) for text in texts]
         if name == "Sat" and 2 <= len(constants) <= len(x) + 1:
             for leaf in x:
@@ -320,11 +325,7 @@ class _Reader:
             for leaf in x[1:]:
                 result = result * leaf
             return result * v * x[0] ** h / (half**h + x[0] ** h)
-        if name in ("Sat", "MM", "Hill"):
-            self.fail(line, f"{name} with {len(constants)} constants and {len(x)} reactants")
-        self.fail(
-            line, f"the rate law {' '.join(words)!r} is not supported; known: k, Sat, MM, Hill and functions"
-        )
+        self.fail(line, f"{name} with {len(constants)} constants and {len(x)} reactants")
 
 
 def _law(text: str) -> tuple[float, list[str]]:

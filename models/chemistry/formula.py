@@ -35,7 +35,7 @@ _COMPARISONS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "==": lambda a, b: (a <= b) & (a >= b),
     "!=": lambda a, b: ~((a <= b) & (a >= b)),
 }
-_DEEPEST = 200  # brackets within brackets
+_DEEPEST = 60  # brackets within brackets: each costs Python eight calls
 
 _SAME_NAME = (
     "exp log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh floor ceil sign"
@@ -110,7 +110,8 @@ class _Parser:
 
     def expect(self, sign: str) -> None:
         if not self.take(sign):
-            raise self.error(f"{sign!r} is missing before {self.peek() or 'the end'!r}")
+            following = repr(self.peek()) if self.peek() else "the end"
+            raise self.error(f"{sign!r} is missing before {following}")
 
     def either(self) -> Expr:
         result = self.both()

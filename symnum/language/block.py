@@ -31,6 +31,9 @@ class GridNames(Sequence[str]):
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
+        if not -len(self) <= i < len(self):
+            raise IndexError(i)
+        i = int(i) % len(self)
         return f"{self.name}[{','.join(str(int(k)) for k in np.unravel_index(i, self.shape))}]"
 
     def find(self, name: str) -> int | None:

@@ -80,6 +80,7 @@ class ReactionNetwork:
             grouped_rates((j, reaction.rate) for j, reaction in enumerate(listed)), len(listed),
         )  # fmt: skip
         self._listed: tuple[Reaction, ...] | None = listed
+        self._declared: tuple[Expr, ...] = ()
         self._constant = np.zeros(len(order), bool)
         for leaf in constant:
             self._constant[self._index(leaf, "constant=")] = True
@@ -100,13 +101,15 @@ class ReactionNetwork:
         n_reactions: int,
         *,
         constant: Sequence[int] = (),
+        parameters: Sequence[Expr] = (),
         equations: Iterable[Equation] = (),
         totals: Totals | None = None,
     ) -> ReactionNetwork:
         """A network from tables, as readers of files make it.
 
         species: symbols with their starts. rates: families that hold each of the ``n_reactions`` once.
-        constant: numbers of species that no reaction changes. totals: named sums over species.
+        constant: numbers of species that no reaction changes. parameters: those to be kept whether rates
+        hold them or not. totals: named sums over species.
         """
         network = cls.__new__(cls)
         network._place(name, tuple(species), reactants, products, rates, n_reactions)
@@ -114,6 +117,7 @@ class ReactionNetwork:
         network._constant = np.zeros(len(species), bool)
         network._constant[list(constant)] = True
         network.starts = {}
+        network._declared = tuple(parameters)
         network.equations = tuple(equations)
         network.totals = totals
         return network
@@ -151,7 +155,7 @@ class ReactionNetwork:
 
     @cached_property
     def _symbols(self) -> dict[str, Expr]:
-        found: dict[str, Expr] = {}
+        found = {leaf.name: leaf for leaf in self._declared}
         for family in self.rates:
             for of, _ in family.columns:
                 for leaf in () if of is None else of.symbols:
@@ -165,7 +169,7 @@ class ReactionNetwork:
 
     @property
     def parameters(self) -> tuple[Expr, ...]:
-        """The parameters that rates and equations hold."""
+        """The parameters: those of the file, and those that rates and equations hold."""
         return tuple(leaf for leaf in self._symbols.values() if leaf.kind == "parameter")
 
     @property
@@ -267,6 +271,9 @@ class ReactionNetwork:
             columns = (*(Column(of, index) for of, index in family.columns), Column(rates, family.reactions))
             root = slot("u", len(family.columns)) - family.root
             equations.append(IndexedEquation(root, columns, self._rate_label(family)))
+        if self._declared:
+            declared = References(self._declared)
+            numbered[id(declared)] = declared
         sums = [self._balances(species, rates)]
         if self.totals is not None:
             totals = References(self.totals.symbols)
