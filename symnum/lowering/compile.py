@@ -90,7 +90,7 @@ class CompiledSystem:
 
     def export(self, kind: str, path: str | Path, **options: Any) -> Path:
         """A simulator that runs without symnum, from the declared starts: see `symnum.export`."""
-        # solvers belong to a room above: they are reached through the table of public names, as users reach them
+        # solvers belong to a room above: they are reached through the public names, as users reach them
         exported: Path = import_module("symnum").export(self, kind, path, **options)
         return exported
 
@@ -124,7 +124,7 @@ def compile(
 
 
 def load(path: str | Path, *, backend: str = "llvm") -> CompiledSystem:
-    """The system that ``CompiledSystem.save`` wrote, compiled for this machine (once: the code is kept on disk).
+    """The system that ``CompiledSystem.save`` wrote, compiled for this machine (the code is kept on disk).
 
     Raises ModelError for a file that is missing, damaged or made for another version.
     """

@@ -102,7 +102,9 @@ def read(path: str | Path) -> tuple[FlatSystem, dict[Expr, Any], str | None]:
         if not isinstance(flat, FlatSystem):
             raise TypeError("there is no system in it")
     except (KeyError, TypeError, ValueError, IndexError, OSError, CodegenError) as error:
-        raise ModelError(f"load: {source} was written by another symnum and does not fit this one: {error}") from error
+        raise ModelError(
+            f"load: {source} was written by another symnum and does not fit this one: {error}"
+        ) from error
     if tree["guards"]:
         log.warning("%s: loaded without the checks of parameter values that its system makes", flat.name)
     return flat, defaults, tree["simplify"]
@@ -142,7 +144,8 @@ class _Writer:
             return {"event": self.event(value)}
         name = type(value).__name__
         if _RECORDS.get(name) is type(value):
-            return {"record": name, "fields": {field: self.field(value, field) for field in _fields(type(value))}}
+            fields = {field: self.field(value, field) for field in _fields(type(value))}
+            return {"record": name, "fields": fields}
         raise ModelError(f"save: {value!r} is a {name}, which cannot be saved")
 
     def field(self, record: Any, name: str) -> Json:
@@ -154,7 +157,9 @@ class _Writer:
 
     def names(self, quantities: Quantities) -> Json:
         names = quantities.names
-        return {"grid": names.name, "shape": list(names.shape)} if isinstance(names, GridNames) else list(names)
+        if isinstance(names, GridNames):
+            return {"grid": names.name, "shape": list(names.shape)}
+        return list(names)
 
     def event(self, event: Event) -> Json:
         then = [[self.value(target), self.value(value)] for target, value in event.then.items()]
@@ -260,8 +265,9 @@ class _Reader:
         direction = next(text for text, sign in DIRECTIONS.items() if sign == crossing)
         targets = {self.value(target): self.value(value) for target, value in then}
         return Event(
-            at=self.value(times), when=self.value(when), crossing=direction, then=targets, terminal=terminal, name=name
-        )
+            at=self.value(times), when=self.value(when), crossing=direction, then=targets,
+            terminal=terminal, name=name,
+        )  # fmt: skip
 
 
 def _fields(cls: type) -> tuple[str, ...]:

@@ -53,6 +53,6 @@ def export(
     simulator = simulator_of(problem, chosen, rtol, tolerances(problem.flat, rtol, atol), saved)
     target = Path(path)
     if kind == "numba" and not (target.stem.isidentifier() and target.suffix == ".py"):
-        raise ModelError(f"export: {target.name!r} cannot be imported; a Python module is called like model.py")
+        raise ModelError(f"export: {target.name!r} cannot be imported; call the module model.py, say")
     target.write_text(_WRITERS[kind](simulator), encoding="utf-8")
     return target

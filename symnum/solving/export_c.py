@@ -17,9 +17,9 @@ _PUBLIC = ("START", "PARAMETER_VALUE", "MASS", "COLUMN_START", "ROW_INDEX")
 
 
 def c_source(simulator: Simulator) -> str:
-    """The text of the file: metadata, functions, and unless MODEL_FUNCTIONS_ONLY is defined solver and main."""
+    """Metadata and functions of the model, and unless MODEL_FUNCTIONS_ONLY is defined solver and main."""
     program = CEmitter().emit(simulator.functions)
-    values = {name: value for name, value in simulator.values.items()}
+    values = simulator.values
     sizes = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
     gamma = sizes.pop("METHOD_GAMMA", None)
     tables = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
@@ -32,10 +32,13 @@ def c_source(simulator: Simulator) -> str:
     body = program.source.split("#include <math.h>", 1)[1].strip()
     method = "explicit" if simulator.explicit else "implicit"
     return "\n\n".join([
-        _head(simulator), "#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>",
+        _head(simulator), _INCLUDES,
         "\n".join(head), *public, body, "#ifndef MODEL_FUNCTIONS_ONLY", *private,
         _template("memory"), _template(method), _template("loop").rstrip(), "#endif\n",
     ])  # fmt: skip
+
+
+_INCLUDES = "#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>"
 
 
 def _head(simulator: Simulator) -> str:
@@ -45,7 +48,7 @@ def _head(simulator: Simulator) -> str:
         "   gcc -O2 FILE -o model -lm && ./model > trajectory.csv",
         "",
         "   M u' = f(t, u, p), M = diag(mass). Functions of the model: void f(double t, double *out,",
-        "   const double *u, const double *p, double *work), work of WORK doubles of which the front is kept.",
+        "   const double *u, const double *p, double *work), work of WORK doubles with a kept front.",
         "     setup          after every change of p, before all others; out: the jacobian's buffer, whose",
         "                    constant entries it writes",
         "     rhs            f, N doubles",
@@ -56,7 +59,7 @@ def _head(simulator: Simulator) -> str:
         f"   Solver: {_comment(str(simulator.method))}, {_comment(simulator.method.cite)}.",
     ]
     if simulator.unchecked:
-        text.append("   The checks of parameter values that the system makes in symnum are not part of this file.")
+        text.append("   The checks of parameter values that the system makes in symnum are not in this file.")
     return "\n".join([*text, "*/"])
 
 
@@ -65,14 +68,14 @@ def _template(name: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return re.sub(r"[^\x20-\x7e]", "?", text).replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    plain = re.sub(r"[^\x20-\x7e]", "?", text).replace("\\", "/")
+    return plain.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _quoted(text: str) -> str:
     """A string literal; what is not plain ASCII goes as octal bytes of UTF-8."""
-    encoded = text.encode()
-    plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in encoded)
-    return '"' + "".join(plain) + '"'
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'
 
 
 def _names(name: str, values: tuple[str, ...]) -> str:

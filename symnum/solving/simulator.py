@@ -48,7 +48,9 @@ class Simulator:
         return self.method.family == "explicit"
 
 
-def simulator_of(problem: Problem, method: Method, rtol: float, atol: FloatArray, saved: FloatArray) -> Simulator:
+def simulator_of(
+    problem: Problem, method: Method, rtol: float, atol: FloatArray, saved: FloatArray
+) -> Simulator:
     """The simulator of a problem. saved: (k,) times of the output. ModelError for what it cannot do."""
     flat, model = problem.flat, problem.compiled.model
     functions = model.functions
@@ -79,16 +81,17 @@ def _method_values(method: Method, flat: FlatSystem) -> dict[str, Value]:
     dense = method.dense_table()
     known = isinstance(method, (ExplicitTableau, RosenbrockTableau))
     if not known or dense is None or (method.family == "explicit" and not method.first_same_as_last):
-        raise ModelError(f"export: exported simulators run Rodas5P or Tsit5, not {method}; choose one with method=")
+        raise ModelError(f"export: simulators run Rodas5P or Tsit5, not {method}; choose one with method=")
     if method.family == "explicit" and not flat.mass.all():
         count = int((flat.mass == 0).sum())
-        raise ModelError(f"export: {method} cannot solve a system with algebraic equations, and {flat.name} has {count}")
+        raise ModelError(f"export: {method} cannot solve algebraic equations, and {flat.name} has {count}")
     s, order, controller = method.stages, method.embedded + 1, method.controller
     table = method.table()
     result: dict[str, Value] = {
-        "STAGES": s, "DENSE_ROWS": len(dense), "METHOD_DENSE": dense, "EXPLICIT": int(method.family == "explicit"),
-        "FIRST_SAME_AS_LAST": int(method.first_same_as_last), "ERROR_ORDER": float(order),
-        "SAFETY": controller.safety, "EXPONENT": controller.now / order, "EXPONENT_BEFORE": controller.before / order,
+        "STAGES": s, "DENSE_ROWS": len(dense), "METHOD_DENSE": dense,
+        "EXPLICIT": int(method.family == "explicit"), "FIRST_SAME_AS_LAST": int(method.first_same_as_last),
+        "ERROR_ORDER": float(order), "SAFETY": controller.safety, "EXPONENT": controller.now / order,
+        "EXPONENT_BEFORE": controller.before / order,
         "SHRINK": controller.shrink, "GROW": controller.grow,
     }  # fmt: skip
     if method.family == "explicit":
@@ -102,7 +105,7 @@ def _method_values(method: Method, flat: FlatSystem) -> dict[str, Value]:
 
 
 def _linear_values(n: int, indptr: IntArray, indices: IntArray) -> dict[str, Value]:
-    """The pattern of M - J, an order of its columns with little fill, and a row for each to prefer as pivot."""
+    """The pattern of M - J, an order of its columns with little fill, and the rows to prefer as pivots."""
     from scipy.sparse import csc_matrix
     from scipy.sparse.linalg import splu
 
@@ -126,8 +129,9 @@ def _linear_values(n: int, indptr: IntArray, indices: IntArray) -> dict[str, Val
     if n <= _DENSE_BELOW or room > n * n:
         room = n * n
     return {
-        "MATRIX_ENTRIES": len(keys), "MATRIX_START": starts, "MATRIX_ROWS": rows, "TO_MATRIX": place[: len(indices)],
-        "DIAGONAL": place[len(indices) :], "COLUMN_ORDER": order, "PREFERRED_ROW": preferred, "ROOM": int(room + n),
+        "MATRIX_ENTRIES": len(keys), "MATRIX_START": starts, "MATRIX_ROWS": rows,
+        "TO_MATRIX": place[: len(indices)], "DIAGONAL": place[len(indices) :], "COLUMN_ORDER": order,
+        "PREFERRED_ROW": preferred, "ROOM": int(room + n),
     }  # fmt: skip
 
 
