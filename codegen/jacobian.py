@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from symnum.codegen.function import Array, Function, Gather, Item, Loop, Output, compact, prune
-from symnum.codegen.sums import NONE, Terms, space_of, sum_items
-from symnum.codegen.sweep import Partials, Sums, Sweep
+from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, prune
+from symnum.codegen.sums import NONE, SPACES, Terms, place, space_of, sum_items
+from symnum.codegen.sweep import Entries, Partials, Sums, Sweep, csc_order, join_entries
 from symnum.record import record
-from symnum.rewriting.expr import Expr
+from symnum.rewriting.expr import ONE, Expr, linear, rational, slot
 
 __all__ = ["JacobianPlan", "jacobian"]
 
@@ -35,13 +35,20 @@ class _Assembly:
     def __init__(self, sweep: Sweep, n: int) -> None:
         self.sweep = sweep
         self.function = sweep.function
-        order = np.lexsort((sweep.result.row, sweep.result.column))
-        self.entries = sweep.result.take(order)  # entry k is CSC position k
-        counts = np.bincount(self.entries.column, minlength=n)
+        self.entries = sweep.result.take(csc_order(sweep.result))
+        everything = join_entries([*(block.entries for block in sweep.blocks), self.entries])
+        order = csc_order(everything)
+        position = np.empty(len(order), np.int32)
+        position[order] = np.arange(len(order))
+        bounds = np.cumsum([len(block.entries.row) for block in sweep.blocks])
+        self.places = np.split(position, bounds)  # CSC positions of each block, then of the others
+        self.indices = everything.row[order].astype(np.int64)
+        counts = np.bincount(everything.column, minlength=n)
         self.indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         # first value -> (coefficient, places) of stores straight into the result
         self.direct: dict[int, list[tuple[float, Array]]] = {}
         self.uses = np.zeros(sweep.n_values, np.int64)
+        self.copied_blocks: list[tuple[Entries, Array]] = []  # with their places
         self.items: list[Item] = []
         self.n_work = self.function.n_work
         self.where = np.full(sweep.n_values, NONE, np.int64)  # final place of each value
@@ -65,7 +72,7 @@ class _Assembly:
             step = next(steps, None)
         self._copies(copied)
         name = f"{self.function.name}: jacobian"
-        return prune(Function(name, tuple(self.items), len(self.entries.row), self.n_work))
+        return prune(Function(name, tuple(self.items), len(self.indices), self.n_work))
 
     def allocate(self, count: int) -> int:
         first = self.n_work
@@ -74,6 +81,13 @@ class _Assembly:
 
     def _direct_stores(self) -> npt.NDArray[np.bool_]:
         """Decide which values go straight to their final place; returns the entries that must be copied."""
+        for block, places in zip(self.sweep.blocks, self.places, strict=False):
+            if block.value != NONE and _uniform(block.entries.coefficient):
+                stores = self.direct.setdefault(block.value, [])
+                stores.append((float(block.entries.coefficient[0]), places))
+            else:
+                self.copied_blocks.append((block.entries, places))
+        at = self.places[-1]
         copied = np.ones(len(self.entries.row), bool)
         position = np.arange(len(copied))
         order = np.lexsort((position, self.entries.coefficient, self.entries.reference))
@@ -91,7 +105,7 @@ class _Assembly:
                     plain = uses[self.entries.coefficient[uses] == 1.0]
                     values, firsts = np.unique(self.entries.reference[plain], return_index=True)
                     places = np.full(count, NONE, np.int64)
-                    places[values - first] = plain[firsts]
+                    places[values - first] = at[plain[firsts]]
                     self.direct[first] = [(1.0, places)]
                     copied[plain[firsts]] = False
                 elif len(uses) and len(uses) % count == 0:
@@ -102,7 +116,8 @@ class _Assembly:
                     if (self.entries.reference[table] == every).all() and (
                         coefficient == coefficient[0]
                     ).all():
-                        self.direct[first] = [(float(coefficient[0, k]), table[:, k]) for k in range(times)]
+                        stores = self.direct.setdefault(first, [])
+                        stores += [(float(coefficient[0, k]), at[table[:, k]]) for k in range(times)]
                         copied[uses] = False
         return copied
 
@@ -114,6 +129,8 @@ class _Assembly:
     def _count_uses(self, copied: npt.NDArray[np.bool_]) -> None:
         """How often each value must be read from scratch; sums that nothing needs count nothing."""
         self._use(self.entries.reference[copied])
+        for entries, _ in self.copied_blocks:
+            self._use(entries.reference)
         for step in reversed(self.sweep.steps):
             if isinstance(step, Sums):
                 needed = self._live_sums(step)[step.terms.row]
@@ -202,7 +219,30 @@ class _Assembly:
             if len(rows):
                 none = np.full(len(rows), NONE, np.int64)
                 terms = Terms(np.arange(len(rows)), self.entries.coefficient[rows], references[rows], none)
-                self.items += sum_items(self.function.name, "out", rows, terms, self.allocate)
+                places = self.places[-1][rows]
+                self.items += sum_items(self.function.name, "out", places, terms, self.allocate)
+        for entries, places in self.copied_blocks:
+            self.items.append(self._block(entries, places))
+
+    def _block(self, entries: Entries, places: Array) -> Loop:
+        """coefficient * reference for a whole block."""
+        columns: list[Column] = []
+        root = ONE
+        if entries.reference[0] != NONE:
+            space = SPACES[int(space_of(entries.reference[0]))]
+            columns.append(Column(space, place(self._placed(entries.reference))))
+            root = slot(space, 0)
+        if _uniform(entries.coefficient):
+            root = linear([(root, rational(float(entries.coefficient[0])))])
+        else:
+            root = slot("c", len(columns)) * root
+            columns.append(Column("c", entries.coefficient))
+        name = f"{self.function.name}: block"
+        return Loop(name, len(places), (root,), tuple(columns), (Output("out", places),))
+
+
+def _uniform(coefficient: Array) -> bool:
+    return bool((coefficient == coefficient[0]).all())
 
 
 def jacobian(function: Function, n: int) -> JacobianPlan:
@@ -212,4 +252,4 @@ def jacobian(function: Function, n: int) -> JacobianPlan:
     """
     assembly = _Assembly(Sweep(function), n)
     written = assembly.build()
-    return JacobianPlan(assembly.indptr, assembly.entries.row.astype(np.int64), written)
+    return JacobianPlan(assembly.indptr, assembly.indices, written)

@@ -13,16 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from symnum.codegen.distinct import distinct
 from symnum.codegen.function import Array, Column, Gather, Item, Loop, Output
 from symnum.rewriting.expr import ONE, Expr, Rational, linear, multiply, slot
 
-__all__ = ["NONE", "Terms", "place", "reference", "space_of", "sum_items"]
+__all__ = ["NONE", "SPACES", "Terms", "place", "reference", "space_of", "sum_items"]
 
 NONE = -1
 """No factor."""
 
 _SHIFT = 40
-_SPACES = ("w", "u", "p")
+SPACES = ("w", "u", "p")
 _LONGEST = 10  # terms of a row in a loop; longer rows run faster as a gather
 _FAMILY = 16  # rows that are worth a loop of their own
 _STRAIGHT = 1500  # terms of rare signatures that may become straight-line code
@@ -30,7 +31,7 @@ _STRAIGHT = 1500  # terms of rare signatures that may become straight-line code
 
 def reference(space: str, index: Array) -> Array:
     """Places of ``w``, ``u`` or ``p`` as int64 references."""
-    return np.asarray(index, np.int64) + (_SPACES.index(space) << _SHIFT)
+    return np.asarray(index, np.int64) + (SPACES.index(space) << _SHIFT)
 
 
 def space_of(references: Array) -> Array:
@@ -111,7 +112,7 @@ def _families(terms: Terms, count: int) -> tuple[list[_Family], list[_Family]]:
     start = np.concatenate([[0], np.cumsum(length)])
     common: list[_Family] = []
     rare: list[_Family] = []
-    for size in np.unique(length):
+    for size in distinct(length):
         rows = np.flatnonzero(length == size)
         members = order[start[rows][:, None] + np.arange(size)]
         signatures, which = np.unique(codes[members], axis=0, return_inverse=True)
@@ -128,7 +129,7 @@ def _gathered(name: str, terms: Terms, allocate: Callable[[int], int]) -> tuple[
     items: list[Item] = []
     left: list[Terms] = [terms.take(terms.a == NONE)]
     kind = np.where(terms.a == NONE, -1, _codes(terms) // 3)
-    for which in np.unique(kind[kind >= 0]):
+    for which in distinct(kind[kind >= 0]):
         part = terms.take(kind == which)
         first, second = int(space_of(part.a[0])), int(space_of(part.b[0]))
         if second >= 0 and first != second:  # a gather reads one space only
@@ -140,7 +141,7 @@ def _gathered(name: str, terms: Terms, allocate: Callable[[int], int]) -> tuple[
         items.append(Gather(
             f"{name}: sums", Output("w", base + np.arange(len(rows))),
             np.concatenate([[0], np.cumsum(sizes)]),
-            _SPACES[first], place(part.a), place(part.b) if second >= 0 else None, part.coefficient,
+            SPACES[first], place(part.a), place(part.b) if second >= 0 else None, part.coefficient,
         ))  # fmt: skip
         sums = reference("w", base + np.arange(len(rows)))
         left.append(Terms(rows, np.ones(len(rows)), sums, np.full(len(rows), NONE, np.int64)))
@@ -153,7 +154,7 @@ def _term(code: int, slots: Iterator[int]) -> tuple[Expr, Rational]:
     parts: list[tuple[Expr, Rational]] = []
     if sign == 2:
         parts.append((slot("c", next(slots)), 1))
-    parts += [(slot(_SPACES[s - 1], next(slots)), 1) for s in divmod(spaces, 4) if s > 0]
+    parts += [(slot(SPACES[s - 1], next(slots)), 1) for s in divmod(spaces, 4) if s > 0]
     return (multiply(parts) if parts else ONE), (-1 if sign == 1 else 1)
 
 
@@ -163,7 +164,7 @@ def _columns(code: int, terms: Terms, members: Array) -> list[Column]:
     columns = [Column("c", terms.coefficient[members])] if sign == 2 else []
     for s, references in zip(divmod(spaces, 4), (terms.a, terms.b), strict=True):
         if s > 0:
-            columns.append(Column(_SPACES[s - 1], place(references[members])))
+            columns.append(Column(SPACES[s - 1], place(references[members])))
     return columns
 
 

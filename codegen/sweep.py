@@ -26,7 +26,9 @@ from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import TIME, Expr
 from symnum.rewriting.walk import leaves
 
-__all__ = ["Entries", "Partials", "Sums", "Sweep"]
+__all__ = ["Block", "Entries", "Partials", "Sums", "Sweep", "csc_order"]
+
+_LARGE = 512  # copies from which the derivatives of a loop are kept as a block, neither sorted nor grouped
 
 
 class Entries(NamedTuple):
@@ -40,6 +42,31 @@ class Entries(NamedTuple):
     def take(self, which: Array) -> Entries:
         """The entries at these positions."""
         return Entries(*(f[which] for f in self))
+
+
+class Block(NamedTuple):
+    """One derivative of a large loop in all its copies; no other entry stands at the same places.
+
+    ``value``: the number of the value in the first copy where the references are those of all copies in
+    order, else `NONE`.
+    """
+
+    entries: Entries
+    value: int
+
+
+def csc_order(entries: Entries) -> Array:
+    """The positions of the entries in the order of columns, then of rows.
+
+    Large blocks are long ascending runs, which a merge sort takes in a pass or two.
+    """
+    return np.argsort(_keys(entries), kind="stable")
+
+
+def _keys(entries: Entries) -> Array:
+    size = int(entries.row.max(initial=0)) + 1
+    keys: Array = entries.column.astype(np.int64) * size + entries.row
+    return keys
 
 
 def join_entries(parts: list[Entries]) -> Entries:
@@ -83,6 +110,7 @@ class Sweep:
         self.start = np.zeros(function.n_work + 1, np.int64)
         self.waiting: list[tuple[Array, Terms]] = []  # (column, terms) of scratch not yet summed up
         self.final: list[tuple[Array, Terms]] = []  # the same of `out`
+        self.blocks: list[Block] = []
         self.item = 0
         for self.item, item in enumerate(function.items):
             if self.waiting and self._reads_scratch(item):
@@ -92,6 +120,7 @@ class Sweep:
             else:
                 self._gather(item)
         self.item = len(function.items)
+        self._separate_blocks()
         self.result = self._collect(function.name, self.final)
 
     @staticmethod
@@ -122,6 +151,10 @@ class Sweep:
                 coefficient, value = values[expression]
                 column = loop.columns[leaf.data[1]]
                 parts = (np.broadcast_to(coefficient, loop.count), np.broadcast_to(value, loop.count))
+                if loop.count >= _LARGE and (column.space, output.space) == ("u", "out") and parts[0].all():
+                    first = partials.first.get(_unscaled(expression), NONE)
+                    self.blocks.append(Block(Entries(output.index, column.index, *parts), first))
+                    continue
                 self._chain(output, np.arange(loop.count), output.index, column.space, column.index, *parts)
 
     def _differentiable(self, loop: Loop, leaf: Expr) -> bool:
@@ -137,9 +170,9 @@ class Sweep:
         if expression.op == "number":
             return float(expression.data), NONE
         coefficient = 1.0
-        if expression.op == "+" and len(expression.args) == 1 and not expression.data[0]:
+        if _unscaled(expression) is not expression:
             coefficient = float(expression.data[1][0])
-            expression = expression.args[0]
+            expression = _unscaled(expression)
         if expression.op == "slot":
             column = loop.columns[expression.data[1]]
             if column.space == "c":
@@ -180,6 +213,36 @@ class Sweep:
         if len(column):
             target = self.final if output.space == "out" else self.waiting
             target.append((np.asarray(column, np.int64), Terms(*(np.ascontiguousarray(f) for f in terms))))
+
+    def _separate_blocks(self) -> None:
+        """Entries of blocks that share their place with another one become ordinary terms."""
+        if not self.blocks:
+            return
+        others = [Entries(terms.row, column, terms.coefficient, terms.a) for column, terms in self.final]
+        keys = _keys(join_entries([*(block.entries for block in self.blocks), *others]))
+        order = np.argsort(keys, kind="stable")
+        same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+        if not len(same):
+            return
+        shared = np.zeros(len(keys), bool)
+        shared[order[same]] = True
+        shared[order[same + 1]] = True
+        start = 0
+        separate: list[Block] = []
+        for block in self.blocks:
+            mine = shared[start : start + len(block.entries.row)]
+            start += len(mine)
+            if not mine.any():
+                separate.append(block)
+                continue
+            if np.count_nonzero(~mine) >= _LARGE:
+                separate.append(Block(block.entries.take(~mine), NONE))
+            else:
+                mine = np.ones(len(mine), bool)
+            row, column, coefficient, value = block.entries.take(mine)
+            terms = Terms(row.astype(np.int64), coefficient, value, np.full(len(row), NONE, np.int64))
+            self.final.append((column.astype(np.int64), terms))
+        self.blocks = separate
 
     # ---- summing up -------------------------------------------------------------------------------
     def _finish_scratch(self) -> None:
@@ -255,6 +318,12 @@ class Sweep:
         first = self.new_values(count, changing)
         self.steps.append(Sums(self.item, name, first, count, terms._replace(row=row)))
         return first + np.arange(count)
+
+
+def _unscaled(expression: Expr) -> Expr:
+    """The expression without a numeric factor."""
+    scaled = expression.op == "+" and len(expression.args) == 1 and not expression.data[0]
+    return expression.args[0] if scaled else expression
 
 
 def _group(row: Array, column: Array) -> Array:

@@ -9,7 +9,9 @@ from scipy.sparse import csc_array
 from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.function import Array, Column, Function, Loop, Output
 from symnum.codegen.jacobian import jacobian
+from symnum.codegen.model import build_model
 from symnum.codegen.time_gradient import time_gradient
+from symnum.record import replace
 from symnum.rewriting.expr import slot
 
 STEP = 2e-3
@@ -106,3 +108,57 @@ def test_work_grows_with_shapes_and_not_with_copies(sized):
     assert [len(a.roots) for a in small.items if isinstance(a, Loop)] == [
         len(b.roots) for b in large.items if isinstance(b, Loop)
     ]
+
+
+def large_grid(clipped: bool) -> Function:
+    """Diffusion and reaction on 30 x 30 points, two fields; outer neighbours wrap or are clipped."""
+    shape, size = (30, 30), 900
+    grid = np.arange(size).reshape(shape)
+    i, j = np.indices(shape)
+    mode = "clip" if clipped else "wrap"
+    around = [
+        np.ravel_multi_index((i + a, j + b), shape, mode=mode).ravel()
+        for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    ]
+    x, y = slot("u", 0), slot("u", 1)
+    diffusion = slot("p", 6) * sum((slot("u", 2 + k) for k in range(4)), -4 * x)
+    moved = slot("u", 2) * slot("u", 3) * slot("c", 7)
+    loops = []
+    for field in range(2):
+        here, other = grid.ravel() + field * size, grid.ravel() + (1 - field) * size
+        columns = (
+            Column("u", here), Column("u", other), *(Column("u", a + field * size) for a in around),
+            Column("p", np.full(size, field)), Column("c", np.linspace(1, 2, size)),
+        )  # fmt: skip
+        root = diffusion + x * x * y + (moved if field else 0)
+        loops.append(Loop(f"field {field}", size, (root,), columns, (Output("out", here),)))
+    # some rows get more: entries at places that the blocks have already
+    more = np.arange(0, 600)
+    loops.append(
+        Loop(
+            "more", 600, (slot("u", 0) * slot("u", 1),), (Column("u", more), Column("u", more + size)),
+            (Output("out", more, accumulate=True),),
+        )
+    )  # fmt: skip
+    return Function("grid", tuple(loops), 2 * size, 0)
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_large_loops(clipped, whole):
+    function = large_grid(clipped)
+    if not whole:
+        function = replace(function, items=function.items[:2])
+    model = build_model(function, mass=np.ones(1800), n_parameters=2)
+    rng = np.random.default_rng(5)
+    u, p = rng.uniform(0.5, 1.5, 1800), np.array([0.3, 0.7])
+    found = model.jacobian(0.0, u, p)
+    assert (np.diff(found.indptr) > 0).all()
+    for column in range(1800):
+        assert (np.diff(found.indices[found.indptr[column] : found.indptr[column + 1]]) > 0).all()
+    for _ in range(3):
+        direction, step = rng.uniform(-1, 1, 1800), 1e-3
+        after, before = (model.rhs(0.0, u + h * direction, p) for h in (step, -step))
+        twice, half = (model.rhs(0.0, u + h * direction, p) for h in (2 * step, -2 * step))
+        expected = (8 * (after - before) - (twice - half)) / (12 * step)  # exact for cubic functions
+        np.testing.assert_allclose(found @ direction, expected, rtol=1e-10, atol=1e-11)
