@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from symnum.codegen.distinct import distinct
 from symnum.codegen.function import (
     Array,
     Column,
@@ -336,7 +337,7 @@ def _behind(function: Function, items: Sequence[Item], front: int) -> Function:
 def _dense(function: Function) -> Function:
     """The function without gaps in its scratch."""
     used = [o.index for item in function.items for o in item_outputs(item) if o.space == "w"]
-    kept = np.unique(np.concatenate([np.arange(function.n_prepared), *used])).astype(np.int64)
+    kept = distinct(np.concatenate([np.arange(function.n_prepared), *used])).astype(np.int64)
     number = np.zeros(function.n_work, np.int64)
     number[kept] = np.arange(len(kept))
     shrunk = replace(function, items=(), n_work=len(kept))

@@ -7,36 +7,26 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Callable
 from functools import cache as remember
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symnum.codegen import cache, machine
 from symnum.codegen.compiled import CompiledFunction
 from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
-from symnum.codegen.function import Array, Function, Item, Loop, compact, digest
-from symnum.codegen.hoist import Split, hoist, parameter_only, parameter_only_columns, parameter_only_scratch
-from symnum.codegen.jacobian import jacobian
+from symnum.codegen.function import Array, Function, digest
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
-from symnum.codegen.time_gradient import time_gradient
 from symnum.errors import CodegenError
-from symnum.record import record, replace
-from symnum.rewriting.expr import Expr, slot
-from symnum.rewriting.walk import cost, substitute
+from symnum.record import record
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
-__all__ = ["CompiledModel", "Simplify", "build_model"]
+    from symnum.codegen.passes import Lowered, Simplify
 
-Simplify: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, ...]]
-"""(roots, parameter-only slots) -> equivalent roots. What depends on these slots only is free of cost."""
-
-_WORTH_SIMPLIFYING = 8.0  # cost of a template below which there is nothing to find
+__all__ = ["CompiledModel", "build_model"]
 
 
 @record
@@ -51,9 +41,11 @@ class _Inputs:
     simplify_tag: str
 
     @cached_property
-    def lowered(self) -> _Lowered:
+    def lowered(self) -> Lowered:
         """The result of the passes, which take long enough to be remembered."""
-        return _lower(self)
+        from symnum.codegen import passes  # not needed for a model that is on disk
+
+        return passes.lowered(self.rhs, self.roots, self.n, self.simplify)
 
     def check(self) -> None:
         self.rhs.check(self.n, self.n_parameters)
@@ -71,69 +63,24 @@ def _code_version() -> str:
     """Changes whenever the code that generates models does: names, sizes and times of its files."""
     import symnum.rewriting
 
-    folders = [Path(__file__).parent, Path(symnum.rewriting.__file__).parent]
     parts = []
-    for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
-            status = os.stat(path)
-            parts.append(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}")
+    for module in (__file__, symnum.rewriting.__file__):
+        folders = [os.path.dirname(module)]
+        while folders:  # os.scandir: many times faster than pathlib
+            with os.scandir(folders.pop()) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.name.endswith(".py"):
+                        status = entry.stat()
+                        parts.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
+                    elif entry.is_dir() and entry.name != "__pycache__":
+                        folders.append(entry.path)
     return cache.digest(*parts)
-
-
-# ---- the passes -----------------------------------------------------------------------------------
-@record
-class _Lowered:
-    """All functions of a model, ready to be emitted, and the pattern of the Jacobian."""
-
-    functions: dict[str, Function]
-    indptr: IntArray
-    indices: IntArray
-
-
-def _lower(inputs: _Inputs) -> _Lowered:
-    plan = jacobian(inputs.rhs, inputs.n)
-    functions = {"rhs": inputs.rhs, "jacobian": plan.function}
-    gradient = time_gradient(inputs.rhs)
-    if gradient is not None:
-        functions["time_gradient"] = gradient
-    if inputs.roots is not None:
-        functions["roots"] = inputs.roots
-    if inputs.simplify is not None:
-        functions = {name: _simplified(f, inputs.simplify) for name, f in functions.items()}
-    setup, functions = hoist(functions, persistent="jacobian")
-    return _Lowered({"setup": setup, **functions}, plan.indptr, plan.indices)
-
-
-def _simplified(function: Function, simplify: Simplify) -> Function:
-    """Every loop with its changing roots simplified together; what ``setup`` computes is left as it is."""
-    changing = ~parameter_only_scratch(function)
-    items: list[Item] = []
-    for item in function.items:
-        if isinstance(item, Loop):
-            fixed = parameter_only_columns(item, changing)
-            known = parameter_only(item.roots, fixed)
-            roots = tuple(root for root in item.roots if not known[root])
-            if cost(roots) >= _WORTH_SIMPLIFYING:
-                free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
-                split = Split(roots, known)  # a parameter-only subexpression is one free leaf, whatever it is
-                first = len(item.columns)
-                inner = {slot("w", first + k): value for k, value in enumerate(split.values)}
-                simpler = simplify(split.roots(first), free | inner.keys())
-                if len(simpler) != len(roots):
-                    raise CodegenError(
-                        f"loop {item.name!r}: simplify returned {len(simpler)} of {len(roots)} roots"
-                    )
-                better = iter(substitute(simpler, inner))
-                new = tuple(root if known[root] else next(better) for root in item.roots)
-                item = compact(Loop(item.name, item.count, new, item.columns, item.outputs))
-        items.append(item)
-    return replace(function, items=tuple(items))
 
 
 # ---- on disk --------------------------------------------------------------------------------------
 @record
 class _Artefact:
-    """What `_lower` and the back end made: all that loading needs."""
+    """What the passes and the back end made: all that loading needs."""
 
     names: tuple[str, ...]
     n_work: int

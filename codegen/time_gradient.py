@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symnum.codegen.distinct import distinct
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, prune
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import TIME, ZERO, Expr, add, slot
@@ -43,7 +44,7 @@ class _Tangent:
     def _output(self, output: Output) -> Output:
         """Where the derivative of an output goes; places that are only added to are cleared first."""
         place = self.place[output.space]
-        new = np.unique(output.index[place[output.index] == _NONE])
+        new = distinct(output.index[place[output.index] == _NONE])
         if output.space == "out":
             place[new] = new
         else:

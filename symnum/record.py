@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, dataclass_transform
 
-__all__ = ["record", "replace"]
+__all__ = ["keyword_record", "record", "replace"]
 
 T = TypeVar("T")
 _REQUIRED = object()
@@ -32,6 +32,12 @@ def record(cls: type[T]) -> type[T]:
             setattr(cls, name, method)
     cls._record_fields = fields  # type: ignore[attr-defined]
     return cls
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, kw_only_default=True)
+def keyword_record(cls: type[T]) -> type[T]:
+    """A record whose fields are given by name, so that one with a default may stand before one without."""
+    return record(cls)
 
 
 def replace(instance: T, **changes: Any) -> T:

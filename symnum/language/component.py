@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from symnum.errors import ModelError, UnknownName
@@ -124,6 +123,8 @@ class Component:
         known = [*self.quantities, *self.children]
         for key, value in settings.items():
             if key not in known:
+                from difflib import get_close_matches
+
                 near = get_close_matches(key, known, 1)
                 hint = (
                     f" Did you mean {near[0]}?"
@@ -189,6 +190,8 @@ class Component:
         if name.startswith("_"):
             raise AttributeError(name)
         known = [*self.quantities, *self.connectors, *self.children]
+        from difflib import get_close_matches
+
         near = get_close_matches(name, known, 3)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"It has: {', '.join(known) or 'nothing'}."
         raise UnknownName(f"{self.path or type(self).__name__} ({type(self).__name__}) has no {name}. {hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from symnum.errors import ModelError, UnknownName
@@ -103,6 +102,8 @@ class System:
         if name in self._symbols:
             return self._symbols[name]
         known = [*self.parts, *self._symbols]
+        from difflib import get_close_matches
+
         near = get_close_matches(name, known, 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UnknownName(f"{self.name} has no part or symbol called {name}.{hint}")

@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from symnum.errors import UnitError
 
@@ -256,8 +256,7 @@ _PREFIXES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     """A unit of the table: full name, definition by earlier rows ("" for a base unit), prefixes allowed."""
 
     name: str
@@ -384,6 +383,8 @@ def _near(name: str) -> list[str]:
     by_name: dict[str, str] = {}
     for symbol, row in _TABLE.items():
         by_name.setdefault(row.name, symbol)
+    from difflib import get_close_matches
+
     if full := get_close_matches(lowered.removesuffix("s"), by_name, n=1, cutoff=0.8):
         return [by_name[full[0]]]
     # short symbols are all alike: only longer ones can be recognised through a slip

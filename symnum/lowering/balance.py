@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from symnum.codegen.distinct import distinct
 from symnum.errors import LoweringError, SymnumError, UnbalancedSystem
 from symnum.lowering.families import IntArray
 from symnum.lowering.incidence import Incidence, match
@@ -70,7 +71,7 @@ def _regular_if_states_are_unknown(graph: Incidence, n: int) -> bool:
 def _competitors(graph: Incidence, matched: IntArray, over: IntArray) -> list[int]:
     """Equations that hold the unknowns of the left-over ones: alternating paths, one step deep."""
     wanted = np.isin(graph.equation, over)
-    rivals = np.unique(matched[graph.unknown[wanted]])
+    rivals = distinct(matched[graph.unknown[wanted]])
     return [int(e) for e in rivals if e >= 0 and e not in over]
 
 

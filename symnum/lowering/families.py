@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.codegen.distinct import distinct
 from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ONE, ZERO, Expr, number, slot
@@ -112,7 +113,7 @@ def compacted(family: Family) -> Family:
 
 def split_by(family: Family, pattern: AnyArray) -> list[tuple[int, Family]]:
     """(value, copies with that value of ``pattern``), in order of value."""
-    values = np.unique(pattern)
+    values = distinct(pattern)
     if len(values) == 1:
         return [(int(values[0]), family)]
     return [(int(value), family.select(pattern == value)) for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symnum.codegen.distinct import distinct
 from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
 from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
 from symnum.lowering.flat import FlatSystem
@@ -91,7 +92,7 @@ class _Builder:
         """Per copy: -1 read from ``u``, -2 from scratch, else the part whose expression is substituted."""
         producer = np.where(self.flat.position[column] >= 0, -1, self.part_of[column])
         result = producer.copy()
-        for g in np.unique(producer[producer >= 0]).tolist():
+        for g in distinct(producer[producer >= 0]).tolist():
             rows = np.flatnonzero(producer == g)
             if not self.worth_inlining(consumer, column, rows, self.parts[g]):
                 result[rows] = -2
@@ -118,7 +119,8 @@ class _Builder:
             if chosen.any():
                 here = part.select(np.flatnonzero(chosen))
                 rows.append(replace(here, target=flat.position[here.target - self.n]))
-        promoted = np.array([x for x in flat.structure.states if flat.position[self.n + x] >= 0], np.int64)
+        states = flat.structure.states
+        promoted = states[flat.position[self.n + states] >= 0]
         if len(promoted):
             label = (lambda row: f"D({flat.unknowns[int(promoted[row])].name})", np.arange(len(promoted)))
             rows.append(
@@ -157,7 +159,7 @@ class _Builder:
             places = at + 2 * np.arange(len(limit.state))
             rows += self.expanded(replace(limit.distance, target=places))
             derivative = self.n + limit.state
-            for piece_id in np.unique(self.part_of[derivative]):
+            for piece_id in distinct(self.part_of[derivative]):
                 members = np.flatnonzero(self.part_of[derivative] == piece_id)
                 if piece_id < 0:  # the derivative is itself an unknown
                     drive = Family(
@@ -186,7 +188,7 @@ class _Builder:
             summed = np.zeros(structure.sums.count, bool)
             summed[self.sum_outputs()[0]] = True
             flows = structure.sums.unknown[np.repeat(summed, np.diff(structure.sums.indptr))]
-            wanted |= set(np.unique(self.part_of[flows[~self.is_zero(flows)]]).tolist())
+            wanted |= set(distinct(self.part_of[flows[~self.is_zero(flows)]]).tolist())
         wanted.discard(-1)
         stack = list(wanted)
         while stack:
@@ -229,8 +231,8 @@ class _Builder:
         found: set[int] = set()
         for k in family.unknown_slots():
             column = family.columns[k]
-            found |= set(np.where(self.flat.position[column] >= 0, -1, self.part_of[column]).tolist())
-        found.discard(-1)
+            read = self.part_of[column[self.flat.position[column] < 0]]
+            found |= set(np.flatnonzero(np.bincount(read[read >= 0])).tolist())
         return found
 
     def fused(self, name: str, scratch: IntArray, pieces: list[tuple[Family, str]]) -> list[Item]:

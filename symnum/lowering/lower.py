@@ -1,6 +1,7 @@
 """Lowering: the list of passes from a `System` to a `FlatSystem`, in order."""
 
 from __future__ import annotations
+
 import numpy as np
 
 from symnum.errors import ModelError
@@ -8,8 +9,9 @@ from symnum.language.event import Event
 from symnum.language.system import System
 from symnum.lowering.families import Family, compacted
 from symnum.lowering.flat import FlatSystem
-from symnum.lowering.flatten import LimitFamily, RawSystem, flatten
+from symnum.lowering.flatten import flatten
 from symnum.lowering.names import Names
+from symnum.lowering.raw import LimitFamily, RawSystem
 from symnum.lowering.structure import Structure, analyse
 from symnum.record import replace
 from symnum.rewriting.expr import Symbol

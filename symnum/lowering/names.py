@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +84,8 @@ class Names:
             [n for n in self._number if not n.startswith("free(")] if len(self._number) < _SEARCHED else []
         )
         known += [block.names[0] for block in self._blocks]
+        from difflib import get_close_matches
+
         return get_close_matches(name, known, count)
 
     def single(self, number: int) -> Symbol | None:

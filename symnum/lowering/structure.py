@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from symnum.codegen.distinct import distinct
 from symnum.errors import LoweringError
 from symnum.lowering.balance import imbalance
 from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted, is_equality
-from symnum.lowering.flatten import RawSystem, Sums
 from symnum.lowering.incidence import Incidence, Matching, incidence, match
+from symnum.lowering.raw import RawSystem, Sums
 from symnum.record import record, replace
 from symnum.rewriting.expr import linear, rational, slot
 
@@ -142,7 +143,7 @@ def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
             continue
         columns = [sums.unknown[sums.indptr[rows] + k] for k in range(wide)]
         relative = sums.coefficient[sums.indptr[rows] + wide - 1] / sums.coefficient[sums.indptr[rows]]
-        for ratio in np.unique(relative):
+        for ratio in distinct(relative):
             part = np.flatnonzero(relative == ratio)
             root = slot("u", 0) if wide == 1 else slot("u", 0) + float(ratio) * slot("u", 1)
             labels = [sums.labels[rows[i]] for i in part]
@@ -236,8 +237,10 @@ class _Selection:
             if other != k:
                 fine &= family.columns[other] != column
         rows = np.flatnonzero(fine)
-        _, where = np.unique(column[rows], return_index=True)
-        return rows[np.sort(where)]
+        held = np.asarray(column[rows], np.int64)
+        holder = np.empty(len(self.graph.is_unknown), np.int64)
+        holder[held[::-1]] = rows[::-1]  # the first copy that holds an unknown stays
+        return rows[holder[held] == rows]
 
     def single_blocks(self) -> None:
         for f, family in enumerate(self.families):
@@ -282,7 +285,7 @@ class _Selection:
                 read = family.columns[other][rows]
                 if new[read].any():
                     return True
-                before |= set(np.unique(self.defined[read]).tolist()) - {-1}
+                before |= set(distinct(self.defined[read]).tolist()) - {-1}
         after = {
             g
             for g, group in enumerate(self.groups)
@@ -303,8 +306,9 @@ class _Selection:
         group = self.groups[g]
         found: set[int] = set()
         for j in group.unknown_slots():
-            found |= set(np.unique(self.defined[group.columns[j]]).tolist())
-        return found - {-1}
+            read = self.defined[group.columns[j]]
+            found |= set(np.flatnonzero(np.bincount(read[read >= 0])).tolist())
+        return found
 
     def single_sums(self) -> tuple[IntArray, IntArray]:
         """Rows of the sums that alone determine an unknown.
@@ -379,7 +383,7 @@ class _Selection:
             for g, group in enumerate(self.groups):
                 if g in cyclic:
                     own = level[group.target]
-                    parts += [group.select(own == value) for value in np.unique(own)]
+                    parts += [group.select(own == value) for value in distinct(own)]
                 else:
                     parts.append(group)
             self.groups = parts

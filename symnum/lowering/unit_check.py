@@ -15,7 +15,6 @@ from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.walk import leaves
 
-_SECOND = parse("s")
 _SAME_UNIT = ("min", "max", "hypot", "<", "<=", "equal", "atan2")
 _KEEPS_UNIT = ("abs", "floor", "ceil")
 _PLAIN_RESULT = ("sign", "<", "<=", "equal", "atan2", "and", "or", "not")
@@ -64,7 +63,7 @@ def _unit(expr: Expr, where: str, known: dict[Expr, Dimension | None]) -> Dimens
 def _unit_of(expr: Expr, where: str, known: dict[Expr, Dimension | None]) -> Dimension | None:
     if expr.op == "symbol":
         if expr.kind == "time":
-            return _SECOND
+            return parse("s")
         return None if expr.data.unit is None else parse(expr.data.unit)
     if expr.op == "number":
         return None
@@ -74,7 +73,7 @@ def _unit_of(expr: Expr, where: str, known: dict[Expr, Dimension | None]) -> Dim
         return _product_unit(expr, where, known)
     units = [_unit(arg, where, known) for arg in expr.args]
     if expr.op == "D":
-        return None if units[0] is None else units[0] / _SECOND
+        return None if units[0] is None else units[0] / parse("s")
     if expr.op in _SAME_UNIT:
         _agree(expr.args[0], units[0], expr.args[1], units[1], where)
         return DIMENSIONLESS if expr.op in _PLAIN_RESULT else units[0] or units[1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.codegen.distinct import distinct
 from symnum.errors import ModelError, SolveFailed
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record
@@ -137,7 +138,7 @@ class Solution(Sample):
         begins = np.array([segment.begin for segment in self.segments])
         which = np.maximum(np.searchsorted(begins, times, side="left") - 1, 0)
         y = np.empty((self.y.shape[0], len(times)))
-        for i in np.unique(which):
+        for i in distinct(which):
             dense = self.segments[i].dense
             assert dense is not None
             y[:, which == i] = dense(times[which == i])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -23,7 +23,6 @@ from symnum.solving.tableaus import METHODS, find
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
-log = logging.getLogger("symnum")
 
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
@@ -256,7 +255,9 @@ class _Run:
         y = np.concatenate([np.zeros((0, self.flat.n)), *self.values]).T
         segment = np.concatenate([np.zeros(0, np.int64), *self.segment_of])
         stats = self.integrator.stats
-        log.info("%s: %s, %s in %.4f s", self.flat.name, status, stats, time.perf_counter() - self.began)
+        if logging := sys.modules.get("logging"):  # not imported: nobody can be listening
+            seconds = time.perf_counter() - self.began
+            logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
         return Solution(
             self.flat, tuple(self.segments), t, y, np.minimum(segment, len(self.segments) - 1),
             status, stats, tuple(self.happened), self.method.name,

@@ -1,15 +1,15 @@
 """Methods as records that check themselves: coefficients, orders, stability, dense output, source.
 
 A record is made from published numbers. What else it states (order, order of the estimate, W-order,
-L-stability, stiff accuracy, order of the dense output) is checked against the numbers when it is made,
-so that a misprint cannot reach a solver. How it is laid out for the kernels is written in the step
+L-stability, stiff accuracy, order of the dense output) is checked against the numbers by `check`, so that
+a misprint cannot reach a solver: the tests check the records that come with symnum, `tableaus.find` those
+of users. (Checking ours in every process would cost a warm start 3 ms of a hundred.) How it is laid out for the kernels is written in the step
 functions.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
+from symnum.record import keyword_record
 from symnum.solving.controller import INTEGRAL, PROPORTIONAL_INTEGRAL, Controller
 from symnum.solving.trees import OrderConditions, order_conditions
 
@@ -44,7 +45,7 @@ def _square(rows: tuple[tuple[float, ...], ...], stages: int) -> FloatArray:
     return _array(matrix)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@keyword_record
 class Method(ABC):
     """What every method states about itself.
 
@@ -88,6 +89,10 @@ class Method(ABC):
     @abstractmethod
     def table(self) -> FloatArray:
         """The coefficients in the order that the family's step function reads."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Compare everything that the record states with its numbers. InvalidTableau where they disagree."""
 
     def dense_table(self) -> FloatArray | None:
         """(2 or 3, stages): weights of the stages in the rows of `kernel.dense`; None: cubic Hermite."""
@@ -144,7 +149,7 @@ class Method(ABC):
             raise self.fail(f"not A-stable: |R| reaches {np.max(np.abs(values))} on the imaginary axis")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@keyword_record
 class ExplicitTableau(Method):
     """Explicit Runge-Kutta: k_i = f(t + c_i h, u + h sum_j a_ij k_j), v = u + h sum_i b_i k_i.
 
@@ -178,7 +183,7 @@ class ExplicitTableau(Method):
         q = _array(self.interpolant).T
         return np.stack([-(q[1] + q[2] + q[3]), -(q[2] + q[3]), -q[3]])
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         a, b = _square(self.a, self.stages), _array(self.b)
         conditions = self.check_order(a, np.zeros_like(a), b, _array(self.bhat))
         rows = _array(self.interpolant)
@@ -188,7 +193,7 @@ class ExplicitTableau(Method):
             self.check_dense(conditions, theta, rows @ theta ** np.arange(1.0, 5.0))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@keyword_record
 class RosenbrockTableau(Method):
     """Rosenbrock and Rosenbrock-W methods in the transformed form of Hairer and Wanner II, IV.7.
 
@@ -221,7 +226,7 @@ class RosenbrockTableau(Method):
     def dense_table(self) -> FloatArray | None:
         return _array(self.interpolant) if self.interpolant else None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         s = self.stages
         a, coupling, m = _square(self.a, s), _square(self.coupling, s), _array(self.m)
         gamma = _array(np.linalg.inv(np.eye(s) / self.gamma - coupling))
@@ -242,7 +247,7 @@ class RosenbrockTableau(Method):
             self.check_dense(conditions, theta, _array((theta * m + theta * (1.0 - theta) * inner) @ gamma))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@keyword_record
 class TaseTableau(Method):
     """Modified singly RK-TASE: an explicit method (a, b) whose slopes are filtered by X = (M - h alpha J)^-1.
 
@@ -273,7 +278,7 @@ class TaseTableau(Method):
         beta, err = _array(self.beta), _array(self.err)
         return np.concatenate([[self.alpha], a.sum(axis=1), a.ravel(), self.b, beta.ravel(), err.ravel()])
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         # The same method as a W-method with one stage for every solve (i, j).
         s, q = self.stages, self.sweeps
         a, beta = _square(self.a, s), _array(self.beta)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symnum.codegen import model as model_module
+from symnum.codegen import passes
 from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.model import build_model
 from symnum.errors import CodegenError
@@ -39,13 +39,13 @@ def lowered(monkeypatch, tmp_path) -> list[object]:
     """An empty cache, and a record of each time the passes ran."""
     monkeypatch.setenv("SYMNUM_CACHE", str(tmp_path / "cache"))
     runs: list[object] = []
-    original = model_module._lower
+    original = passes.lowered
 
-    def watched(inputs):
-        runs.append(inputs)
-        return original(inputs)
+    def watched(rhs, *rest):
+        runs.append(rhs)
+        return original(rhs, *rest)
 
-    monkeypatch.setattr(model_module, "_lower", watched)
+    monkeypatch.setattr(passes, "lowered", watched)
     return runs
 
 

@@ -1,13 +1,13 @@
 """The method records: what they state is true, and wrong numbers are refused."""
 
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from symnum.record import replace
 from symnum.solving.tableau import InvalidTableau, RosenbrockTableau
-from symnum.solving.tableaus import METHODS
+from symnum.solving.tableaus import METHODS, find
 from symnum.solving.trees import density, order_conditions, size, trees
 
 TSIT5, RODAS5P, MSRKTASE3 = METHODS["Tsit5"], METHODS["Rodas5P"], METHODS["MSRKTASE3"]
@@ -53,12 +53,17 @@ def test_names_and_families():
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_records_are_what_they_state(name):
+    METHODS[name].check()
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_stated_orders_are_not_too_modest(name):
     # a method that claims less than it has would hide a mix-up of records
     with pytest.raises(InvalidTableau, match=r"higher order|not of order|violated"):
-        dataclasses.replace(METHODS[name], order=METHODS[name].order - 1)
+        replace(METHODS[name], order=METHODS[name].order - 1).check()
     with pytest.raises(InvalidTableau, match=f"not of order {METHODS[name].order + 1}"):
-        dataclasses.replace(METHODS[name], order=METHODS[name].order + 1)
+        replace(METHODS[name], order=METHODS[name].order + 1).check()
 
 
 def changed(rows, i, j, by):
@@ -88,7 +93,7 @@ def changed(rows, i, j, by):
 ])  # fmt: skip
 def test_wrong_numbers_are_refused(record, changes, message):
     with pytest.raises(InvalidTableau, match=message) as caught:
-        dataclasses.replace(record, **changes)
+        find(replace(record, **changes))
     assert str(caught.value).startswith(record.name)
 
 
@@ -106,7 +111,7 @@ def test_an_unstable_method_is_refused():
             c=(0.0, 1.0), d=(g, -g), m=tuple(m), e=tuple(m - np.array([1.0, 0.0]) @ inverse), **stated,
         )  # fmt: skip
 
-    assert ros2(1 - math.sqrt(0.5), l_stable=True).l_stable
-    assert not ros2(0.5).l_stable
+    ros2(1 - math.sqrt(0.5), l_stable=True).check()
+    ros2(0.5).check()
     with pytest.raises(InvalidTableau, match="L-stable"):
-        ros2(0.5, l_stable=True)
+        ros2(0.5, l_stable=True).check()

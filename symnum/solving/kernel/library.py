@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import logging
 import threading
 from pathlib import Path
 
@@ -34,7 +33,6 @@ _HOST = ("call.py", "library.py")
 _PASSES = 2
 _CODEGEN = 2
 _lock = threading.Lock()
-_log = logging.getLogger("symnum")
 
 
 @functools.cache
@@ -50,7 +48,7 @@ def text(unit: str) -> str:
     stored = cache.fetch("text", key)
     if stored is not None:
         return stored.decode()
-    _log.info("compiling the %s kernel; this happens once", unit)
+    _announce()
     from symnum.solving.kernel.translate import kernel_text
 
     functions: dict[str, str] = {}
@@ -68,6 +66,16 @@ def text(unit: str) -> str:
         ) from error
     cache.store("text", key, made.encode())
     return made
+
+
+@functools.cache
+def _announce() -> None:
+    """Say once per process why the first use takes seconds. As a warning: Python shows those by itself."""
+    import logging  # elsewhere a solve does without it
+
+    where = cache.directory()
+    kept = "this happens once" if where else "no cache directory can be written, so every process does it"
+    logging.getLogger("symnum").warning("symnum compiles its steppers, which takes seconds; %s", kept)
 
 
 @functools.cache

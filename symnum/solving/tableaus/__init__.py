@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from symnum.errors import ModelError
 from symnum.solving.tableau import Method
 from symnum.solving.tableaus.explicit import TSIT5
@@ -18,12 +16,19 @@ METHODS: dict[str, Method] = {
 
 
 def find(method: str | Method) -> Method:
-    """The method of that name, in any case; a record is returned as it is. ModelError for an unknown name."""
+    """The method of that name, in any case. A record is checked and returned.
+
+    Raises ModelError for an unknown name, InvalidTableau for a record whose numbers are not what it states.
+    """
     if isinstance(method, Method):
+        if METHODS.get(method.name) is not method:
+            method.check()
         return method
     lower = {name.lower(): record for name, record in METHODS.items()}
     if method.lower() in lower:
         return lower[method.lower()]
-    near = [name for name in METHODS if name.lower() in difflib.get_close_matches(method.lower(), lower)]
+    from difflib import get_close_matches
+
+    near = [name for name in METHODS if name.lower() in get_close_matches(method.lower(), lower)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(METHODS)}.")

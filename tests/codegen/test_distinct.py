@@ -1,0 +1,22 @@
+"""`distinct` against NumPy."""
+
+import numpy as np
+import pytest
+
+from symnum.codegen.distinct import distinct
+
+random = np.random.default_rng(1)
+ARRAYS = [
+    np.zeros(0, np.int64),
+    np.array([7]),
+    random.integers(-5, 5, 100),
+    random.integers(0, 3, (4, 5)),
+    np.array([2.5, -1.0, 2.5]),
+]
+
+
+@pytest.mark.parametrize("values", ARRAYS, ids=lambda a: str(a.shape))
+def test_agrees_with_numpy(values):
+    found = distinct(values)
+    assert found.dtype == values.dtype
+    np.testing.assert_array_equal(found, np.unique(values))
