@@ -11,8 +11,8 @@ from symnum.errors import ModelError
 from symnum.language.event import Event
 from symnum.language.system import Guard
 from symnum.lowering.families import Family, IntArray
-from symnum.lowering.flatten import LimitFamily
 from symnum.lowering.names import Names
+from symnum.lowering.raw import LimitFamily
 from symnum.lowering.structure import Structure
 from symnum.record import record
 from symnum.rewriting.expr import ZERO, Expr, linear, rational, slot

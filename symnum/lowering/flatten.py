@@ -9,69 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from symnum.errors import ModelError
 from symnum.language.block import Block, GridNames, IndexedSums, References
-from symnum.language.component import TEMPLATE_PATH, Component, Connector, Statement
+from symnum.language.component import TEMPLATE_PATH, Component, Statement
 from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
 from symnum.language.system import System, described
-from symnum.language.variables import Declaration, joined
+from symnum.language.variables import joined
+from symnum.lowering.connections import Nodes
 from symnum.lowering.families import AnyArray, Family, IntArray, compacted
-from symnum.lowering.names import Names
+from symnum.lowering.raw import LimitFamily, RawSystem, Sums
 from symnum.lowering.unit_check import check_units
-from symnum.record import record, replace
+from symnum.record import replace
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, slot
 from symnum.rewriting.shape import canonical
 from symnum.rewriting.walk import leaves, substitute
-
-
-@record
-class Sums:
-    """Rows ``0 == sum(coefficient * unknown)``: Kirchhoff's law at every node of a connection."""
-
-    indptr: IntArray
-    unknown: IntArray
-    coefficient: np.ndarray[Any, np.dtype[np.float64]]
-    labels: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        return len(self.indptr) - 1
-
-    def row(self, r: int) -> slice:
-        return slice(int(self.indptr[r]), int(self.indptr[r + 1]))
-
-
-@record
-class LimitFamily:
-    """Limits of one template: ``distance`` is positive outside; ``side`` is +1 for high, -1 for low."""
-
-    distance: Family
-    state: IntArray
-    side: int
-
-
-@dataclass
-class RawSystem:
-    """A flattened system before any structural pass."""
-
-    name: str
-    unknowns: Names = field(default_factory=Names)
-    parameters: Names = field(default_factory=Names)
-    families: list[Family] = field(default_factory=list)
-    equalities: list[tuple[int, int]] = field(default_factory=list)
-    sums: Sums = field(
-        default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
-    )
-    limits: list[LimitFamily] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
 
 
 def flatten(system: System, events: Sequence[Event] = ()) -> RawSystem:
@@ -83,10 +41,9 @@ class _Flattener:
     def __init__(self, system: System) -> None:
         self.system = system
         self.raw = RawSystem(system.name)
-        self.inner: dict[str, Connector] = {}
         self.block_numbers: dict[int, IntArray] = {}  # by id of the quantities of a block
         self.block_sums: list[tuple[IndexedSums, IntArray]] = []
-        self.node_of: dict[str, str] = {}  # union-find over connector paths with side: "path" or "path|"
+        self.nodes = Nodes(system.name)
 
     def run(self, events: Sequence[Event]) -> RawSystem:
         components = list(self.system.components())
@@ -103,8 +60,9 @@ class _Flattener:
         for number, block in enumerate(self.system.blocks):
             self.block_equations(block, len(groups) + len(self.system.equations) + number)
         for connection in self.system.connections:
-            self.join([(port.path, 1) for port in connection.ports], self.system.name)
-        self.connection_sets(components)
+            self.nodes.join([(port.path, 1) for port in connection.ports])
+        self.raw.equalities, flows = self.nodes.equations(components, self.number_named)
+        self.raw.sums = self.with_block_sums(flows)
         own = (event for component in components for event in _own_events(component))
         self.raw.events = [*self.system.events, *own, *events]
         self.number_mentioned()
@@ -169,6 +127,22 @@ class _Flattener:
             derivative = sums.unknown >= size
             unknown = number[np.where(derivative, sums.unknown - size, sums.unknown)]
             self.block_sums.append((sums, np.where(derivative, -1 - unknown, unknown)))
+
+    def with_block_sums(self, flows: Sums) -> Sums:
+        """The rows of flows, followed by the sums of the blocks."""
+        indptr, unknown, coefficient = [flows.indptr], [flows.unknown], [flows.coefficient]
+        labels = list(flows.labels)
+        for sums, numbers in self.block_sums:
+            indptr.append(indptr[-1][-1] + sums.indptr[1:])
+            unknown.append(numbers)
+            coefficient.append(sums.coefficient)
+            labels += [sums.label(row) for row in range(len(sums.indptr) - 1)]
+        return Sums(
+            indptr=np.concatenate(indptr),
+            unknown=np.concatenate(unknown),
+            coefficient=np.concatenate(coefficient),
+            labels=tuple(labels),
+        )
 
     def place(self, component: Component) -> None:
         for declaration in component.quantities.values():
@@ -300,14 +274,9 @@ class _Flattener:
         finders = [absolute_at(path) for path in paths]
         for statement in statements:
             if isinstance(statement, Connection):
+                sides = [(port.path, -1 if port.owner is template else 1) for port in statement.ports]
                 for path in paths:
-                    self.join(
-                        [
-                            (_absolute(path, p.path), -1 if p.owner is template else 1)
-                            for p in statement.ports
-                        ],
-                        title,
-                    )
+                    self.nodes.join([(_absolute(path, port), side) for port, side in sides])
             elif isinstance(statement, Equation):
                 check_units(statement, f"{title}: {statement}")
                 label = _labels(statement, paths)
@@ -431,61 +400,6 @@ class _Flattener:
             symbols = [leaf for leaf in leaves((side,)) if leaf.op == "symbol" and leaf.kind != "time"]
             for leaf in sorted(symbols, key=str):
                 self.number_of(leaf, leaf.name)
-
-    # ---- connections ------------------------------------------------------------------------------
-    def join(self, ports: list[tuple[str, int]], where: str) -> None:
-        first = self.root_of(_end(ports[0]))
-        for port in ports[1:]:
-            self.node_of[self.root_of(_end(port))] = first
-
-    def root_of(self, end: str) -> str:
-        self.node_of.setdefault(end, end)
-        while self.node_of[end] != end:
-            self.node_of[end] = self.node_of[self.node_of[end]]
-            end = self.node_of[end]
-        return end
-
-    def connection_sets(self, components: Iterable[Component]) -> None:
-        sets: dict[str, list[tuple[str, int, tuple[Declaration, ...]]]] = {}
-        for component in components:
-            for name, prototype in component.connectors.items():
-                path = joined(component.path, name)
-                if path not in self.node_of:
-                    raise ModelError(
-                        f"{self.system.name}: the connector {path} ({type(prototype).__name__}) is "
-                        "not connected. "
-                        f"Join it with sn.connect({path}, ...), or leave the component out."
-                    )
-                for side, end in ((1, path), (-1, path + "|")):
-                    if end in self.node_of:
-                        sets.setdefault(self.root_of(end), []).append((path, side, prototype.quantities))
-        index, unknown, coefficient, labels = [0], [], [], []
-        for ends in sets.values():
-            joined_names = ", ".join(path for path, _, _ in ends)
-            for declaration in ends[0][2]:
-                ids = [self.number_named(joined(path, declaration.name)) for path, _, _ in ends]
-                if declaration.role == "potential":
-                    self.raw.equalities += [(ids[0], other) for other in ids[1:]]
-                else:
-                    unknown += ids
-                    coefficient += [float(side) for _, side, _ in ends]
-                    index.append(len(unknown))
-                    labels.append(f"sum of {declaration.name} at connect({joined_names})")
-        pointers, numbers = [np.array(index, np.int64)], [np.array(unknown, np.int64)]
-        coefficients = [np.array(coefficient, float)]
-        for sums, found in self.block_sums:
-            pointers.append(pointers[-1][-1] + sums.indptr[1:])
-            numbers.append(found)
-            coefficients.append(sums.coefficient)
-            labels += [sums.label(row) for row in range(len(sums.indptr) - 1)]
-        self.raw.sums = Sums(
-            np.concatenate(pointers), np.concatenate(numbers), np.concatenate(coefficients), tuple(labels)
-        )
-
-
-def _end(port: tuple[str, int]) -> str:
-    """A connector has an outer and an inner end; inside its own component it is met from within."""
-    return port[0] if port[1] > 0 else port[0] + "|"
 
 
 def _absolute(path: str, template_name: str) -> str:

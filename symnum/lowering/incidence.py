@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symnum.lowering.families import Family, IntArray
-from symnum.lowering.flatten import Sums
+from symnum.lowering.raw import Sums
 from symnum.record import record
 
 

@@ -25,8 +25,8 @@ from symnum.language.block import GridNames, Quantities
 from symnum.language.event import DIRECTIONS, Event
 from symnum.lowering.families import Family
 from symnum.lowering.flat import FlatSystem
-from symnum.lowering.flatten import LimitFamily, Sums
 from symnum.lowering.names import Names
+from symnum.lowering.raw import LimitFamily, Sums
 from symnum.lowering.structure import Structure
 from symnum.rewriting.expr import Expr, Rational, Symbol, node
 from symnum.rewriting.operators import OPERATORS

@@ -1,0 +1,55 @@
+"""A flattened system before any structural pass: names, families, tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symnum.language.event import Event
+from symnum.lowering.families import Family, IntArray
+from symnum.lowering.names import Names
+from symnum.record import record
+
+
+@record
+class Sums:
+    """Rows ``0 == sum(coefficient * unknown)``: Kirchhoff's law at every node of a connection."""
+
+    indptr: IntArray
+    unknown: IntArray
+    coefficient: np.ndarray[Any, np.dtype[np.float64]]
+    labels: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.indptr) - 1
+
+    def row(self, r: int) -> slice:
+        return slice(int(self.indptr[r]), int(self.indptr[r + 1]))
+
+
+@record
+class LimitFamily:
+    """Limits of one template: ``distance`` is positive outside; ``side`` is +1 for high, -1 for low."""
+
+    distance: Family
+    state: IntArray
+    side: int
+
+
+@dataclass
+class RawSystem:
+    """A flattened system before any structural pass."""
+
+    name: str
+    unknowns: Names = field(default_factory=Names)
+    parameters: Names = field(default_factory=Names)
+    families: list[Family] = field(default_factory=list)
+    equalities: list[tuple[int, int]] = field(default_factory=list)
+    sums: Sums = field(
+        default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
+    )
+    limits: list[LimitFamily] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
