@@ -1,4 +1,4 @@
-"""Run by `test_cuda` in a process of its own, in which numba simulates the GPU: kernels against the oracle."""
+"""Run by `test_cuda` in a process in which numba simulates the GPU: kernels against the oracle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def on_device(values):
 
 def test_kernels_agree_with_the_oracle(model):
     assert cuda_toolkit.simulated()
-    lowered = build_model(model.rhs, mass=np.ones(model.n), n_parameters=len(model.p), backend="numpy").lowered
+    built = build_model(model.rhs, mass=np.ones(model.n), n_parameters=len(model.p), backend="numpy")
+    lowered = built.lowered
     kernels = CudaFunctions(lowered)
     u, p, work = on_device(model.u), on_device(model.p), on_device(np.full(kernels.n_work, np.nan))
     expected_work, size = np.full(kernels.n_work, np.nan), lowered["jacobian"].n_out

@@ -1,4 +1,4 @@
-"""CUDA without a GPU: device functions run on the CPU, kernels in the simulator, PTX and machine code are built."""
+"""CUDA without a GPU: device functions on the CPU, kernels in the simulator, PTX and machine code built."""
 
 from __future__ import annotations
 
