@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from symnum.codegen.arrays import Arrays
 from symnum.codegen.function import Array, Function
 from symnum.errors import CodegenError
 from symnum.record import record
@@ -79,7 +80,8 @@ class TableBuilder:
         self.descriptors: list[int] = [0] * reserved
         self._parts: dict[str, list[Array]] = {"positions": [], "numbers": []}
         self._sizes = {"positions": 0, "numbers": 0}
-        self._known: dict[tuple[str, bytes], int] = {}
+        self._arrays = Arrays()
+        self._known: dict[tuple[str, int], int] = {}
 
     def positions(self, index: Array) -> int:
         """Where the positions begin in the common int32 table."""
@@ -90,7 +92,7 @@ class TableBuilder:
         return self._add("numbers", np.ascontiguousarray(values, np.float64))
 
     def _add(self, which: str, values: Array) -> int:
-        key = (which, values.tobytes())
+        key = (which, self._arrays.number(values))
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._sizes[which]

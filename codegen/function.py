@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import is_
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen import cache
+from symnum.codegen.arrays import Arrays
 from symnum.errors import CodegenError
 from symnum.record import record, replace
 from symnum.rewriting.expr import TIME, Expr, slot
@@ -224,11 +226,11 @@ def compact(loop: Loop) -> Loop:
     """The same loop without unused columns and with equal columns merged; itself where there are none."""
     mapping: dict[Expr, Expr] = {}
     columns: list[Column] = []
-    known: dict[tuple[str, bytes], int] = {}
+    arrays, known = Arrays(), dict[tuple[str, int], int]()
     for leaf in leaves(loop.roots):
         if leaf is not TIME:
             column = loop.columns[leaf.data[1]]
-            k = known.setdefault((column.space, column.index.tobytes()), len(columns))
+            k = known.setdefault((column.space, arrays.number(column.index)), len(columns))
             if k == len(columns):
                 columns.append(column)
             mapping[leaf] = slot(column.space, k)
@@ -256,7 +258,9 @@ def prune(function: Function) -> Function:
             if output.accumulate and output.space == "w":
                 needed[output.index] = True  # whoever writes the places that are added to must stay
         kept.append(item)
-    return replace(function, items=tuple(reversed(kept)))
+    kept.reverse()
+    same = len(kept) == len(function.items) and all(map(is_, kept, function.items))
+    return function if same else replace(function, items=tuple(kept))
 
 
 def _positions(space: str, index: Array) -> Array:

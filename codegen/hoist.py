@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from symnum.codegen.arrays import Arrays
 from symnum.codegen.distinct import distinct
 from symnum.codegen.function import (
     Array,
@@ -98,6 +99,7 @@ class _Front:
         self.size = 0
         self.items: list[Item] = []
         self.known: dict[object, Array] = {}
+        self.arrays = Arrays()
 
     def allocate(self, count: int) -> Array:
         self.size += count
@@ -108,7 +110,7 @@ class _Front:
         places = []
         each: list[tuple[Expr, Output]] = list(stores)
         once: list[tuple[Expr, Output]] = []
-        names = [(column.space, column.index.tobytes()) for column in loop.columns]
+        names = [(column.space, self.arrays.number(column.index)) for column in loop.columns]
         for root in roots:
             key, uniform = self._key(loop, root, names)
             if key not in self.known:
@@ -122,7 +124,7 @@ class _Front:
         return places
 
     @staticmethod
-    def _key(loop: Loop, root: Expr, names: list[tuple[str, bytes]]) -> tuple[object, bool]:
+    def _key(loop: Loop, root: Expr, names: list[tuple[str, int]]) -> tuple[object, bool]:
         """(what the value is, whether it is the same in all copies); slots are named by what they read.
 
         The same value is so found again in another loop whose columns stand in another order.
@@ -340,6 +342,8 @@ def _dense(function: Function) -> Function:
     kept = distinct(np.concatenate([np.arange(function.n_prepared), *used])).astype(np.int64)
     number = np.zeros(function.n_work, np.int64)
     number[kept] = np.arange(len(kept))
+    if len(kept) == function.n_work:
+        return function
     shrunk = replace(function, items=(), n_work=len(kept))
     return _renumbered(shrunk, function.items, lambda index: number[index])
 

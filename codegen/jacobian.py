@@ -37,7 +37,7 @@ class _Assembly:
         self.function = sweep.function
         self.entries = sweep.result.take(csc_order(sweep.result))
         everything = join_entries([*(block.entries for block in sweep.blocks), self.entries])
-        order = csc_order(everything)
+        order = csc_order(everything) if sweep.order is None else sweep.order
         position = np.empty(len(order), np.int32)
         position[order] = np.arange(len(order))
         bounds = np.cumsum([len(block.entries.row) for block in sweep.blocks])

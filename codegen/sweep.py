@@ -111,6 +111,7 @@ class Sweep:
         self.waiting: list[tuple[Array, Terms]] = []  # (column, terms) of scratch not yet summed up
         self.final: list[tuple[Array, Terms]] = []  # the same of `out`
         self.blocks: list[Block] = []
+        self.order: Array | None = None  # of the entries of the blocks, where they are all there is
         self.item = 0
         for self.item, item in enumerate(function.items):
             if self.waiting and self._reads_scratch(item):
@@ -223,6 +224,8 @@ class Sweep:
         order = np.argsort(keys, kind="stable")
         same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
         if not len(same):
+            if not others:
+                self.order = order
             return
         shared = np.zeros(len(keys), bool)
         shared[order[same]] = True

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.codegen.arrays import Arrays
 from symnum.codegen.distinct import distinct
 from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
@@ -89,7 +90,7 @@ def compacted(family: Family) -> Family:
     mapping: dict[Expr, Expr] = {}
     letters: list[str] = []
     columns: list[AnyArray] = []
-    known: dict[tuple[str, bytes], Expr] = {}
+    arrays, known = Arrays(), dict[tuple[str, int], Expr]()
     for leaf in leaves((family.root,)):
         if leaf.op != "slot":
             continue
@@ -98,7 +99,7 @@ def compacted(family: Family) -> Family:
         if letter == "c" and len(column) and (column == column[0]).all():
             mapping[leaf] = number(float(column[0]))
             continue
-        entry = (letter, column.tobytes())
+        entry = (letter, arrays.number(column))
         if entry not in known:
             known[entry] = slot(letter, len(columns))
             letters.append(letter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symnum.codegen.arrays import Arrays
 from symnum.codegen.distinct import distinct
 from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
 from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
@@ -237,13 +238,13 @@ class _Builder:
 
     def fused(self, name: str, scratch: IntArray, pieces: list[tuple[Family, str]]) -> list[Item]:
         """One loop per set of families over the same copies; what has few copies is written out once."""
-        together: dict[tuple[int, bytes], list[tuple[Family, str]]] = {}
+        arrays, together = Arrays(), dict[tuple[int, int], list[tuple[Family, str]]]()
         single: list[tuple[Family, str]] = []
         for family, space in pieces:
             if family.count < _FEW:
                 single += [(family.select(np.array([copy])), space) for copy in range(family.count)]
             else:
-                together.setdefault((family.owner, family.member.tobytes()), []).append((family, space))
+                together.setdefault((family.owner, arrays.number(family.member)), []).append((family, space))
         loops: list[Item] = [
             self.loop(f"{name}_{i}", scratch, group) for i, group in enumerate(together.values())
         ]
@@ -253,13 +254,13 @@ class _Builder:
 
     def loop(self, name: str, scratch: IntArray, pieces: list[tuple[Family, str]]) -> Loop:
         columns: list[Column] = []
-        known: dict[tuple[str, bytes], Expr] = {}
+        arrays, known = Arrays(), dict[tuple[str, int], Expr]()
         roots, outputs = [], []
         for family, space in pieces:
             mapping = {}
             for k, (letter, column) in enumerate(zip(family.letters, family.columns, strict=True)):
                 where, index = self.place(letter, column, scratch)
-                entry = (where, index.tobytes())
+                entry = (where, arrays.number(index))
                 if entry not in known:
                     known[entry] = slot(where, len(columns))
                     columns.append(Column(where, index))
@@ -338,13 +339,13 @@ class _Piece:
 
 def _gathered(pieces: list[_Piece]) -> list[_Piece]:
     """Families over the same copies move up to one level where they may wait: one loop then serves all."""
-    top: dict[tuple[int, bytes], int] = {}
+    arrays, top = Arrays(), dict[tuple[int, int], int]()
     for piece in pieces:
-        key = piece.family.owner, piece.family.member.tobytes()
+        key = piece.family.owner, arrays.number(piece.family.member)
         top[key] = max(top.get(key, 0), piece.level)
     moved = []
     for piece in pieces:
-        level = top[piece.family.owner, piece.family.member.tobytes()]
+        level = top[piece.family.owner, arrays.number(piece.family.member)]
         wait = piece.family.count >= _FEW and level <= piece.latest
         moved.append(replace(piece, level=level) if wait else piece)
     return moved

@@ -240,7 +240,8 @@ class _Selection:
         held = np.asarray(column[rows], np.int64)
         holder = np.empty(len(self.graph.is_unknown), np.int64)
         holder[held[::-1]] = rows[::-1]  # the first copy that holds an unknown stays
-        return rows[holder[held] == rows]
+        single: IntArray = rows[holder[held] == rows]
+        return single
 
     def single_blocks(self) -> None:
         for f, family in enumerate(self.families):
