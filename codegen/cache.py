@@ -5,7 +5,10 @@ the content hash of everything that the entry depends on. Objects are executable
 is private to its owner (mode 0700) and one that belongs to somebody else is not used. Files are written
 to a temporary name and moved into place, so several processes may share the directory; a payload digest
 in front makes a truncated or damaged file a miss. Where nothing can be written symnum works without a
-cache: every function here then reports a miss.
+cache: every function here then reports a miss. Beyond $SYMNUM_CACHE_LIMIT megabytes (1024 if it is not set)
+the entries that were not used for the longest time are deleted.
+
+``python -m symnum.codegen.cache`` shows what is there, ``python -m symnum.codegen.cache clear`` deletes it.
 
 The key of an object must include `machine.target()`: another processor or another LLVM needs other code.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -24,16 +28,21 @@ try:
 except ImportError:  # pragma: no cover - interpreters without the accelerator module
     from hashlib import blake2b
 
-__all__ = ["digest", "directory", "fetch", "store"]
+__all__ = ["clear", "digest", "directory", "entries", "fetch", "limit", "store"]
 
 _FORMAT = b"symnum-cache-1\n"
 _DIGEST_BYTES = 20
-_SIZE_LIMIT = 1 << 29  # half a gigabyte, far more than a user's models need
+_MEGABYTE = 1 << 20
+_LIMIT = 1024  # megabytes, far more than a user's models need
+_OFTEN = 16  # the size is looked at whenever a process has stored this part of the limit
 _STALE_SECONDS = 3600.0  # a temporary file this old was left behind by a killed process
+
+# What may be deleted: the directory may be one that the user keeps other things in.
+_NAME = r"tmp-\d+-\d+-\d+|[a-z]+-[0-9a-f]{40}"
 
 _serial = 0
 _serial_lock = threading.Lock()
-_pruned: set[Path] = set()
+_stored: dict[Path, int] = {}  # bytes since the directory was last looked through
 
 
 def digest(*parts: bytes | str) -> str:
@@ -106,28 +115,76 @@ def store(kind: str, key: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         return
-    if base not in _pruned:  # once per process and directory: listing costs more than storing
-        _pruned.add(base)
+    # At a process's first entry and then seldom: listing the directory costs more than storing.
+    before = _stored.get(base)
+    _stored[base] = (before or 0) + len(data)
+    if before is None or _stored[base] > limit() // _OFTEN:
+        _stored[base] = 0
         _prune(base)
 
 
-def _prune(base: Path) -> None:
-    """Delete the least recently used entries until the directory is below its size limit."""
-    entries = []
+def limit() -> int:
+    """Bytes beyond which old entries are deleted; a setting that is no number is not one."""
     try:
+        return int(float(os.environ["SYMNUM_CACHE_LIMIT"]) * _MEGABYTE)
+    except (KeyError, ValueError, OverflowError):
+        return _LIMIT * _MEGABYTE
+
+
+def entries(base: Path) -> list[tuple[float, int, Path]]:
+    """(time of last use, bytes, file) of everything that symnum has put into a directory, oldest first."""
+    found = []
+    with contextlib.suppress(OSError):
         for path in base.iterdir():
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                if path.name.startswith("tmp-") and time.time() - status.st_mtime > _STALE_SECONDS:
-                    path.unlink()
-                else:
-                    entries.append((status.st_mtime, status.st_size, path))
+            if re.fullmatch(_NAME, path.name):
+                with contextlib.suppress(OSError):  # another process may have deleted it by now
+                    status = path.stat()
+                    found.append((status.st_mtime, status.st_size, path))
+    return sorted(found)
+
+
+def clear(base: Path) -> int:
+    """Delete everything that symnum has put into a directory; returns how many files that were."""
+    return sum(_deleted(path) for _, _, path in entries(base))
+
+
+def _prune(base: Path) -> None:
+    """Delete leftovers, and the least recently used entries until the directory is below its limit."""
+    present = entries(base)
+    total = sum(size for _, size, _ in present)
+    for used, size, path in present:
+        leftover = path.name.startswith("tmp-") and time.time() - used > _STALE_SECONDS
+        if (leftover or total > limit()) and _deleted(path):
+            total -= size
+
+
+def _deleted(path: Path) -> bool:
+    try:
+        path.unlink()
     except OSError:
-        return
-    total = sum(size for _, size, _ in entries)
-    for _, size, path in sorted(entries):
-        if total <= _SIZE_LIMIT:
-            return
-        with contextlib.suppress(OSError):
-            path.unlink()
-        total -= size
+        return False
+    return True
+
+
+def _main(arguments: list[str]) -> int:
+    if arguments not in ([], ["clear"]):
+        print("usage: python -m symnum.codegen.cache [clear]", file=sys.stderr)
+        return 2
+    base = directory()
+    if base is None:
+        print("no cache: its directory cannot be made or is not private; name another in SYMNUM_CACHE")
+        return 1
+    if arguments:
+        print(f"{base}: {clear(base)} files deleted")
+        return 0
+    present = entries(base)
+    size = sum(size for _, size, _ in present) / _MEGABYTE
+    print(f"{base}: {len(present)} files, {size:.1f} MB of at most {limit() / _MEGABYTE:g} MB")
+    for kind in sorted({path.name.partition("-")[0] for _, _, path in present}):
+        sizes = [size for _, size, path in present if path.name.startswith(f"{kind}-")]
+        print(f"  {kind:8} {len(sizes):6} files  {sum(sizes) / _MEGABYTE:8.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

@@ -3,8 +3,8 @@
 A record is made from published numbers. What else it states (order, order of the estimate, W-order,
 L-stability, stiff accuracy, order of the dense output) is checked against the numbers by `check`, so that
 a misprint cannot reach a solver: the tests check the records that come with symnum, `tableaus.find` those
-of users. (Checking ours in every process would cost a warm start 3 ms of a hundred.) How it is laid out for the kernels is written in the step
-functions.
+of users. (Checking ours in every process would cost a warm start 3 ms of a hundred.) How it is laid out for
+the kernels is written in the step functions.
 """
 
 from __future__ import annotations
