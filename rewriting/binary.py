@@ -55,6 +55,10 @@ class Binary:
         """The node that stands for a subexpression of the roots."""
         return self._of[expr]
 
+    def known(self) -> tuple[Expr, ...]:
+        """The expressions behind the roots' nodes."""
+        return tuple(self._of)
+
     def _node(self, op: str, *args: int, payload: Rational = 0) -> int:
         node = BinaryNode(op, args, payload)
         found = self._ids.get(node)

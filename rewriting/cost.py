@@ -10,9 +10,11 @@ counts once. Beyond `walk.cost` this knows two things that decide between equal 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from typing import NamedTuple
 
+from symnum.errors import ModelError
 from symnum.rewriting.expr import Expr, Rational
 from symnum.rewriting.operators import HALF, OPERATORS
 from symnum.rewriting.walk import is_leaf, postorder
@@ -25,10 +27,36 @@ DIVISION = 4.0
 SQUARE_ROOT = 5.0
 
 
+class CostTable(NamedTuple):
+    """Costs of one operation each on one target, in additions; ``functions`` by operator name."""
+
+    division: float
+    square_root: float
+    functions: Mapping[str, float]
+
+
+CPU = CostTable(DIVISION, SQUARE_ROOT, {name: operator.cost for name, operator in OPERATORS.items()})
+"""The shipped table: one core of an AMD Zen 5, see `operators`."""
+
+TARGETS = ("cpu", "native")
+"""``cpu`` is the shipped table, the same everywhere; ``native`` is what `symnum.rewriting.calibrate` has measured on this machine."""
+
+
+def cost_table(target: str) -> CostTable:
+    """The table of a target. ModelError for an unknown one, and for ``native`` before it was measured."""
+    if target == "cpu":
+        return CPU
+    if target == "native":
+        from symnum.rewriting.calibrate import stored
+
+        return stored()
+    raise ModelError(f"simplify: there is no target {target!r}. Choose one of {', '.join(TARGETS)}, accuracy.")
+
+
 _Power = tuple[int, Rational]  # (key of the base, exponent)
 
 
-def dag_cost(roots: Iterable[Expr], free: Iterable[Expr] = ()) -> float:
+def dag_cost(roots: Iterable[Expr], free: Iterable[Expr] = (), table: CostTable = CPU) -> float:
     """Cost of evaluating all roots together, in additions; ``free`` leaves are parameters."""
     wanted = tuple(roots)
     fixed = free_nodes(wanted, free)
@@ -40,9 +68,9 @@ def dag_cost(roots: Iterable[Expr], free: Iterable[Expr] = ()) -> float:
         if is_leaf(expr) or expr.op == "number":
             continue
         if expr in fixed:
-            total += HOISTED * node_cost(expr, nothing, prepared)
+            total += HOISTED * node_cost(expr, nothing, prepared, table)
         else:
-            total += node_cost(expr, fixed, powers)
+            total += node_cost(expr, fixed, powers, table)
     return total
 
 
@@ -58,15 +86,14 @@ def free_nodes(roots: tuple[Expr, ...], free: Iterable[Expr]) -> set[Expr]:
     return fixed
 
 
-def node_cost(expr: Expr, fixed: set[Expr], powers: set[_Power]) -> float:
+def node_cost(expr: Expr, fixed: set[Expr], powers: set[_Power], table: CostTable = CPU) -> float:
     """Cost of one node, its arguments given. ``powers`` collects the (base key, exponent) already paid
     for."""
     if expr.op == "+":
         return _sum_cost(expr, fixed)
     if expr.op == "*":
-        return _product_cost(expr, fixed, powers)
-    operator = OPERATORS.get(expr.op)
-    return operator.cost if operator is not None else 0.0
+        return _product_cost(expr, fixed, powers, table)
+    return table.functions.get(expr.op, 0.0)
 
 
 def _sum_cost(expr: Expr, fixed: set[Expr]) -> float:
@@ -80,7 +107,7 @@ def _sum_cost(expr: Expr, fixed: set[Expr]) -> float:
     return ADDITION * additions + MULTIPLICATION * scalings + (NEGATION if negation else 0.0)
 
 
-def _product_cost(expr: Expr, fixed: set[Expr], powers: set[_Power]) -> float:
+def _product_cost(expr: Expr, fixed: set[Expr], powers: set[_Power], table: CostTable) -> float:
     above = below = 0
     hoisted = False
     total = 0.0
@@ -92,24 +119,24 @@ def _product_cost(expr: Expr, fixed: set[Expr], powers: set[_Power]) -> float:
             above += 1
         else:
             below += 1
-        total += _power_cost(base.key, abs(exponent), powers)
+        total += _power_cost(base.key, abs(exponent), powers, table)
     above += hoisted
     total += MULTIPLICATION * (max(above - 1, 0) + max(below - 1, 0))
-    return total + (DIVISION if below else 0.0)
+    return total + (table.division if below else 0.0)
 
 
-def _power_cost(base: int, exponent: Rational, powers: set[_Power]) -> float:
+def _power_cost(base: int, exponent: Rational, powers: set[_Power], table: CostTable) -> float:
     """``x ** exponent`` for a positive exponent: squarings, square roots, or the library's pow."""
     if exponent == 1 or (base, exponent) in powers:
         return 0.0
     powers.add((base, exponent))
     if isinstance(exponent, Fraction):
         if exponent.denominator != 2:
-            return OPERATORS["pow"].cost
-        root = _power_cost(base, HALF, powers) if exponent != HALF else SQUARE_ROOT
+            return table.functions["pow"]
+        root = _power_cost(base, HALF, powers, table) if exponent != HALF else table.square_root
         whole = exponent.numerator // 2
-        return root + (MULTIPLICATION + _power_cost(base, whole, powers) if whole else 0.0)
+        return root + (MULTIPLICATION + _power_cost(base, whole, powers, table) if whole else 0.0)
     highest = 1 << (exponent.bit_length() - 1)
     if exponent == highest:
-        return MULTIPLICATION + _power_cost(base, exponent // 2, powers)
-    return MULTIPLICATION + sum(_power_cost(base, part, powers) for part in (highest, exponent - highest))
+        return MULTIPLICATION + _power_cost(base, exponent // 2, powers, table)
+    return MULTIPLICATION + sum(_power_cost(base, part, powers, table) for part in (highest, exponent - highest))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -26,7 +26,7 @@ from symnum.rewriting.binary import ARITY, COMMUTATIVE, Binary, BinaryNode
 from symnum.rewriting.expr import Expr, Rational
 from symnum.rewriting.operators import OPERATORS
 from symnum.rewriting.rules import rule_sets
-from symnum.rewriting.rules.rule import LEVELS, Level, Rule, RuleSet
+from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, Rule, RuleSet
 
 
 class EGraphFailed(Exception):
@@ -166,7 +166,7 @@ def program_text(sets: tuple[RuleSet, ...], *, exact: bool) -> str:
     lines = ["(datatype M (Num BigRat) (Leaf i64)"]
     lines += [f"  ({_name(op)} {' '.join(['M'] * arity)})" for op, arity in ARITY.items()]
     lines += [")", "(constructor E (i64) M :unextractable)"]
-    lines += [f"(relation {fact} (M))" for fact in (*_SEEDED, "positive", "nonnegative")]
+    lines += [f"(relation {fact} (M))" for fact in _SEEDED]
     lines += ["(ruleset load)", "(ruleset facts)", "(ruleset rules)"]
     lines += ["(relation in_Num (i64 String String))", "(relation in_Leaf (i64 i64))"]
     number = "(Num (bigrat (from-string p) (from-string q)))"
@@ -192,7 +192,7 @@ def program_text(sets: tuple[RuleSet, ...], *, exact: bool) -> str:
     return "\n".join(lines)
 
 
-_SEEDED = ("free", "nonzero")
+_SEEDED = ("free", *FACTS)
 
 
 def _commands(text: str) -> list[str]:
@@ -231,8 +231,10 @@ class Session:
             parsed = self._commands[text] = self._graph.parse_program(text)
         return self._graph.run_program(*parsed)
 
-    def load(self, binary: Binary, same: tuple[tuple[int, int], ...], nonzero: set[int]) -> None:
-        """Insert nodes, facts and known equalities between nodes."""
+    def load(
+        self, binary: Binary, same: tuple[tuple[int, int], ...], facts: Mapping[str, Iterable[int]]
+    ) -> None:
+        """Insert nodes, facts (nodes by fact) and known equalities between nodes."""
         tables: dict[str, list[str]] = {}
         for number, node in enumerate(binary.nodes):
             if node.op == "Num":
@@ -244,7 +246,8 @@ class Session:
             tables.setdefault(_name(node.op), []).append(row)
         leaf_rows = [str(i) for i in sorted(binary.free) if binary.nodes[i].op == "Leaf"]
         tables["free"] = leaf_rows
-        tables["nonzero"] = [str(i) for i in sorted(nonzero)]
+        for fact, holders in facts.items():
+            tables[fact] = [str(i) for i in sorted(holders)]
         tables["same_class"] = [f"{i}\t{j}" for i, j in same]
         tables = {name: rows for name, rows in tables.items() if rows}
         for name, rows in tables.items():
@@ -317,19 +320,23 @@ def saturate(
     limits: Limits,
     *,
     same: tuple[tuple[int, int], ...] = (),
+    facts: Mapping[str, Iterable[int]] | None = None,
     checkpoints: Callable[[int], bool] = lambda iteration: True,
 ) -> Iterator[Classes]:
     """Saturate step by step; yield the graph after the iterations for which ``checkpoints`` is true, and at
     the end.
 
-    ``same`` are pairs of nodes known to be equal. Raises EGraphFailed when egglog does.
+    ``same`` are pairs of nodes known to be equal; ``facts`` says for which nodes a fact (positive,
+    nonnegative, nonzero) is known from outside, wherever they have a value. Raises EGraphFailed when egglog does.
     """
     sessions: dict[str, Session] = _SESSIONS.__dict__.setdefault("by_level", {})
     start = time.thread_time()
     try:
         session = sessions.pop(level, None) or Session(_level_text(level))
         session.run("(push)")
-        session.load(binary, same, _nonzero_seeds(binary))
+        known = dict(facts or {})
+        known["nonzero"] = {*known.get("nonzero", ()), *_nonzero_seeds(binary)}
+        session.load(binary, same, known)
         size = session.size()
         for iteration in range(1, limits.iterations + 1):
             began = time.thread_time()

@@ -15,9 +15,8 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from symnum.rewriting.binary import BinaryNode
-from symnum.rewriting.cost import ADDITION, DIVISION, HOISTED, MULTIPLICATION, SQUARE_ROOT
+from symnum.rewriting.cost import ADDITION, CPU, HOISTED, MULTIPLICATION, CostTable
 from symnum.rewriting.egraph import Classes
-from symnum.rewriting.operators import OPERATORS
 
 DISCOUNTS = (1.0, 0.7, 0.4, 0.0)
 """Exponents of the number of users by which the cost of a class is discounted, one start each."""
@@ -25,18 +24,21 @@ DISCOUNTS = (1.0, 0.7, 0.4, 0.0)
 ROUNDS = 3
 """Times that each start is repeated with the numbers of users of its own solution."""
 
-_NODE_COST = {
-    "Num": 0.0,
-    "Leaf": 0.0,
-    "Add": ADDITION,
-    "Mul": MULTIPLICATION,
-    "Neg": 0.0,  # signs are absorbed by the sums above
-    "Inv": DIVISION - MULTIPLICATION,  # the multiplication with it becomes the division
-    "Sqrt": SQUARE_ROOT,
-} | {name: operator.cost for name, operator in OPERATORS.items()}
+
+def _node_costs(table: CostTable) -> dict[str, float]:
+    return {
+        "Num": 0.0,
+        "Leaf": 0.0,
+        "Add": ADDITION,
+        "Mul": MULTIPLICATION,
+        "Neg": 0.0,  # signs are absorbed by the sums above
+        "Inv": table.division - MULTIPLICATION,  # the multiplication with it becomes the division
+        "Sqrt": table.square_root,
+        **table.functions,
+    }
 
 
-COMPILED_FROM = 10_000
+COMPILED_FROM = 20_000
 """Number of e-nodes from which compiled searches win back the time of importing numba."""
 
 
@@ -55,11 +57,13 @@ class _Arrays(NamedTuple):
 
 
 class Selection:
-    """One e-node per class that is needed: ``choice[c]`` is its number in ``classes.nodes``."""
+    """One e-node per class that is needed: ``choice[c]`` is its number in ``classes.nodes``; ``cost`` of all
+    together as the search counts it."""
 
-    def __init__(self, classes: Classes, choice: dict[int, int]) -> None:
+    def __init__(self, classes: Classes, choice: dict[int, int], cost: float) -> None:
         self.classes = classes
         self.choice = choice
+        self.cost = cost
 
     def order(self) -> Iterator[tuple[int, BinaryNode]]:
         """The chosen (class, e-node) that the roots need, arguments first."""
@@ -84,8 +88,9 @@ class Selection:
 class Extractor:
     """Selections of low DAG cost from saturated classes."""
 
-    def __init__(self, classes: Classes) -> None:
+    def __init__(self, classes: Classes, table: CostTable = CPU) -> None:
         self.classes = classes
+        self._costs = _node_costs(table)
         nodes = classes.nodes
         self.owner = [0] * len(nodes)
         for owner, members in enumerate(classes.members):
@@ -101,7 +106,7 @@ class Extractor:
 
     def _cost(self, k: int) -> float:
         node = self.classes.nodes[k]
-        cost = _NODE_COST[node.op]
+        cost = self._costs[node.op]
         # The empty choice must not look free: among equal costs fewer nodes are better.
         return HOISTED * cost if self.classes.free[self.owner[k]] else cost + 1e-4
 
@@ -136,7 +141,7 @@ class Extractor:
                     break
                 known.add(used)
                 self._improve(choice, deadline)
-                yield Selection(self.classes, choice)
+                yield Selection(self.classes, choice, sum(self.cost[choice[c]] for c in self._used(choice)))
                 if time.thread_time() > deadline:
                     return
 
@@ -287,6 +292,6 @@ class Extractor:
         return sum(self._drop(arg, choice, references) for arg in self.args[k])
 
 
-def selections(classes: Classes, deadline: float) -> Iterable[Selection]:
+def selections(classes: Classes, deadline: float, table: CostTable = CPU) -> Iterable[Selection]:
     """Selections of low DAG cost, none twice, until the deadline."""
-    return Extractor(classes).selections(deadline)
+    return Extractor(classes, table).selections(deadline)

@@ -13,6 +13,8 @@ from symnum.rewriting.expr import ONE, Expr, Rational
 from symnum.rewriting.operators import HALF
 from symnum.rewriting.walk import postorder
 
+_LOOKED_AT = 8  # factors of a product
+_HYPERBOLIC = frozenset({"sinh", "cosh", "tanh"})
 _TRIGONOMETRIC = frozenset({"sin", "cos", "tan"})
 
 
@@ -24,6 +26,8 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
     * two trigonometric functions of sums, a squared one, or several functions of the same angle with a
     tangent
       or a quotient;
+    * two products with a common pair of factors, two powers of the same base;
+    * two hyperbolic functions of the same argument;
     * two exponentials, or an exponential beside a logarithm;
     * roots of squares, products of roots, absolute values;
     * two ``ifelse`` with the same condition, one with a common factor, or one with ``not``.
@@ -32,6 +36,8 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
     sums: set[tuple[tuple[Expr, Rational], ...]] = set()
     conditions: set[Expr] = set()
     functions: dict[Expr, set[str]] = {}
+    pairs: set[tuple[int, int]] = set()
+    powers: set[Expr] = set()
     for expr in postorder(roots):
         if expr.op == "+":
             if _shares_factor(expr):
@@ -42,6 +48,21 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
             sums.add(shape)
         elif expr.op == "*":
             if _has_related_factors(expr):
+                return True
+            keys = sorted(hash((base, e)) for base, e in expr.factors())[:_LOOKED_AT]
+            for k, one in enumerate(keys):
+                for other in keys[k + 1 :]:
+                    if (one, other) in pairs:
+                        return True
+                    pairs.add((one, other))
+        elif expr.op == "pow":
+            if expr.args[0] in powers:
+                return True
+            powers.add(expr.args[0])
+        elif expr.op in _HYPERBOLIC:
+            found = functions.setdefault(expr.args[0], set())
+            found.add(expr.op)
+            if len(found) > 1:
                 return True
         elif expr.op in _TRIGONOMETRIC:
             angle = expr.args[0]
@@ -64,6 +85,24 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
         if exponentials > 1 or (exponentials and logarithms):
             return True
     return False
+
+
+def needs_egraph(roots: Iterable[Expr]) -> bool:
+    """False where sums and products of leaves are all there is: their common parts are found by counting, and
+    in polynomial networks of every size the e-graph won less than one part in a hundred beyond that."""
+    products = 0
+    for expr in postorder(roots):
+        if expr.op == "*":
+            products += 1
+            if any(type(e) is not int or e < 0 for e in expr.data):
+                return True
+        elif expr.args and expr.op not in ("+", "D"):
+            return True
+    return products <= SMALL
+
+
+SMALL = 60
+"""Products up to which even a polynomial is given to the e-graph: it costs nearly nothing there."""
 
 
 def _bases(expr: Expr) -> list[Expr]:

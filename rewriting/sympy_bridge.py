@@ -61,7 +61,7 @@ def to_sympy(expr: Expr) -> sympy.Basic:
         elif item.op == "ifelse":
             done[id(item)] = sympy.Piecewise((_value(args[1]), _truth(args[0])), (_value(args[2]), True))
         elif item.op in ("and", "or", "not"):
-            done[id(item)] = _sympy_function(item.op)(*map(_truth, args))
+            done[id(item)] = sympy_function(item.op)(*map(_truth, args))
         elif item.op == "+":
             constant, coefficients = item.data
             scaled = [_sympy_number(c) * _value(a) for a, c in zip(args, coefficients, strict=True)]
@@ -71,7 +71,7 @@ def to_sympy(expr: Expr) -> sympy.Basic:
                 *(_value(a) ** _sympy_number(e) for a, e in zip(args, item.data, strict=True))
             )
         else:
-            done[id(item)] = _sympy_function(item.op)(*map(_value, args))
+            done[id(item)] = sympy_function(item.op)(*map(_value, args))
     return done[id(expr)]
 
 
@@ -105,7 +105,7 @@ def _value(value: sympy.Basic) -> Any:
 
 
 @cache
-def _sympy_function(op: str) -> Callable[..., sympy.Basic]:
+def sympy_function(op: str) -> Callable[..., sympy.Basic]:
     import sympy
 
     own: dict[str, Callable[..., sympy.Basic]] = {

@@ -7,7 +7,7 @@ a wrong rewriting and not a matter of cancellation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symnum.rewriting.expr import Expr
@@ -43,12 +43,19 @@ class Mismatch(NamedTuple):
         return f"expression {self.root}: {self.reason} ({self.old!r} before, {self.new!r} after) at {where}"
 
 
-def mismatch(old: Sequence[Expr], new: Sequence[Expr], *, seed: int = 0) -> Mismatch | None:
+def mismatch(
+    old: Sequence[Expr],
+    new: Sequence[Expr],
+    *,
+    seed: int = 0,
+    where: Mapping[Expr, tuple[float, float]] | None = None,
+) -> Mismatch | None:
     """The first difference found between two lists of expressions, or None when they agree.
 
     Points are drawn until each expression has been finite at `ENOUGH` of them, so that the domain need not be
     known. At points with small whole coordinates the new expression must be finite wherever the old one is:
-    there a rewriting would show a division by zero that it has brought in.
+    there a rewriting would show a division by zero that it has brought in. ``where`` gives bounds of leaves:
+    all points lie within them.
     """
     import numpy as np
 
@@ -61,6 +68,8 @@ def mismatch(old: Sequence[Expr], new: Sequence[Expr], *, seed: int = 0) -> Mism
     corner = {leaf: random.integers(-1, 2, POINTS).astype(float) for leaf in unknown}
     for leaf in unknown:
         corner[leaf][:3] = (0.0, 1.0, -1.0)
+    inside = where or {}
+    corner = {leaf: _clipped(values, inside.get(leaf)) for leaf, values in corner.items()}
     found = _compare(before, after, corner)
     checked = found.good
     for batch in range(BATCHES):
@@ -68,7 +77,7 @@ def mismatch(old: Sequence[Expr], new: Sequence[Expr], *, seed: int = 0) -> Mism
             return found.mismatch._replace(root=changed[found.mismatch.root])
         if batch and min(checked) >= ENOUGH:
             return None
-        found = _compare(before, after, _draw(unknown, random, batch))
+        found = _compare(before, after, _draw(unknown, random, batch, inside))
         checked = found.good if batch == 0 else [a + b for a, b in zip(checked, found.good, strict=True)]
     if found.mismatch is not None:
         return found.mismatch._replace(root=changed[found.mismatch.root])
@@ -83,7 +92,18 @@ class _Comparison(NamedTuple):
     mismatch: Mismatch | None
 
 
-def _draw(unknown: Sequence[Expr], random: np.random.Generator, batch: int) -> dict[Expr, NDArray[Any]]:
+def _clipped(values: NDArray[Any], bounds: tuple[float, float] | None) -> NDArray[Any]:
+    import numpy as np
+
+    return values if bounds is None else np.clip(values, *bounds)
+
+
+def _draw(
+    unknown: Sequence[Expr],
+    random: np.random.Generator,
+    batch: int,
+    where: Mapping[Expr, tuple[float, float]],
+) -> dict[Expr, NDArray[Any]]:
     """One batch: a third of both signs, a third positive, a third positive and below one, later ever
     wider."""
     import numpy as np
@@ -102,6 +122,14 @@ def _draw(unknown: Sequence[Expr], random: np.random.Generator, batch: int) -> d
         usual = _usual_value(leaf)
         if usual is not None:
             values[::2] = usual * random.uniform(0.9, 1.1, values[::2].size)
+        bounds = where.get(leaf)
+        if bounds is not None:
+            low, high = bounds
+            if high - low < np.inf:
+                values[1::2] = random.uniform(low, high, values[1::2].size)
+            elif low > 0 or high < 0:  # far from zero: the default points would all end at the bound
+                values[1::2] = (low if low > 0 else high) * random.lognormal(1.0, 1.0, values[1::2].size)
+            values = np.clip(values, low, high)
         points[leaf] = values
     return points
 

@@ -2,6 +2,8 @@
 
 from symnum.rewriting.rules.arithmetic import ARITHMETIC
 from symnum.rewriting.rules.exponential import EXPONENTIAL, MERGING
+from symnum.rewriting.rules.hyperbolic import HYPERBOLIC, HYPERBOLIC_PARITY
+from symnum.rewriting.rules.powers import MERGING_POWERS, POWERS
 from symnum.rewriting.rules.roots import ABSOLUTE, ROOTS
 from symnum.rewriting.rules.rule import LEVELS, Level, RuleSet
 from symnum.rewriting.rules.selection import SELECTION
@@ -9,13 +11,17 @@ from symnum.rewriting.rules.trigonometric import PARITY, TRIGONOMETRIC
 
 RULE_SETS: tuple[RuleSet, ...] = (
     PARITY,
+    HYPERBOLIC_PARITY,
     ABSOLUTE,
     SELECTION,
     ARITHMETIC,
     TRIGONOMETRIC,
+    HYPERBOLIC,
+    POWERS,
     ROOTS,
     EXPONENTIAL,
     MERGING,
+    MERGING_POWERS,
 )
 
 

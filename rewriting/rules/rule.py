@@ -15,6 +15,7 @@ from symnum.errors import ModelError
 from symnum.rewriting.expr import Expr, Symbol, symbol
 
 Fact: TypeAlias = Literal["positive", "nonnegative", "nonzero"]
+FACTS: tuple[Fact, ...] = ("positive", "nonnegative", "nonzero")
 Level: TypeAlias = Literal["strict", "default", "fast"]
 
 LEVELS: tuple[Level, ...] = ("strict", "default", "fast")

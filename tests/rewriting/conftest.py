@@ -26,6 +26,7 @@ def _mp_power(base: Any, exponent: Any) -> Any:
 
 _MP: dict[str, Callable[..., Any]] = {
     "pow": _mp_power,
+    "group": lambda a: a,
     "abs": abs,
     "erf": mpmath.erf,
     "sign": mpmath.sign,

@@ -150,4 +150,4 @@ def test_every_row_is_complete():
     for name, operator in OPERATORS.items():
         leaves = ARGUMENTS[: operator.arity]
         assert len(operator.derivative(*leaves)) == operator.arity, name
-        assert operator.cost > 0, name
+        assert operator.cost > 0 or name == "group", name  # a parenthesis

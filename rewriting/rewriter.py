@@ -1,0 +1,267 @@
+"""Rewriters: interchangeable values that `simplify` runs one after the other.
+
+Each is given several forms of the same expressions and returns further ones. None of them decides: the
+cheapest form that passes the numerical check is kept by `schedule`, whatever a rewriter claims.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeAlias
+
+from symnum.errors import ModelError
+from symnum.rewriting.binary import Binary, raised
+from symnum.rewriting.bounds import Where, intervals
+from symnum.rewriting.cost import CPU, CostTable, dag_cost
+from symnum.rewriting.expr import Expr
+from symnum.rewriting.factor import absorbed, factored
+from symnum.rewriting.match import Matcher
+from symnum.rewriting.pairs import paired
+from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, RuleSet
+from symnum.rewriting.term import EXPR
+from symnum.rewriting.walk import postorder, transform
+
+Expressions: TypeAlias = tuple[Expr, ...]
+
+_LOG = logging.getLogger("symnum")
+
+PATIENCE = 3
+"""Extractions from one e-graph that find nothing better before the rest is left out."""
+
+MANY = 20_000
+"""Nodes beyond which factoring tries one variant instead of all: time stays linear in size, and small."""
+
+SLACK = 1.05
+"""Extractions dearer than the best one by more than this factor are not turned into expressions."""
+
+
+class Search(NamedTuple):
+    """What is searched for and how far.
+
+    level: which rules. free: leaves that cost nothing (parameters). nodes: size of the largest e-graph.
+    table: costs of the target. where: declared bounds of leaves. deadline: `time.thread_time`.
+    """
+
+    level: Level
+    free: Expressions = ()
+    nodes: int = 12_000
+    table: CostTable = CPU
+    where: Where = {}  # noqa: RUF012 - a tuple's default, never changed
+    deadline: float = float("inf")
+
+    def cost(self, exprs: Expressions) -> float:
+        return dag_cost(exprs, self.free, self.table)
+
+    @property
+    def strict(self) -> bool:
+        return self.level == LEVELS[0]
+
+    @property
+    def seconds(self) -> float:
+        return self.deadline - time.thread_time()
+
+
+class Rewriter(Protocol):
+    """One way to find other forms of expressions."""
+
+    name: str
+
+    def forms(self, forms: Sequence[Expressions], search: Search) -> list[Expressions]:
+        """Other forms of the same expressions; ``forms`` are equal to each other, the first is the input."""
+
+
+@dataclass(frozen=True)
+class Factoring:
+    """Common factors, common pairs, shared reciprocals: on sums and products of any length."""
+
+    name: str = "factor"
+
+    def forms(self, forms: Sequence[Expressions], search: Search) -> list[Expressions]:
+        if search.strict:
+            return []
+        found: dict[Expressions, None] = {}
+        if sum(1 for _ in postorder(forms[0])) > MANY:
+            return [paired(factored(forms[0]), search.free)]
+        for form in forms:
+            for start in dict.fromkeys((form, absorbed(form, search.free) if search.free else form)):
+                for other in dict.fromkeys((start, factored(start), factored(start, ties=-1))):
+                    found.setdefault(other)
+                    if search.seconds < 0:
+                        return list(found)
+                    found.setdefault(paired(other, search.free))
+        return list(found)
+
+
+@dataclass(frozen=True)
+class Classical:
+    """Ordered rules, applied bottom-up until nothing changes; a rule is kept where the term gets cheaper.
+
+    rule_sets: empty for those of the level.
+    """
+
+    rule_sets: tuple[RuleSet, ...] = ()
+    name: str = "classical"
+    rounds: int = 8
+
+    def forms(self, forms: Sequence[Expressions], search: Search) -> list[Expressions]:
+        from symnum.rewriting.rules import rule_sets
+
+        rules = [r for s in self.rule_sets or rule_sets(search.level) for r in s.rules]
+        matcher = Matcher(EXPR)
+        best = min(forms, key=search.cost)
+        known = intervals(best, search.where)
+
+        def visit(expr: Expr) -> Expr:
+            if search.seconds < 0 or not expr.args:
+                return expr
+            for rule in rules:
+                for new, binding in matcher.applications(rule, expr):
+                    if rule.assume:
+                        known.update(intervals([v for v in binding.values() if v not in known], search.where))
+                    proved = all(known[binding[a.variable]].fact(a.fact) for a in rule.assume)
+                    if proved and dag_cost((new,), search.free, search.table) < dag_cost(
+                        (expr,), search.free, search.table
+                    ):
+                        return new
+            return expr
+
+        for _ in range(self.rounds):
+            new = transform(best, visit)
+            if new == best:
+                break
+            best = new
+        return [best]
+
+
+@dataclass(frozen=True)
+class EGraph:
+    """Equality saturation and extraction over all roots together.
+
+    A second round starts from the result of the first: its factors and sums are cut differently, and that is
+    what the e-graph, which has no associativity, can combine anew.
+    """
+
+    name: str = "egraph"
+    group_size: int = 1500
+    """Roots are rewritten together up to this number of distinct nodes; beyond it, in groups."""
+
+    def forms(self, forms: Sequence[Expressions], search: Search) -> list[Expressions]:
+        groups = _groups(forms[0], self.group_size)
+        best = min(forms, key=search.cost)
+        results: list[Expressions] = []
+        for number, group in enumerate(groups):
+            if search.seconds <= 0:
+                _LOG.info("simplify: out of time after %d of %d groups of expressions", number, len(groups))
+                break
+            parts = [tuple(form[k] for k in group) for form in forms]
+            end = time.thread_time() + search.seconds / (len(groups) - number)
+            for found in self._searched(parts, search._replace(deadline=end)):
+                changed = list(best)
+                for k, expr in zip(group, found, strict=True):
+                    changed[k] = expr
+                results.append(tuple(changed))
+            # The whole counts: what is cheaper for one group alone may be dearer for all.
+            best = min((best, *results[-3:]), key=search.cost)
+        return results
+
+    def _searched(self, forms: list[Expressions], search: Search) -> list[Expressions]:
+        best = min(forms, key=search.cost)
+        results: list[Expressions] = []
+        for share in (0.5, 1.0):
+            found = candidates(forms, search, share * search.seconds)
+            if not found:
+                break
+            cheapest = min(found, key=search.cost)
+            if search.cost(cheapest) >= search.cost(best) - 1e-9:
+                break
+            best = cheapest
+            results.insert(0, best)
+            if search.seconds <= 0:
+                break
+            forms = [forms[0], best]
+            if not search.strict:
+                forms.append(factored(best))
+        return results
+
+
+def _groups(roots: Expressions, size: int) -> list[list[int]]:
+    """Positions of the roots that are rewritten together, neighbours first."""
+    groups: list[list[int]] = [[]]
+    seen: set[Expr] = set()
+    for k, root in enumerate(roots):
+        nodes = set(postorder(root))
+        if groups[-1] and len(seen) + len(nodes - seen) > size:
+            groups.append([])
+            seen = set()
+        groups[-1].append(k)
+        seen |= nodes
+    return groups
+
+
+def candidates(forms: Sequence[Expressions], search: Search, seconds: float) -> list[Expressions]:
+    """What the e-graph makes of several equal forms of the same expressions; nothing where it fails."""
+    from symnum.rewriting.egraph import EGraphFailed, Limits, saturate
+    from symnum.rewriting.extract import selections
+
+    count = len(forms[0])
+    kept = list(forms)
+    binary = Binary([expr for form in kept for expr in form], search.free)
+    while len(binary.nodes) * 2 > search.nodes and len(kept) > 1:
+        kept.remove(max(kept[1:], key=search.cost))  # the dearest form teaches least
+        binary = Binary([expr for form in kept for expr in form], search.free)
+    if len(binary.nodes) * 2 > search.nodes:
+        _LOG.info("simplify: %d operations are too many for the e-graph", len(binary.nodes))
+        return []
+    same = tuple((binary.roots[k % count], root) for k, root in enumerate(binary.roots[count:]))
+    facts = _known_facts(binary, search.where) if search.where else {}
+    # A small problem is searched to the end in a small graph. Without a bound of its own it would fill the
+    # large one with ever more ways to write the same.
+    limits = Limits(seconds / 3, min(search.nodes, 3000 + 20 * len(binary.nodes)))
+    end = time.thread_time() + seconds
+    found: dict[Expressions, None] = {}
+    try:
+        # More rules are not always better for a heuristic extraction, so it is tried on the way too.
+        for classes in saturate(
+            binary, search.level, limits, same=same, facts=facts, checkpoints=lambda i: i in (2, 4)
+        ):
+            wanted = classes.roots[:count]
+            least, lowest, disappointing = float("inf"), float("inf"), 0
+            for selection in selections(classes, end, search.table):
+                lowest = min(lowest, selection.cost)
+                cost = float("inf")
+                if selection.cost <= SLACK * lowest:
+                    for grouped in (False, True):
+                        built = raised(
+                            selection.order(), binary.leaves, grouped=grouped, free=classes.free.__getitem__
+                        )
+                        candidate = tuple(built[c] for c in wanted)
+                        if candidate not in found:
+                            found.setdefault(candidate)
+                            cost = min(cost, search.cost(candidate))
+                disappointing = 0 if cost < least else disappointing + 1
+                least = min(least, cost)
+                if disappointing == PATIENCE:
+                    break
+    except EGraphFailed as error:
+        _LOG.warning("simplify: the e-graph failed and is left out (%s)", error)
+    except ModelError as error:  # a rewriting that divides by zero where the input does not get that far
+        _LOG.info("simplify: a rewriting was dropped (%s)", error)
+    return list(found)
+
+
+def _known_facts(binary: Binary, where: Where) -> dict[str, list[int]]:
+    """Fact -> nodes for which the declared bounds prove it."""
+    proved = intervals(binary.known(), where)
+    numbers = {expr: binary.id_of(expr) for expr in proved if expr.op != "number"}
+    return {
+        fact: sorted({n for expr, n in numbers.items() if proved[expr].fact(fact)}) for fact in FACTS
+    }
+
+
+DEFAULT: tuple[Rewriter, ...] = (Factoring(), EGraph(), Factoring())
+"""What `simplify` uses. The last stage finds the pairs in what the e-graph has made."""
+
+REWRITERS: dict[str, Rewriter] = {r.name: r for r in (Classical(), Factoring(), EGraph())}
