@@ -14,7 +14,7 @@ from symnum.codegen.function import Function
 
 __all__ = ["CudaFunctions"]
 
-_THREADS = 128  # of a block
+_BLOCK = 128  # threads
 
 
 class CudaFunctions:
@@ -65,9 +65,9 @@ class CudaFunctions:
 
     def __call__(self, name: str, t: float, out: Any, u: Any, p: Any, work: Any) -> None:
         """Launch the kernels of one function; returns before they have finished."""
-        threads = 8 if cuda_toolkit.simulated() else _THREADS
-        for compiled, count, arguments in self._loaded[name]:
-            compiled[(count + threads - 1) // threads, threads](count, t, out, u, p, work, *arguments)
+        block = 8 if cuda_toolkit.simulated() else _BLOCK
+        for compiled, threads, arguments in self._loaded[name]:
+            cuda_toolkit.launch(compiled, threads, block, threads, t, out, u, p, work, *arguments)
 
 
 def _signature(launch: Launch) -> Any:

@@ -24,7 +24,7 @@ from symnum.solving.tableaus import find
 __all__ = ["CudaEnsemble", "EnsembleRun", "solve_ensemble_cuda"]
 
 LARGEST = 64  # unknowns: the matrix of a stiff step then takes 32 KiB of a thread's local memory
-_THREADS = 64  # of a block: trajectories that take different numbers of steps hold up few others
+_BLOCK = 64  # threads: trajectories that take different numbers of steps hold up few others
 _ELSE = "solve this ensemble with on='cpu'"
 _BATCH = 1 << 30  # bytes of saved states that lie on the GPU at once
 
@@ -118,8 +118,9 @@ class CudaEnsemble:
         counts = cuda.device_array((2, members), np.int32)
         # a model without parameters gets a row of zeros: arrays on a GPU are not empty
         columns = np.ascontiguousarray(parameters[part].T) if parameters.shape[1] else np.zeros((1, members))
-        threads = 8 if cuda_toolkit.simulated() else _THREADS
-        _launchable(self)[(members + threads - 1) // threads, threads](
+        block = 8 if cuda_toolkit.simulated() else _BLOCK
+        cuda_toolkit.launch(
+            _launchable(self), members, block,
             span[0], span[1], cuda.to_device(np.ascontiguousarray(result.t)),
             cuda.to_device(np.ascontiguousarray(starts[part].T)), cuda.to_device(columns),
             cuda.to_device(atol), rtol, max_steps, saved, status, counts,

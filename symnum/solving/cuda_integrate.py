@@ -74,10 +74,7 @@ def solve_cuda(
 class _VectorKernels(NamedTuple):
     combine: Any
     square_sums: Any
-    threads: int  # of a block
-
-    def blocks(self, n: int) -> int:
-        return (n + self.threads - 1) // self.threads
+    block: int  # threads
 
 
 @cache
@@ -112,7 +109,7 @@ class _Run:
         self.work = cuda.device_array(max(self.functions.n_work, 1), np.float64)
         self.atol = cuda.to_device(atol)
         self.kernels = _vector_kernels()
-        self.sums = cuda.device_array(min(_BLOCKS, self.kernels.blocks(n)), np.float64)
+        self.sums = cuda.device_array(min(_BLOCKS, -(-n // self.kernels.block)), np.float64)
         self.t, self.end = problem.span
         self.position = 0
         self.saved = np.full((n, len(times)), np.nan)
@@ -133,15 +130,18 @@ class _Run:
     ) -> None:
         """out = alpha u + beta v + sum_j weights_j k_j."""
         on_device = self.cuda.to_device(np.ascontiguousarray(weights))
-        self.kernels.combine[self.kernels.blocks(self.n), self.kernels.threads](
-            out, alpha, u, beta, v, stages, on_device, self.k
-        )
+        cuda_toolkit.launch(
+            self.kernels.combine, self.n, self.kernels.block,
+            out, alpha, u, beta, v, stages, on_device, self.k,
+        )  # fmt: skip
 
     def norm(self, value: Any, u: Any, v: Any) -> float:
         """Root mean square of value_i / (atol_i + rtol max(|u_i|, |v_i|))."""
-        self.kernels.square_sums[len(self.sums), self.kernels.threads](
-            self.sums, value, u, v, self.atol, self.rtol
-        )
+        block = self.kernels.block
+        cuda_toolkit.launch(
+            self.kernels.square_sums, len(self.sums) * block, block,
+            self.sums, value, u, v, self.atol, self.rtol,
+        )  # fmt: skip
         return math.sqrt(self.sums.copy_to_host().sum() / self.n)
 
     # ---- steps ----------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from symnum.codegen import cuda_toolkit
 from symnum.codegen.cuda_functions import CudaFunctions
@@ -11,8 +10,6 @@ from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.model import build_model
 from symnum.rewriting.expr import slot
-
-pytestmark = pytest.mark.filterwarnings("ignore:Grid size:Warning")
 
 
 def on_device(values):

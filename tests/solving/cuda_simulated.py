@@ -20,7 +20,7 @@ from symnum.solving.integrator import Status
 from symnum.solving.tableaus import find
 
 # the simulator warns where a GPU goes on with infinities
-pytestmark = [pytest.mark.filterwarnings("ignore:Grid size:Warning", "ignore::RuntimeWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 D = sn.D
 x, y, z = sn.variables("x y z")
 k, r = sn.parameters(k=1.0, r=2.0)
