@@ -19,6 +19,7 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.functions import functions_of
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
+from symnum.rewriting.walk import postorder
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 # Seconds for one template: a longer search gained a few per cent in measurements, and a cold start pays it.
 _BUDGET = 0.5
+# Operations of a template from which the e-graph is tried. Starting it takes 0.2 s; a template below this is
+# evaluated in some 0.1 us, so that a few per cent of it would come back after a hundred million evaluations.
+_EGRAPH_FROM = 100
 
 _COMPILED: WeakKeyDictionary[System, dict[Any, CompiledSystem]] = WeakKeyDictionary()
 
@@ -163,8 +167,11 @@ def _check_level(simplify: str) -> None:
 
 def _simplifier(level: str) -> Any:
     def simplified(roots: tuple[Expr, ...], free: frozenset[Expr]) -> tuple[Expr, ...]:
+        from symnum.rewriting.rewriter import DEFAULT
         from symnum.rewriting.schedule import simplify
 
-        return tuple(simplify(list(roots), level=level, free=free, budget=_BUDGET))
+        operations = sum(1 for expr in postorder(roots) if expr.args)
+        using = DEFAULT if operations >= _EGRAPH_FROM else ("factor",)
+        return tuple(simplify(list(roots), level=level, using=using, free=free, budget=_BUDGET))
 
     return simplified
