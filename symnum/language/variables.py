@@ -57,11 +57,14 @@ class Declaration:
 
     def symbol(self, path: str, settings: dict[str, Any]) -> Expr:
         """The symbol of this quantity in the instance at ``path``."""
+        return symbol(self.description(path, settings))
+
+    def description(self, path: str, settings: dict[str, Any]) -> Symbol:
+        """What the symbol in the instance at ``path`` holds."""
         value = settings.get(self.name, self.default)
         kind = "parameter" if self.role == "parameter" else "variable"
-        return symbol(
-            Symbol(joined(path, self.name), kind, self.unit, self.about, value, self.guess, self.nominal)
-        )
+        name = joined(path, self.name)
+        return Symbol(name, kind, self.unit, self.about, value, self.guess, self.nominal)
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise ModelError(

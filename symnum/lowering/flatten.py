@@ -25,7 +25,7 @@ from symnum.lowering.connections import Nodes
 from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.raw import LimitFamily, RawSystem, Sums
 from symnum.lowering.unit_check import check_units
-from symnum.record import replace
+from symnum.record import record, replace
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, slot
 from symnum.rewriting.shape import canonical
@@ -44,6 +44,7 @@ class _Flattener:
         self.block_numbers: dict[int, IntArray] = {}  # by id of the quantities of a block
         self.block_sums: list[tuple[IndexedSums, IntArray]] = []
         self.nodes = Nodes(system.name)
+        self.first: dict[str, tuple[int, int]] = {}  # first unknown and parameter of the component at a path
 
     def run(self, events: Sequence[Event]) -> RawSystem:
         components = list(self.system.components())
@@ -145,15 +146,17 @@ class _Flattener:
         )
 
     def place(self, component: Component) -> None:
+        """Number the quantities of a component, one after the other."""
+        self.first[component.path] = len(self.raw.unknowns), len(self.raw.parameters)
         for declaration in component.quantities.values():
             if declaration.role == "option":
                 continue
-            info = declaration.symbol(component.path, component.settings).data
+            info = declaration.description(component.path, component.settings)
             (self.add_parameter if declaration.role == "parameter" else self.add_unknown)(info)
         for name, prototype in component.connectors.items():
             path = joined(component.path, name)
             for declaration in prototype.quantities:
-                self.add_unknown(declaration.symbol(path, {}).data)
+                self.add_unknown(declaration.description(path, {}))
 
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
@@ -268,10 +271,7 @@ class _Flattener:
         title = type(template).__name__
         statements = _statements(template.equations(), title)
 
-        def absolute_at(path: str) -> Callable[[Expr], str]:
-            return lambda leaf: joined(path, own[leaf]) if leaf in own else leaf.name
-
-        finders = [absolute_at(path) for path in paths]
+        group = Members(paths, own)
         for statement in statements:
             if isinstance(statement, Connection):
                 sides = [(port.path, -1 if port.owner is template else 1) for port in statement.ports]
@@ -280,9 +280,9 @@ class _Flattener:
             elif isinstance(statement, Equation):
                 check_units(statement, f"{title}: {statement}")
                 label = _labels(statement, paths)
-                self.raw.families.append(self.family(statement.residual, finders, owner, label))
+                self.raw.families.append(self.family(statement.residual, group, owner, label))
             elif isinstance(statement, Limit):
-                self.limit(statement, finders, owner, title, paths)
+                self.limit(statement, group, owner, title, paths)
             else:
                 raise ModelError(
                     f"{title}.equations: {statement!r} is neither an equation, a connection nor a limit. "
@@ -290,7 +290,7 @@ class _Flattener:
                 )
 
     def family(
-        self, root: Expr, finders: Sequence[Callable[[Expr], str]], owner: int, label: Callable[[int], str]
+        self, root: Expr, members: Members, owner: int, label: Callable[[int], str]
     ) -> Family:
         mapping: dict[Expr, Expr] = {}
         letters = ""
@@ -299,16 +299,16 @@ class _Flattener:
             if leaf.op == "symbol" and leaf.kind == "time":
                 continue
             if leaf.op == "symbol" and leaf.kind == "parameter":
-                letter, ids = "p", [self.number_of(leaf, absolute(leaf)) for absolute in finders]
+                letter = "p"
             elif leaf.op in ("symbol", "D"):
-                letter, ids = "u", [self.unknown_id(leaf, absolute) for absolute in finders]
+                letter = "u"
             else:
                 continue
             mapping[leaf] = slot(letter, len(columns))
             letters += letter
-            columns.append(np.array(ids, np.int64))
+            columns.append(self.numbers(leaf, members))
         (body,) = substitute((root,), mapping)
-        count = len(finders)
+        count = len(members.paths)
         return compacted(
             Family(
                 body,
@@ -321,21 +321,48 @@ class _Flattener:
             )
         )
 
+    def numbers(self, leaf: Expr, members: Members) -> IntArray:
+        """(members,) the numbers of an unknown, derivative or parameter of a template.
+
+        Quantities of a component are numbered one after the other, so that the first member tells how far
+        behind the first quantity of its component one stands, in all members.
+        """
+
+        def number(path: str) -> int:
+            def absolute(leaf: Expr) -> str:
+                return joined(path, joined(*members.own[leaf])) if leaf in members.own else leaf.name
+
+            if leaf.kind == "parameter":
+                return self.number_of(leaf, absolute(leaf))
+            return self.unknown_id(leaf, absolute)
+
+        paths, named = members.paths, leaf.args[0] if leaf.op == "D" else leaf
+        first = number(paths[0])
+        if named.op == "D":  # a second derivative may be an unknown of its own, numbered where it occurs
+            return np.array([first, *(number(path) for path in paths[1:])], np.int64)
+        if named not in members.own:
+            return np.full(len(paths), first, np.int64)
+        child, _ = members.own[named]
+        homes = [joined(path, child) for path in paths] if child else paths
+        start = np.array([self.first[home][leaf.kind == "parameter"] for home in homes], np.int64)
+        numbers: IntArray = first + (start[0] - start if leaf.op == "D" else start - start[0])
+        return numbers
+
     def limit(
         self,
         limit: Limit,
-        finders: Sequence[Callable[[Expr], str]],
+        members: Members,
         owner: int,
         title: str,
         paths: Sequence[str],
     ) -> None:
         label = _labels(limit, paths)
-        state = np.array([self.unknown_id(limit.state, absolute) for absolute in finders], np.int64)
+        state = self.numbers(limit.state, members)
         for side, bound in ((1, limit.high), (-1, limit.low)):
             if bound is None:
                 continue
             check_units(Equation(limit.state, bound), f"{title}: {limit}")
-            distance = self.family(side * (limit.state - bound), finders, owner, label)
+            distance = self.family(side * (limit.state - bound), members, owner, label)
             self.raw.limits.append(LimitFamily(distance, state, side))
 
     # ---- the system's own equations ---------------------------------------------------------------
@@ -384,7 +411,7 @@ class _Flattener:
             )  # fmt: skip
             self.raw.families.append(compacted(_with_literals(family, [leaves_ for leaves_, _ in rows])))
         for limit in self.system.limits:
-            self.limit(limit, [lambda s: s.name], -2, self.system.name, [""])
+            self.limit(limit, Members([""], {}), -2, self.system.name, [""])
 
     def number_in_reading_order(self) -> None:
         """Unknowns in the order of the equations: D(x) on a left side first, then the rest."""
@@ -440,16 +467,24 @@ def _with_literals(family: Family, rows: list[tuple[Expr, ...]]) -> Family:
     return replace(family, root=substitute((family.root,), mapping)[0]) if mapping else family
 
 
-def _own_symbols(template: Component) -> dict[Expr, str]:
-    """Symbols of a template instance and of its children, with their names relative to it."""
-    own: dict[Expr, str] = {}
+@record
+class Members:
+    """The components of one variant: their paths; and per symbol of their template (path of child, name)."""
+
+    paths: Sequence[str]
+    own: dict[Expr, tuple[str, str]]
+
+
+def _own_symbols(template: Component) -> dict[Expr, tuple[str, str]]:
+    """Symbols of a template instance and of its children: (path of the child, name within it)."""
+    own: dict[Expr, tuple[str, str]] = {}
     for component in template.all_components():
+        child = component.path.removeprefix(TEMPLATE_PATH).removeprefix(".")
         for declaration in component.quantities.values():
             if declaration.role != "option":
-                leaf = declaration.symbol(component.path, component.settings)
-                own[leaf] = leaf.name.removeprefix(TEMPLATE_PATH + ".")
+                own[declaration.symbol(component.path, component.settings)] = child, declaration.name
         for name, prototype in component.connectors.items():
             for declaration in prototype.quantities:
                 leaf = declaration.symbol(joined(component.path, name), {})
-                own[leaf] = leaf.name.removeprefix(TEMPLATE_PATH + ".")
+                own[leaf] = child, joined(name, declaration.name)
     return own

@@ -76,7 +76,7 @@ class Names:
         return None
 
     def __contains__(self, name: str) -> bool:
-        return self.find(name) is not None
+        return name in self._number or (bool(self._blocks) and self.find(name) is not None)
 
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that the user may have meant."""
