@@ -6,6 +6,7 @@ row neighbours are contiguous, so that loads need no table and the copies of a r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,9 +54,9 @@ def rows_of(columns: Sequence[Array], irregular: Sequence[bool]) -> Rows | None:
 
 def _stride(index: Array) -> tuple[int, Array] | None:
     """(the usual step of a column, where it is another one), or None where there is no usual step."""
-    sampled = np.unique(np.linspace(0, len(index) - 2, _SAMPLES).astype(np.int64))
-    steps, counts = np.unique(index[sampled + 1].astype(np.int64) - index[sampled], return_counts=True)
-    step = int(steps[counts.argmax()])
+    sampled = np.linspace(0, len(index) - 2, _SAMPLES).astype(np.int64)
+    steps = index[sampled + 1].astype(np.int64) - index[sampled]
+    step = int(Counter(steps.tolist()).most_common(1)[0][0])
     broken = np.diff(index) != step
     return (step, broken) if int(broken.sum()) * _SHORTEST <= len(index) else None
 
