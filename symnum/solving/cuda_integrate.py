@@ -100,8 +100,9 @@ class _Run:
         wanted = ("setup", "rhs")
         self.functions = CudaFunctions({name: compiled.lowered[name] for name in wanted})
         table = method.table()
-        self.c, self.a = table[:s], table[s : s + s * s].reshape(s, s)
-        self.b, self.e = table[-2 * s : -s], table[-s:]
+        self.c = table[:s]
+        # rows of the Runge-Kutta matrix, then the weights of the new state and of the error
+        self.weights = [cuda.to_device(row.copy()) for row in table[s:].reshape(s + 2, s)]
         self.rows = method.dense_table()
         self.u, self.v, self.y, self.f = (cuda.to_device(problem.u) for _ in range(4))
         self.k = cuda.device_array((s, n), np.float64)
@@ -126,13 +127,12 @@ class _Run:
         self.functions("rhs", t, out, u, self.p, self.work)
 
     def combine(
-        self, out: Any, alpha: float, u: Any, beta: float, v: Any, weights: FloatArray, stages: int
+        self, out: Any, alpha: float, u: Any, beta: float, v: Any, scale: float, weights: Any, stages: int
     ) -> None:
-        """out = alpha u + beta v + sum_j weights_j k_j."""
-        on_device = self.cuda.to_device(np.ascontiguousarray(weights))
+        """out = alpha u + beta v + scale sum_j weights_j k_j."""
         cuda_toolkit.launch(
             self.kernels.combine, self.n, self.kernels.block,
-            out, alpha, u, beta, v, stages, on_device, self.k,
+            out, alpha, u, beta, v, scale, stages, weights, self.k,
         )  # fmt: skip
 
     def norm(self, value: Any, u: Any, v: Any) -> float:
@@ -150,11 +150,11 @@ class _Run:
         s = self.method.stages
         self.k[0].copy_to_device(self.f)
         for i in range(1, s):
-            self.combine(self.y, 1.0, self.u, 0.0, self.u, h * self.a[i], i)
+            self.combine(self.y, 1.0, self.u, 0.0, self.u, h, self.weights[i], i)
             self.rhs(self.t + self.c[i] * h, self.y, self.v)
             self.k[i].copy_to_device(self.v)
-        self.combine(self.v, 1.0, self.u, 0.0, self.u, h * self.b, s)
-        self.combine(self.y, 0.0, self.u, 0.0, self.u, h * self.e, s)
+        self.combine(self.v, 1.0, self.u, 0.0, self.u, h, self.weights[s], s)
+        self.combine(self.y, 0.0, self.u, 0.0, self.u, h, self.weights[s + 1], s)
 
     def accept(self, reached: float, h: float) -> None:
         self.steps += 1
@@ -172,9 +172,9 @@ class _Run:
             state = self.u if h == 0.0 else self.v
             if self.times[self.position] < reached:
                 theta = (self.times[self.position] - self.t) / h
-                factors = theta * (1.0 - theta) * h * theta ** np.arange(len(self.rows))
-                state, weights = self.y, factors @ self.rows
-                self.combine(state, 1.0 - theta, self.u, theta, self.v, weights, self.method.stages)
+                inner = self.cuda.to_device(theta ** np.arange(len(self.rows)) @ self.rows)
+                state, scale = self.y, theta * (1.0 - theta) * h
+                self.combine(state, 1.0 - theta, self.u, theta, self.v, scale, inner, self.method.stages)
             self.saved[:, self.position] = state.copy_to_host()
             self.position += 1
 
@@ -184,10 +184,10 @@ class _Run:
         d0, d1 = self.norm(self.u, self.u, self.u), self.norm(self.f, self.u, self.u)
         h = 0.01 * d0 / d1 if d0 >= 1e-5 and d1 >= 1e-5 else 1e-6
         h = min(max(h, 1e-3 * span) if d1 < 1e-5 else h, span)
-        none = np.zeros(1)
-        self.combine(self.y, 1.0, self.u, h, self.f, none, 0)
+        none = self.weights[0]
+        self.combine(self.y, 1.0, self.u, h, self.f, 0.0, none, 0)
         self.rhs(self.t + h, self.y, self.v)
-        self.combine(self.y, 1.0, self.v, -1.0, self.f, none, 0)
+        self.combine(self.y, 1.0, self.v, -1.0, self.f, 0.0, none, 0)
         top = max(d1, self.norm(self.y, self.u, self.u) / h)
         if not top <= 1e300:
             return min(h, 1e-6 * span)

@@ -19,15 +19,17 @@ cuda: Any = numba.cuda  # its names are made at run time
 BLOCK = 4 if cuda_toolkit.simulated() else 128
 
 
-def combine(out: Any, alpha: float, u: Any, beta: float, v: Any, stages: int, weights: Any, k: Any) -> None:
-    """out = alpha u + beta v + sum_j weights_j k_j over the first ``stages`` rows of k (s, n)."""
+def combine(
+    out: Any, alpha: float, u: Any, beta: float, v: Any, scale: float, stages: int, weights: Any, k: Any
+) -> None:
+    """out = alpha u + beta v + scale sum_j weights_j k_j over the first ``stages`` rows of k (s, n)."""
     i = cuda.grid(1)
     if i >= out.shape[0]:
         return
-    total = alpha * u[i] + beta * v[i]
+    total = 0.0
     for j in range(stages):
         total += weights[j] * k[j, i]
-    out[i] = total
+    out[i] = alpha * u[i] + beta * v[i] + scale * total
 
 
 def square_sums(out: Any, value: Any, u: Any, v: Any, atol: Any, rtol: float) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+import symnum as sn
 from symnum.codegen import cuda_toolkit
 from symnum.codegen.cuda_functions import CudaFunctions
 from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.model import build_model
+from symnum.models.power import kundur
 from symnum.rewriting.expr import slot
 
 
@@ -56,3 +58,18 @@ def test_one_copy_adds_to_what_kernels_wrote():
     out = on_device(np.zeros(4))
     kernels("f", 0.0, out, on_device([1.0, 2.0, 3.0, 5.0]), on_device([]), on_device([]))
     assert np.array_equal(out.copy_to_host(), [2, 9, 6, 10])
+
+
+def test_kernels_of_the_kundur_system():
+    """Machines, lines, controllers and loads as kernels, one copy of a class a thread."""
+    problem = sn.Problem(sn.compile(kundur.two_area(pss=True, fault_bus=8), backend="numpy"), span=(0, 1))
+    compiled = problem.compiled.model
+    kernels = CudaFunctions({name: compiled.lowered[name] for name in ("setup", "rhs")})
+    values = problem.u * (1 + 0.1 * np.random.default_rng(1).standard_normal(problem.u.shape)) + 0.01
+    u, p, work = on_device(values), on_device(problem.p), on_device(np.full(kernels.n_work, np.nan))
+    found = on_device(np.zeros(len(values)))
+    kernels("setup", 0.5, on_device(np.zeros(len(compiled.functions.indices))), u, p, work)
+    kernels("rhs", 0.5, found, u, p, work)
+    expected = compiled.rhs(0.5, values, problem.p)
+    scale = abs(compiled.jacobian(0.5, values, problem.p)) @ abs(values) + 1  # what is added up in each row
+    assert (abs(found.copy_to_host() - expected) <= 1e-13 * scale).all()

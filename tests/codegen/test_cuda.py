@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import symnum as sn
 from symnum.codegen import cuda_device
 from symnum.codegen.cuda_device import DeviceModel, device_model, host_functions
 from symnum.codegen.cuda_functions import CudaFunctions
@@ -19,6 +20,7 @@ from symnum.codegen.emit_cuda import emit_cuda
 from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.model import CompiledModel, build_model
 from symnum.errors import CodegenError
+from symnum.models.power import kundur
 
 
 def toolkit_missing() -> str:
@@ -108,3 +110,21 @@ def test_ptx_and_machine_code(models, name, capability):
         assert f".target sm_{capability[0]}{capability[1]}" in text
         assert ".extern .func" not in text  # libdevice knows every function that we call
         assert link(text, capability).code[:4] == b"\x7fELF"
+
+
+def test_device_functions_of_the_kundur_system():
+    """Every device of the power library, in one thread: against the oracle, near the steady state."""
+    problem = sn.Problem(sn.compile(kundur.two_area(pss=True, fault_bus=8), backend="numpy"), span=(0, 1))
+    compiled = problem.compiled.model
+    made = device_model(compiled.lowered, compiled.functions)
+    functions = host_functions(made.functions, made)
+    u = problem.u * (1 + 0.1 * np.random.default_rng(1).standard_normal(problem.u.shape)) + 0.01
+    work, values, found = np.full(made.n_work, np.nan), np.zeros(len(made.indices)), np.zeros(made.n)
+    functions["setup"](0.5, values, u, problem.p, work)
+    functions["rhs"](0.5, found, u, problem.p, work)
+    functions["jacobian"](0.5, values, u, problem.p, work)
+    expected = compiled.jacobian(0.5, u, problem.p)
+    scale = abs(expected) @ abs(u) + 1  # what is added up in each row
+    assert (abs(found - compiled.rhs(0.5, u, problem.p)) <= 1e-13 * scale).all()
+    largest = abs(expected).max(axis=1).toarray().ravel()[expected.indices]
+    assert (abs(values - expected.data) <= 1e-13 * largest).all()
