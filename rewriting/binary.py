@@ -200,8 +200,9 @@ def raised(
         if swallows is not None:
             args = [(apply("group", e) if e in shared and e.op == swallows else e, f) for e, f in args]
         built[identity] = _raised_node(node, args, leaves)
-        if grouped and users.get(identity, 0) > 1 and not free(identity) and _worth_a_group(built[identity][0]):
-            shared.add(built[identity][0])
+        expr = built[identity][0]
+        if grouped and users.get(identity, 0) > 1 and not free(identity) and _worth_a_group(expr):
+            shared.add(expr)
     return {identity: _plain(scaled) for identity, scaled in built.items()}
 
 

@@ -39,7 +39,8 @@ CPU = CostTable(DIVISION, SQUARE_ROOT, {name: operator.cost for name, operator i
 """The shipped table: one core of an AMD Zen 5, see `operators`."""
 
 TARGETS = ("cpu", "native")
-"""``cpu`` is the shipped table, the same everywhere; ``native`` is what `symnum.rewriting.calibrate` has measured on this machine."""
+"""``cpu`` is the shipped table, the same everywhere; ``native`` is what
+`symnum.rewriting.calibrate` has measured on this machine."""
 
 
 def cost_table(target: str) -> CostTable:
@@ -50,7 +51,8 @@ def cost_table(target: str) -> CostTable:
         from symnum.rewriting.calibrate import stored
 
         return stored()
-    raise ModelError(f"simplify: there is no target {target!r}. Choose one of {', '.join(TARGETS)}, accuracy.")
+    known = ", ".join((*TARGETS, "accuracy"))
+    raise ModelError(f"simplify: there is no target {target!r}. Choose one of {known}.")
 
 
 _Power = tuple[int, Rational]  # (key of the base, exponent)
@@ -139,4 +141,5 @@ def _power_cost(base: int, exponent: Rational, powers: set[_Power], table: CostT
     highest = 1 << (exponent.bit_length() - 1)
     if exponent == highest:
         return MULTIPLICATION + _power_cost(base, exponent // 2, powers, table)
-    return MULTIPLICATION + sum(_power_cost(base, part, powers, table) for part in (highest, exponent - highest))
+    parts = (highest, exponent - highest)
+    return MULTIPLICATION + sum(_power_cost(base, part, powers, table) for part in parts)

@@ -327,7 +327,8 @@ def saturate(
     the end.
 
     ``same`` are pairs of nodes known to be equal; ``facts`` says for which nodes a fact (positive,
-    nonnegative, nonzero) is known from outside, wherever they have a value. Raises EGraphFailed when egglog does.
+    nonnegative, nonzero) is known from outside, wherever they have a value. Raises EGraphFailed when egglog
+    does.
     """
     sessions: dict[str, Session] = _SESSIONS.__dict__.setdefault("by_level", {})
     start = time.thread_time()

@@ -84,7 +84,9 @@ def _change_args(
     return changed
 
 
-def _needs(k: int, c: int, choice: Ints, start: Ints, args: Ints, seen: Ints, stamp: int, stack: Ints) -> bool:
+def _needs(
+    k: int, c: int, choice: Ints, start: Ints, args: Ints, seen: Ints, stamp: int, stack: Ints
+) -> bool:
     """Whether an argument of e-node k is computed from class c."""
     size = 0
     for at in range(start[k], start[k + 1]):

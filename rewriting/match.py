@@ -138,9 +138,9 @@ class Matcher(Generic[T]):
         if len(subject) > MANY:
             return
         for found, _, left in self._terms([w for w in wanted if w[0] is not last], subject, binding, 1):
-            data = (constant - p_constant) / Fraction(coefficient), [c / Fraction(coefficient) for _, c in left]
-            if left or data[0]:
-                whole = _whole(data[0]), tuple(_whole(c) for c in data[1])
+            remaining = _whole(Fraction(constant - p_constant) / coefficient)
+            if left or remaining:
+                whole = remaining, tuple(_whole(Fraction(c) / coefficient) for _, c in left)
                 rest = self.terms.rebuild("+", tuple(t for t, _ in left), whole)
                 yield {**found, last: rest}
 
@@ -207,7 +207,7 @@ class Matcher(Generic[T]):
 
 
 def _towards_zero(before: Rational, after: Rational) -> bool:
-    return abs(after) < abs(before)
+    return bool(abs(Fraction(after)) < abs(Fraction(before)))
 
 
 def _whole(value: Rational) -> Rational:

@@ -88,7 +88,7 @@ def _paired(roots: tuple[Expr, ...], free: Sequence[Expr], op: str) -> tuple[Exp
             found = parts[k] = apply("group", built)
         return found, 1
 
-    bag_of = {expr: bag for expr, bag in zip(chosen, bags, strict=True)}
+    bag_of = dict(zip(chosen, bags, strict=True))
     for expr in order:
         if not expr.args or is_leaf(expr):
             done[expr] = expr

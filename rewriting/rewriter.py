@@ -43,6 +43,7 @@ class Search(NamedTuple):
 
     level: which rules. free: leaves that cost nothing (parameters). nodes: size of the largest e-graph.
     table: costs of the target. where: declared bounds of leaves. deadline: `time.thread_time`.
+    certified: use only what a certificate can be made for.
     """
 
     level: Level
@@ -51,6 +52,7 @@ class Search(NamedTuple):
     table: CostTable = CPU
     where: Where = {}  # noqa: RUF012 - a tuple's default, never changed
     deadline: float = float("inf")
+    certified: bool = False
 
     def cost(self, exprs: Expressions) -> float:
         return dag_cost(exprs, self.free, self.table)
@@ -67,7 +69,9 @@ class Search(NamedTuple):
 class Rewriter(Protocol):
     """One way to find other forms of expressions."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For logs and for ``using``."""
 
     def forms(self, forms: Sequence[Expressions], search: Search) -> list[Expressions]:
         """Other forms of the same expressions; ``forms`` are equal to each other, the first is the input."""

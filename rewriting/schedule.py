@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from symnum.errors import ModelError
 from symnum.rewriting.bounds import Where, checked
@@ -23,10 +23,39 @@ from symnum.rewriting.rewriter import DEFAULT, REWRITERS, Expressions, Factoring
 from symnum.rewriting.rules.rule import LEVELS
 from symnum.rewriting.verify import mismatch
 
+if TYPE_CHECKING:
+    from symnum.rewriting.certificate import Certificate
+
 T = TypeVar("T")
 
 _LOG = logging.getLogger("symnum")
 
+@overload
+def simplify(
+    exprs: T,
+    level: str = ...,
+    target: str = ...,
+    using: Sequence[Rewriter | str] = ...,
+    *,
+    free: Iterable[Expr] = ...,
+    where: Where | None = ...,
+    budget: float = ...,
+    nodes: int = ...,
+    certificate: Literal[False] = ...,
+) -> T: ...
+@overload
+def simplify(
+    exprs: T,
+    level: str = ...,
+    target: str = ...,
+    using: Sequence[Rewriter | str] = ...,
+    *,
+    free: Iterable[Expr] = ...,
+    where: Where | None = ...,
+    budget: float = ...,
+    nodes: int = ...,
+    certificate: Literal[True],
+) -> tuple[T, Certificate]: ...
 def simplify(
     exprs: T,
     level: str = "default",
@@ -37,7 +66,8 @@ def simplify(
     where: Where | None = None,
     budget: float = 2.0,
     nodes: int = 12_000,
-) -> T:
+    certificate: bool = False,
+) -> T | tuple[T, Certificate]:
     """The same structure with expressions of the same value that cost less to evaluate.
 
     exprs: an expression or equation, a SymPy expression or matrix, nested lists or tuples of these, or a
@@ -55,6 +85,8 @@ def simplify(
         that rules ask for, and the numerical check looks at points inside them.
     budget: seconds of processor time, for all of it together, so that a loaded machine finds the same.
     nodes: size of the largest e-graph.
+    certificate: also return a `Certificate`, which `certificate.check` verifies independently. Forms that
+        cannot be explained are not used then.
 
     The result never costs more than the input (`cost.dag_cost`) and agrees with it at random points; where
     nothing better is found it is the input. Partial sums and products that several expressions share come
@@ -64,32 +96,42 @@ def simplify(
     chosen = next((known for known in LEVELS if known == level), None)
     if chosen is None:
         raise ModelError(f"simplify: there is no level {level!r}. Choose one of {', '.join(LEVELS)}.")
-    rewriters = using if using is DEFAULT else [_rewriter(one) for one in using]
+    rewriters = DEFAULT if using is DEFAULT else [_rewriter(one) for one in using]
     bounds = {leaf: (found.low, found.high) for leaf, found in checked(where or {}).items()}
-    table = CPU if target == ACCURACY else cost_table(target)
-    search = Search(chosen, tuple(free), nodes, table, bounds, time.thread_time() + budget)
+    costs = CPU if target == ACCURACY else cost_table(target)
+    deadline = time.thread_time() + budget
+    search = Search(chosen, tuple(free), nodes, costs, bounds, deadline, certificate)
     found: dict[Expr, None] = {}
 
     def collect(expr: Expr) -> Expr:
         found.setdefault(expr)
         return expr
 
-    collected = _mapped(exprs, collect)
+    collected: T = _mapped(exprs, collect)
     roots = tuple(found)
     cheaper = _accurate(roots, search) if target == ACCURACY else _rewritten(roots, search, rewriters)
-    if cheaper is roots:
-        return collected  # type: ignore[no-any-return]
     table = dict(zip(roots, cheaper, strict=True))
-    return _mapped(collected, table.__getitem__)  # type: ignore[no-any-return]
+    result: T = collected if cheaper is roots else _mapped(collected, table.__getitem__)
+    if not certificate:
+        return result
+    from symnum.rewriting.certificate import explain
+
+    proof = explain(roots, cheaper, bounds)
+    assert proof is not None  # `_holds` has asked for it
+    return result, proof
 
 
 ACCURACY = "accuracy"
+_WITHOUT_EGRAPH: tuple[Rewriter, ...] = (Factoring(),)
 
 
 def _accurate(roots: Expressions, search: Search) -> Expressions:
     from symnum.rewriting.accuracy import accurate
 
     found = tuple(accurate(root, search.where, search.deadline) for root in roots)
+    if search.certified:
+        pairs = zip(roots, found, strict=True)
+        found = tuple(new if _explained((old,), (new,), search) else old for old, new in pairs)
     return roots if found == roots else found
 
 
@@ -124,7 +166,7 @@ def _rewritten(roots: Expressions, search: Search, using: Sequence[Rewriter]) ->
         return roots
     forms = [roots]
     if using is DEFAULT and not needs_egraph(roots):
-        using = (Factoring(),)
+        using = _WITHOUT_EGRAPH
     for rewriter in using:
         if search.seconds <= 0:
             _LOG.info("simplify: out of time before the rewriter %r", rewriter.name)
@@ -152,7 +194,16 @@ ACCEPTED = 4
 
 def _holds(old: Expressions, new: Expressions, search: Search) -> bool:
     """Whether the numerical check accepts the new expressions; says so in the log where it does not."""
+    if search.certified and not _explained(old, new, search):
+        _LOG.info("simplify: a rewriting was left out because no certificate was found")
+        return False
     found = mismatch(old, new, where=search.where)
     if found is not None:
         _LOG.warning("simplify: a rewriting was rejected by the numerical check, %s", found)
     return found is None
+
+
+def _explained(old: Expressions, new: Expressions, search: Search) -> bool:
+    from symnum.rewriting.certificate import explain
+
+    return explain(old, new, search.where) is not None
