@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +12,8 @@ from symnum.errors import ModelError
 from symnum.language.event import Event
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record
-from symnum.rewriting.expr import Expr
+from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.walk import leaves
 from symnum.solving.initialize import value_of
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -86,19 +88,31 @@ class Schedule:
                     timed.setdefault(time, []).append(action)
         order = sorted(timed)
         for time in order:
-            _no_conflict(flat, time, timed[time])
+            no_conflict(flat, time, timed[time])
         return cls(tuple(order), tuple(tuple(timed[time]) for time in order), tuple(crossing))
 
 
-def _no_conflict(flat: FlatSystem, time: float, actions: list[Action]) -> None:
+def no_conflict(flat: FlatSystem, time: float, actions: Sequence[Action]) -> None:
+    """Of events at one time, all of which see the values before, no two may set the same to different values.
+
+    Nor may two change the same one relative to itself: the second change would be lost.
+    """
     seen: dict[tuple[str, int], tuple[Action, Expr]] = {}
     for action in actions:
         for kind, targets in (("u", action.states), ("p", action.parameters)):
             for at, value in targets:
                 other = seen.setdefault((kind, at), (action, value))
+                if other[0] is action:
+                    continue
+                name = flat.state_names[at] if kind == "u" else flat.parameters[at].name
+                number = int(flat.vector[at]) if kind == "u" else at
                 if other[1] is not value:
-                    name = flat.state_names[at] if kind == "u" else flat.parameters[at].name
-                    raise ModelError(
-                        f"{flat.name}: two events at t = {time:g} set {name} to different values: "
-                        f"{other[0].event}; {action.event}"
-                    )
+                    problem = f"set {name} to different values"
+                elif slot(kind, number) in leaves((value,)):
+                    problem = f"both change {name} relative to its old value, which would count once"
+                else:
+                    continue
+                raise ModelError(
+                    f"{flat.name}: two events at t = {time:g} {problem}: {other[0].event}; {action.event}. "
+                    "Make them one event, or move one of them in time."
+                )

@@ -269,8 +269,8 @@ class Integrator:
         self._floats[slot.T] = t
         self._floats[slot.LAST_STOP] = -math.inf
         self._keep[slot.HELD][:] = 0
-        self._keep[slot.FIRED][:] = 0
-        self._keep[slot.FIRED_BEFORE][:] = 0
+        for where in (slot.SIDE, slot.FIRED, slot.FIRED_BEFORE):
+            self._keep[where][:] = 0
         for where in (*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS):
             self._set(where, 0)
         self._set(slot.FAILURE, slot.STEP_TOO_SMALL)

@@ -140,6 +140,8 @@ def linearize(problem: Problem, at: float | None = None) -> Linearization:
                 f"linearize: at={at:g} lies outside the span {problem.span[0]:g} ... {problem.span[1]:g}"
             )
         solution = solve(problem.with_(span=(problem.span[0], float(at))), rtol=1e-9, atol=1e-11)
+        if solution.t[-1] < at:
+            raise ModelError(f"linearize: an event ends the run at t = {solution.t[-1]:g}, before at={at:g}")
         t, u, p = float(solution.t[-1]), solution.y[:, -1].copy(), solution.segments[-1].p
     jacobian = compiled.jacobian(t, u, p).toarray()
     if not np.isfinite(jacobian).all():

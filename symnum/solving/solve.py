@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
-from symnum.solving.events import Action, Schedule
+from symnum.solving.events import Action, Schedule, no_conflict
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.integrator import Integrator, Status
 from symnum.solving.problem import Problem, guard_message
@@ -208,6 +208,7 @@ class _Run:
         """Apply events at the present time; True when one of them ends the run."""
         integrator = self.integrator
         t = integrator.t
+        no_conflict(self.flat, t, actions)
         before = integrator.u.copy(), integrator.p.copy()
         if t > self.problem.span[0]:
             self.close_segment()

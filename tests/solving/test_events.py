@@ -63,6 +63,22 @@ def test_two_events_that_disagree_are_refused() -> None:
         sn.solve(sn.Problem(ramp(*events), {x: 0}, (0, 2)))
 
 
+@pytest.mark.parametrize("when", [{"at": 1}, {"when": sn.t - 1}], ids=["timed", "located"])
+def test_two_doses_at_one_time_are_not_counted_as_one(when: dict[str, Any]) -> None:
+    for first, second, piece in ((1, 1, "relative to its old value"), (1, 2, "to different values")):
+        events = [sn.Event(**when, then={x: x + first}), sn.Event(**when, then={x: x + second})]
+        with pytest.raises(ModelError, match=rf"two events at t = 1 .*x.* {piece}.*Make them one event"):
+            end(sn.Problem(ramp(*events), {x: 0}, (0, 2)))
+    same = [sn.Event(**when, then={x: 7}), sn.Event(**when, then={x: 7})]
+    assert end(sn.Problem(ramp(*same), {x: 0}, (0, 2))) == pytest.approx(8, rel=1e-9)
+
+
+def test_times_that_differ_by_round_off() -> None:
+    events = [sn.Event(at=0.3, then={x: x + 1}), sn.Event(at=0.1 + 0.2, then={x: x + 1})]
+    for method in ("Tsit5", "Rodas5P", "MSRKTASE2"):
+        assert end(sn.Problem(ramp(*events), {x: 0}, (0, 1)), method=method) == pytest.approx(3, rel=1e-9)
+
+
 def test_an_event_may_repeat() -> None:
     solution = sn.solve(sn.Problem(ramp(sn.Event(at=[0.5, 1, 1.5], then={x: 0})), {x: 0}, (0, 2)))
     assert len(solution.events) == 3
@@ -152,6 +168,15 @@ def test_two_state_events_at_one_instant() -> None:
     system = sn.System("s", [D(x) == 1, D(y) == 0, D(z) == 0], events=events)
     solution = sn.solve(sn.Problem(system, {x: 0, y: 0, z: 0}, (0, 2)))
     np.testing.assert_array_equal(solution[[y, z]][:, -1], [1, 1])
+
+
+def test_a_crossing_at_the_time_of_another_event_is_not_lost() -> None:
+    """The stop lies exactly on the sign change: it is located behind it."""
+    events = [sn.Event(at=1, then={y: 5}), sn.Event(when=sn.t - 1, crossing="up", then={z: z + 1})]
+    system = sn.System("s", [D(x) == 1, D(y) == 0, D(z) == 0], events=events)
+    solution = sn.solve(sn.Problem(system, {x: 0, y: 0, z: 0}, (0, 2)))
+    np.testing.assert_array_equal(solution[[y, z]][:, -1], [5, 1])
+    assert [h.t for h in solution.events] == pytest.approx([1, 1])
 
 
 def test_a_terminal_event_ends_the_run() -> None:
@@ -322,6 +347,16 @@ def test_a_controller_with_anti_windup_against_located_switches() -> None:
     _, first = np.unique(table[0], return_index=True)
     assert solution.stats.limit_switches >= 3
     np.testing.assert_allclose(solution[[plant, integral]], table[1:, first], atol=2e-7)
+
+
+def test_a_limit_holds_a_state_that_rests_exactly_on_its_bound() -> None:
+    """At the start neither the distance nor the drive is positive; a moment later the drive is."""
+    system = sn.System("rest", [D(x) == sn.sin(sn.t), sn.Limit(x, high=0)])
+    for begin in (0.0, 1e-15):
+        solution = sn.solve(sn.Problem(system, {x: begin}, (0, 6)), rtol=1e-9, atol=1e-11)
+        times = np.linspace(0, 6, 61)
+        exact = np.where(times < np.pi, 0, -1 - np.cos(times))
+        np.testing.assert_allclose(solution(times)[x], exact, atol=1e-8)
 
 
 def test_both_limits_of_one_state_and_bounds_that_depend_on_parameters() -> None:

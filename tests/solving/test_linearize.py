@@ -79,6 +79,9 @@ def test_at_a_time_of_the_solution_with_the_parameters_of_that_time() -> None:
     assert late.u[0] == pytest.approx(0.2, rel=1e-6)
     assert late.eigenvalues[0] == pytest.approx(-6 * 0.2, rel=1e-6)
     assert late.t == 2.0
+    ended = sn.System("s", [D(x) == -k * x**2], events=[sn.Event(at=1, terminal=True)])
+    with pytest.raises(ModelError, match="an event ends the run at t = 1, before at=2"):
+        sn.linearize(sn.Problem(ended, {x: 1}, (0, 4)), at=2.0)
 
 
 def test_a_circuit_rings_at_its_known_frequency(electrical: ModuleType) -> None:

@@ -41,19 +41,26 @@ def switching(a: Integers, t: float, u: Floats) -> Floats:
 
 @compiled
 def settle_sides(a: Integers) -> int:
-    """SIDE at the accepted state, when a run starts or starts again after a stop."""
-    m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
+    """SIDE at the accepted state, when a run starts or starts again after a stop.
+
+    An event that is exactly zero at a stop for another reason stays on the side that it came from: its sign
+    change is still to come. A limit is inside, be it by a hair outside: `switch_outside` has held what is
+    pushed outwards.
+    """
+    events = a[slot.N_EVENTS]
+    m = events + a[slot.N_LIMITS]
     now = switching(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U]))
     before = floats(a[slot.ROOTS_BEFORE])
     side = integers(a[slot.SIDE])
     fired = integers(a[slot.FIRED])
     for k in range(m):
         before[k] = now[k]
-        side[k] = 0
-        if fired[k] == 0 and now[k] > 0.0:
-            side[k] = 1
-        elif fired[k] == 0 and now[k] < 0.0:
+        if fired[k] != 0:
+            side[k] = 0
+        elif k >= events or now[k] < 0.0:
             side[k] = -1
+        elif now[k] > 0.0:
+            side[k] = 1
     return slot.OK
 
 

@@ -28,6 +28,8 @@ __all__ = ["advance"]
 # and how many.
 VANISHING = 1e-12
 CROWD = 10
+# Two times so close, relative to the time, are one step apart: parts of their distance mean nothing.
+ADJACENT = 1e-13
 
 
 @compiled
@@ -141,7 +143,11 @@ def restart(a: Integers) -> int:
         if x[slot.H] == 0.0:
             x[slot.H] = x[slot.FIRST_STEP]
         if x[slot.H] == 0.0:
-            x[slot.H] = first_step(a)
+            remaining = x[slot.T_STOP] - x[slot.T]
+            if remaining <= ADJACENT * abs(x[slot.T]):
+                x[slot.H] = remaining
+            else:
+                x[slot.H] = first_step(a)
         x[slot.H] = smaller(x[slot.H], x[slot.STEP_CAP])
     else:
         x[slot.H] = x[slot.FIRST_STEP]
