@@ -185,6 +185,10 @@ class CompiledModel:
         """The functions back ends emit: ``setup``, ``rhs``, ``jacobian`` and what else the model needs."""
         return self._inputs.lowered.functions
 
+    def key(self, purpose: str) -> str:
+        """Content hash of everything the model is made from, for the cache of what is made from it."""
+        return self._inputs.key(purpose)
+
     def _evaluate(self, name: str, t: float, u: FloatArray, p: FloatArray, size: int) -> FloatArray:
         u, p = self._checked(u, p)
         out, work = np.zeros(size), np.zeros(self.functions.n_work)

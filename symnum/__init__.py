@@ -66,6 +66,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.rewriting.schedule import simplify
     from symnum.rewriting.sympy_bridge import from_sympy
     from symnum.solving.export import export
+    from symnum.solving.ensemble import Ensemble
     from symnum.solving.linearize import linearize
     from symnum.solving.problem import Problem
     from symnum.solving.solution import Solution
@@ -95,6 +96,7 @@ _NAMES = {
     "symnum.rewriting.schedule": "simplify",
     "symnum.rewriting.sympy_bridge": "from_sympy",
     "symnum.solving.export": "export",
+    "symnum.solving.ensemble": "Ensemble",
     "symnum.solving.linearize": "linearize",
     "symnum.solving.problem": "Problem",
     "symnum.solving.solution": "Solution",
@@ -109,6 +111,7 @@ __all__ = [
     "Component",
     "Connector",
     "D",
+    "Ensemble",
     "Eq",
     "Equation",
     "Event",

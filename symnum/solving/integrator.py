@@ -52,6 +52,8 @@ class Statistics:
     limit_switches: int = 0
     newton_iterations: int = 0
     pivot_orders: int = 0
+    fallbacks: int = 0  # steps of the specialised tier that had to pivot
+    tier: str = "generic"  # which step function, and why
     setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
     solve_milliseconds: float = 0.0  # in the compiled loop
 
@@ -71,6 +73,7 @@ _COUNTERS = {
     "steps": slot.STEPS, "rejected": slot.REJECTED, "rhs_evaluations": slot.RHS_CALLS,
     "jacobians": slot.JACOBIANS, "factorizations": slot.FACTORIZATIONS, "solves": slot.SOLVES,
     "events": slot.EVENTS, "limit_switches": slot.SWITCHES, "newton_iterations": slot.NEWTONS,
+    "fallbacks": slot.FALLBACKS,
 }  # fmt: skip
 
 # Room for this many numbers is made at first when every step is saved.
@@ -213,6 +216,18 @@ class Integrator:
             self._point(slot.DENSE_TABLE, np.ascontiguousarray(dense))
         self._point(slot.STAGES, np.zeros((method.stages, self.model.n)))
         self._point(slot.DENSE, np.zeros((rows, self.model.n)))
+
+    def specialise(self, step: int, function: int, factors: int) -> None:
+        """Use a step made for this model (and its f), at any moment between two calls of `advance`.
+
+        factors: the doubles that its factorization takes. Where its pivot order is a bad one it calls the
+        step that was there before.
+        """
+        if self._integers[slot.STEP_GENERIC] == 0:
+            self._set(slot.STEP_GENERIC, int(self._integers[slot.STEP]))
+        self._set(slot.STEP, step)
+        self._set(slot.RHS, function)
+        self._point(slot.FACTORS, np.zeros(max(factors, 1)))
 
     def _functions(self, unit: str, *names: str) -> None:
         """Give the kernels the addresses of the functions of another unit."""

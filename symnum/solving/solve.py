@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,12 @@ from symnum.solving.integrator import Integrator, Status
 from symnum.solving.problem import Problem, guard_message
 from symnum.solving.progress import Progress
 from symnum.solving.solution import Happened, Segment, Solution, failure
+from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.tableau import Method
 from symnum.solving.tableaus import METHODS, find
+
+if TYPE_CHECKING:
+    from symnum.solving.ensemble import Ensemble, EnsembleSolution
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
@@ -28,6 +32,7 @@ _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken 
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
 
 
+@overload
 def solve(
     problem: Problem,
     method: str | Method | None = None,
@@ -40,18 +45,69 @@ def solve(
     first_step: float | None = None,
     max_steps: int = 1_000_000,
     progress: bool = False,
-) -> Solution:
-    """Integrate a problem over its span.
+    tier: str | None = None,
+) -> Solution: ...
+
+
+@overload
+def solve(
+    problem: Ensemble,
+    method: str | Method | None = None,
+    *,
+    rtol: float = 1e-6,
+    atol: float | Mapping[Any, float] | FloatArray = 1e-9,
+    saveat: Times | None = None,
+    max_step: float = np.inf,
+    first_step: float | None = None,
+    max_steps: int = 1_000_000,
+    tier: str | None = None,
+    threads: int | None = None,
+) -> EnsembleSolution: ...
+
+
+def solve(
+    problem: Problem | Ensemble,
+    method: str | Method | None = None,
+    *,
+    rtol: float = 1e-6,
+    atol: float | Mapping[Any, float] | FloatArray = 1e-9,
+    saveat: Times | None = None,
+    dense: bool | None = None,
+    max_step: float = np.inf,
+    first_step: float | None = None,
+    max_steps: int = 1_000_000,
+    progress: bool = False,
+    tier: str | None = None,
+    threads: int | None = None,
+) -> Solution | EnsembleSolution:
+    """Integrate a problem, or an ensemble of them, over its span.
 
     method: a name in `METHODS` (Rodas5P without one). rtol, atol: the local error of each unknown is held
     near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number} over
     1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept value
     is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
+    tier: "generic" for steps that serve every model, "specialised" for steps compiled for this one; without
+    it the run changes over when compiling pays (``sol.stats.tier`` says what was used, and why).
+    An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share
+    its members (all processors without it).
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
-    _check_arguments(problem, method, max_step, first_step, max_steps)
+    runs = getattr(problem, "problem", problem)
+    _check_arguments(runs, method, max_step, first_step, max_steps)
     chosen = find("Rodas5P" if method is None else method)
-    return _Run(problem, chosen, rtol, atol, saveat, dense, max_step, first_step, max_steps, progress).run()
+    if tier not in (None, "generic", "specialised"):
+        raise ModelError(f"tier={tier!r}: give 'generic', 'specialised' or nothing")
+    if not isinstance(problem, Problem):
+        from symnum.solving.ensemble import solve_ensemble
+
+        times = np.array([problem.problem.span[1]]) if saveat is None else save_times(saveat, runs.span)
+        return solve_ensemble(
+            problem, chosen, times, rtol=rtol, atol=tolerances(runs.flat, rtol, atol), max_step=max_step,
+            first_step=first_step, max_steps=max_steps, threads=threads, tier=tier,
+        )  # fmt: skip
+    return _Run(
+        problem, chosen, rtol, atol, saveat, dense, max_step, first_step, max_steps, progress, tier
+    ).run()
 
 
 def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
@@ -152,6 +208,7 @@ class _Run:
         first_step: float | None,
         max_steps: int,
         progress: bool,
+        tier: str | None,
     ) -> None:
         self.problem, self.flat, self.method = problem, problem.flat, method
         self.began = time.perf_counter()
@@ -163,6 +220,9 @@ class _Run:
             rtol=rtol, atol=tolerances(self.flat, rtol, atol),
             max_step=max_step, first_step=first_step, max_steps=max_steps,
         )  # fmt: skip
+        self.tier: TierChoice | None = None
+        if tier is not None or self.flat.n <= LARGEST:
+            self.tier = TierChoice(problem.compiled.model, method, tier, problem.span[1] - problem.span[0])
         self.progress = Progress(self.flat.name, problem.span) if progress else None
         self.times: list[FloatArray] = []
         self.values: list[FloatArray] = []
@@ -177,6 +237,8 @@ class _Run:
         integrator.start(begin, self.problem.u, self.problem.p)
         self.make_consistent()
         _check_start(self.problem, integrator.u, integrator.p)
+        if self.tier:
+            self.tier.begin(integrator)
         pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
         if pending and pending[0][0] == begin and self.happen(pending.pop(0)[1]):
             return self.solution("terminated")
@@ -188,6 +250,8 @@ class _Run:
             self.keep(*integrator.saved())
             if self.progress:
                 self.progress.show(integrator.t)
+            if self.tier:
+                self.tier.consider(integrator)
             if status is Status.PAUSED:
                 continue
             if status is Status.EVENT:

@@ -2,6 +2,10 @@
 
 What is cached is the object for this machine, keyed by the source of the kernel code, and the LLVM text
 that it was compiled from. Only when both are missing is numba imported.
+
+``python -m symnum.solving.kernel.library`` writes the texts of all kernels beside their sources, to be packed
+into a wheel: those who install it compile objects at the first use (a second), without numba. Texts that
+do not belong to the sources beside them are not used.
 """
 
 from __future__ import annotations
@@ -26,10 +30,13 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_explicit": {"step_explicit": ("step",)},
     "step_rosenbrock": {"step_rosenbrock": ("step",)},
     "step_tase": {"step_tase": ("step",)},
+    "lanes": {"lanes": ("ensemble",)},
 }
 
 # What stands beside the kernel code without being part of it.
 _HOST = ("call.py", "library.py")
+# Written by this module's command, for wheels; not kept in the repository.
+_PACKED = Path(__file__).parent / "data" / "texts.json"
 _PASSES = 2
 _CODEGEN = 2
 _lock = threading.Lock()
@@ -48,7 +55,29 @@ def text(unit: str) -> str:
     stored = cache.fetch("text", key)
     if stored is not None:
         return stored.decode()
+    packed = _packed().get(unit)
+    if packed is not None:
+        return packed
     _announce()
+    made = _made(unit)
+    cache.store("text", key, made.encode())
+    return made
+
+
+@functools.cache
+def _packed() -> dict[str, str]:
+    """Texts that came with the sources, by unit."""
+    import json  # a solve whose objects are in the cache does without it
+
+    try:
+        found = json.loads(_PACKED.read_bytes())
+        return dict(found["texts"]) if found["sources"] == _sources() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _made(unit: str) -> str:
+    """LLVM text of one unit through numba. CodegenError when numba's insides are not as expected."""
     from symnum.solving.kernel.translate import kernel_text
 
     functions: dict[str, str] = {}
@@ -56,7 +85,7 @@ def text(unit: str) -> str:
         importlib.import_module(f"symnum.solving.kernel.{module}")
         functions |= {name: f"{module}.{name}" for name in names}
     try:
-        made = kernel_text(functions)
+        return kernel_text(functions)
     except (AttributeError, ImportError, KeyError, TypeError) as error:
         import numba
 
@@ -64,8 +93,6 @@ def text(unit: str) -> str:
             f"numba {numba.__version__} cannot translate the {unit} kernel: {error!r}. Its insides changed: "
             "install the version that symnum was tested with, or use a cache that was filled by it."
         ) from error
-    cache.store("text", key, made.encode())
-    return made
 
 
 @functools.cache
@@ -93,3 +120,16 @@ def addresses(unit: str) -> dict[str, int]:
     """Addresses of the exported functions of a unit, each `int64_t name(int64_t *table)`."""
     with _lock:
         return _load(unit)
+
+
+def _pack() -> None:
+    """Write `_PACKED`."""
+    import json
+
+    _PACKED.parent.mkdir(exist_ok=True)
+    texts = {unit: _made(unit) for unit in UNITS}
+    _PACKED.write_text(json.dumps({"sources": _sources(), "texts": texts}, indent=0), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _pack()

@@ -61,8 +61,10 @@ kernels see them as constants.
     WORST,    # the component that a failure is about
     STEPS, REJECTED, RHS_CALLS, JACOBIANS, FACTORIZATIONS, SOLVES, EVENTS, SWITCHES, NEWTONS,
     REPIVOT_SYSTEM,    # address of the linear system that needs a new pivot order
+    # a step made for this model: the step of any model, for where its pivot order is bad; its factors
+    STEP_GENERIC, FACTORS, FALLBACKS,
     SIZE,
-) = range(99)  # fmt: skip
+) = range(102)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -127,3 +129,25 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
     A_POSITION,                                      # (nnz,): place of each entry in the store
     A_SIZE,
 ) = range(23)  # fmt: skip
+
+# --- an ensemble in lanes: integers ----------------------------------------------------------------------
+(
+    L_LANES, L_N, L_PARAMETERS, L_STAGES, L_FSAL, L_EXPLICIT,
+    L_FIRST, L_LAST,                     # members of this call: first, one behind the last
+    L_STARTS, L_VALUES,                  # (members, n), (members, n_parameters)
+    L_TIMES, L_COUNT, L_SAVED,           # (m,) times to save at, m, (members, m, n)
+    L_STATUS, L_STEPS_OUT, L_REJECTED_OUT,  # (members,): int64, doubles, doubles
+    L_MAX_STEPS, L_DENSE, L_DENSE_ROWS,
+    L_SETUP, L_PROBE, L_RUN,             # functions of the model, on all lanes
+    L_FLOATS,                            # address of the doubles below
+    # one number or vector of n, n_parameters, ... per lane, the lanes side by side
+    L_U, L_V, L_Y, L_F0, L_F1, L_ERROR, L_GRADIENT, L_JACOBIAN, L_P, L_WORK, L_K, L_LU, L_ATOL,
+    L_T, L_PROBE_T, L_H, L_STEP, L_T1, L_NEXT, L_BEFORE, L_SHRUNK, L_ACCEPTED, L_ACTIVE, L_TAKEN, L_REFUSED,
+    L_ATTENTION,
+    L_MEMBER, L_POSITION,                # int64 for each lane
+    L_SIZE,
+) = range(52)  # fmt: skip
+
+(L_BEGIN, L_END, L_RTOL, L_MAX_STEP, L_FIRST_STEP, L_ORDER, L_FLOATS_SIZE) = range(7)
+
+L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  # ATTENTION, as doubles

@@ -1,0 +1,233 @@
+"""Straight-line LLVM text of small functions, for one trajectory or for several side by side.
+
+A number is a ``double`` or, with lanes, a vector of doubles: one per trajectory. Loops and sums of the IR
+are unrolled, and scratch lives in registers, so that LLVM can merge everything into the step around it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import platform
+import struct
+from collections.abc import Iterable
+
+from symnum.codegen.function import Function, Loop
+from symnum.codegen.share import Statement, statements
+from symnum.rewriting.operators import OPERATORS
+
+__all__ = ["Lanes", "vector_library"]
+
+# `contract` allows fused multiply-add. Never nnan or ninf: solvers reject a step by its NaN.
+_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_COMPARE = {"<": "olt", "<=": "ole", "equal": "oeq"}
+_INTRINSICS = {"sqrt": "llvm.sqrt.f64", "min": "llvm.minimum.f64", "max": "llvm.maximum.f64"}
+# What LLVM turns into vector instructions by itself.
+_INSTRUCTIONS = ("sqrt", "min", "max", "abs", "floor", "ceil")
+_VECTOR_PREFIX = {4: "_ZGVdN4", 8: "_ZGVeN8"}  # AVX2 and AVX-512 in the vector ABI of x86-64
+
+
+@functools.cache
+def vector_library() -> ctypes.CDLL | None:
+    """glibc's vector math, its symbols visible to generated code; None elsewhere."""
+    if platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux":
+        return None
+    try:
+        return ctypes.CDLL("libmvec.so.1", mode=ctypes.RTLD_GLOBAL)
+    except OSError:
+        return None
+
+
+def _symbol(op: str) -> str:
+    """The libm name of an operator: llvm.sin.f64 and sin both are sin."""
+    name = _INTRINSICS.get(op) or OPERATORS[op].llvm
+    return name.removeprefix("llvm.").removesuffix(".f64")
+
+
+class Lanes:
+    """Collects the functions of one module whose numbers are vectors of ``lanes`` doubles (1: doubles)."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self.type = "double" if lanes == 1 else f"<{lanes} x double>"
+        self.truth = "i1" if lanes == 1 else f"<{lanes} x i1>"
+        self.functions: list[str] = []
+        self.declared: set[str] = set()
+        self._parts: dict[int, str] = {}
+
+    # ---- spelling -------------------------------------------------------------------------------
+    @staticmethod
+    def bits(value: float) -> str:
+        return f"0x{struct.pack('>d', value).hex().upper()}"
+
+    def number(self, value: float) -> str:
+        literal = self.bits(value)
+        return literal if self.lanes == 1 else f"splat (double {literal})"
+
+    def load(self, lines: list[str], name: str, pointer: str, place: int) -> str:
+        """Read number ``place`` behind ``pointer`` into ``name``."""
+        lines.append(f"{name}.a = getelementptr inbounds double, ptr {pointer}, i64 {place * self.lanes}")
+        lines.append(f"{name} = load {self.type}, ptr {name}.a, align 8")
+        return name
+
+    def store(self, lines: list[str], name: str, value: str, pointer: str, place: int) -> None:
+        """Write ``value`` to number ``place`` behind ``pointer``; ``name`` is for the address."""
+        lines.append(f"{name} = getelementptr inbounds double, ptr {pointer}, i64 {place * self.lanes}")
+        lines.append(f"store {self.type} {value}, ptr {name}, align 8")
+
+    def text(self) -> str:
+        return "\n\n".join(["\n".join(sorted(self.declared)), *self.functions])
+
+    # ---- functions of the model -------------------------------------------------------------------
+    def model_function(self, name: str, function: Function, attributes: str, keep: int = 0) -> int:
+        """``void name(T t, T *out, T *u, T *p, T *w)``; returns the number of its statements.
+
+        keep: places of scratch in front that stay in memory for others; the rest is local.
+        """
+        lines: list[str] = []
+        memory: dict[tuple[str, int], str] = {}
+        written: set[tuple[str, int]] = set()
+        serial = 0
+
+        def read(space: str, place: int) -> str:
+            nonlocal serial
+            if (space, place) not in memory:
+                serial += 1
+                memory[space, place] = self.load(lines, f"%r{serial}", f"%{space}", place)
+            return memory[space, place]
+
+        def write(space: str, place: int, value: str, accumulate: bool) -> None:
+            nonlocal serial
+            if accumulate:
+                serial += 1
+                before = read(space, place)
+                lines.append(f"%r{serial} = fadd contract {self.type} {before}, {value}")
+                value = f"%r{serial}"
+            memory[space, place] = value
+            written.add((space, place))
+
+        for item in function.items:
+            if isinstance(item, Loop):
+                body = statements(item.roots)
+                for copy in range(item.count):
+                    value: list[str] = []
+                    for statement in body.statements:
+                        if statement.op == "slot":
+                            assert isinstance(statement.data, tuple)
+                            column = item.columns[statement.data[1]]
+                            if column.space == "c":
+                                value.append(self.number(float(column.index[copy])))
+                            else:
+                                value.append(read(column.space, int(column.index[copy])))
+                        elif statement.op == "number":
+                            assert isinstance(statement.data, float)
+                            value.append(self.number(statement.data))
+                        elif statement.op == "time":
+                            value.append("%t")
+                        else:
+                            serial += 1
+                            value.append(f"%r{serial}")
+                            lines += self._spell(f"%r{serial}", statement, [value[k] for k in statement.args])
+                    results = [value[root] for root in body.roots]
+                    for output, result in zip(item.outputs, results, strict=True):
+                        write(output.space, int(output.index[copy]), result, output.accumulate)
+            else:
+                for row, place in enumerate(item.output.index):
+                    total = self.number(0.0)
+                    for k in range(int(item.indptr[row]), int(item.indptr[row + 1])):
+                        serial += 3
+                        term = read(item.space, int(item.first[k]))
+                        if item.second is not None:
+                            factor = read(item.space, int(item.second[k]))
+                            lines.append(f"%g{serial} = fmul contract {self.type} {term}, {factor}")
+                            term = f"%g{serial}"
+                        weight = self.number(float(item.coefficient[k]))
+                        lines.append(f"%h{serial} = fmul contract {self.type} {term}, {weight}")
+                        lines.append(f"%s{serial} = fadd contract {self.type} {total}, %h{serial}")
+                        total = f"%s{serial}"
+                    write(item.output.space, int(place), total, item.output.accumulate)
+        for space, place in sorted(written):
+            if space == "out" or place < keep:
+                self.store(lines, f"%{space}{place}", memory[space, place], f"%{space}", place)
+        self.functions.append("\n".join([
+            f"define internal void @{name}({self.type} %t, ptr noalias %out, ptr noalias readonly %u, "
+            f"ptr noalias readonly %p, ptr noalias %w) {attributes} {{",
+            *(f"  {line}" for line in lines), "  ret void", "}",
+        ]))  # fmt: skip
+        return len(lines)
+
+    def _spell(self, name: str, statement: Statement, args: list[str]) -> list[str]:
+        """Lines that put one operation into ``name``."""
+        op, number = statement.op, self.type
+        if op in _ARITHMETIC:
+            return [f"{name} = {_ARITHMETIC[op]} contract {number} {args[0]}, {args[1]}"]
+        if op == "neg":
+            return [f"{name} = fneg {number} {args[0]}"]
+        if op in _COMPARE:
+            return [f"{name} = fcmp {_COMPARE[op]} {number} {args[0]}, {args[1]}"]
+        if op == "truth":
+            return [f"{name} = fcmp une {number} {args[0]}, {self.number(0.0)}"]
+        if op == "real":
+            return [f"{name} = uitofp {self.truth} {args[0]} to {number}"]
+        if op in ("and", "or"):
+            return [f"{name} = {op} {self.truth} {args[0]}, {args[1]}"]
+        if op == "not":
+            ones = "true" if self.lanes == 1 else "splat (i1 true)"
+            return [f"{name} = xor {self.truth} {args[0]}, {ones}"]
+        if op == "ifelse":
+            return [f"{name} = select {self.truth} {args[0]}, {number} {args[1]}, {number} {args[2]}"]
+        if op == "sign":  # nan and zeros stay themselves
+            zero = self.number(0.0)
+            return [
+                f"{name}.p = fcmp ogt {number} {args[0]}, {zero}",
+                f"{name}.n = fcmp olt {number} {args[0]}, {zero}",
+                f"{name}.s = select {self.truth} {name}.n, {number} {self.number(-1.0)}, {number} {args[0]}",
+                f"{name} = select {self.truth} {name}.p, {number} {self.number(1.0)}, {number} {name}.s",
+            ]
+        return self._call(name, op, args)
+
+    def _call(self, name: str, op: str, args: list[str]) -> list[str]:
+        """A function of libm: by LLVM's intrinsic, by glibc's vector library, or lane by lane."""
+        scalar = _INTRINSICS.get(op) or OPERATORS[op].llvm
+        given = ", ".join(f"{self.type} {arg}" for arg in args)
+        kinds = ", ".join([self.type] * len(args))
+        vector = ""
+        if self.lanes == 1:
+            vector = scalar
+        elif op in _INSTRUCTIONS and scalar.startswith("llvm."):
+            vector = scalar.removesuffix(".f64") + f".v{self.lanes}f64"
+        elif self.lanes in _VECTOR_PREFIX:
+            wanted = f"{_VECTOR_PREFIX[self.lanes]}{'v' * len(args)}_{_symbol(op)}"
+            library = vector_library()
+            vector = wanted if library is not None and hasattr(library, wanted) else ""
+        if vector:
+            self.declared.add(f"declare {self.type} @{vector}({kinds}) nounwind willreturn memory(none)")
+            return [f"{name} = call contract {self.type} @{vector}({given})"]
+        self.declared.add(
+            f"declare double @{scalar}({', '.join(['double'] * len(args))}) nounwind willreturn memory(none)"
+        )
+        lines, collected = [], "poison"
+        for lane in range(self.lanes):
+            for k, arg in enumerate(args):
+                lines.append(f"{name}.e{lane}.{k} = extractelement {self.type} {arg}, i64 {lane}")
+            inner = ", ".join(f"double {name}.e{lane}.{k}" for k in range(len(args)))
+            lines.append(f"{name}.c{lane} = call double @{scalar}({inner})")
+            target = name if lane == self.lanes - 1 else f"{name}.i{lane}"
+            lines.append(
+                f"{target} = insertelement {self.type} {collected}, double {name}.c{lane}, i64 {lane}"
+            )
+            collected = target
+        return lines
+
+    # ---- sums -----------------------------------------------------------------------------------
+    def tree(self, lines: list[str], prefix: str, values: Iterable[str]) -> str:
+        """The sum of some values in a balanced tree."""
+        level, serial = list(values) or [self.number(0.0)], 0
+        while len(level) > 1:
+            paired = []
+            for k in range(0, len(level) - 1, 2):
+                serial += 1
+                lines.append(f"{prefix}{serial} = fadd contract {self.type} {level[k]}, {level[k + 1]}")
+                paired.append(f"{prefix}{serial}")
+            level = paired + level[len(level) - len(level) % 2 :]
+        return level[0]

@@ -1,0 +1,302 @@
+"""Steps compiled for one model and one method: the second tier of the stepping loop.
+
+The loop is the same; what changes is the step function that it calls. Compiling takes a tenth of a second
+or more, so `solve` comes to it by itself only when a run has taken about as long.
+"""
+
+from __future__ import annotations
+
+import marshal
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symnum.codegen import cache, machine
+from symnum.codegen.function import Loop
+from symnum.codegen.lanes import vector_library
+from symnum.codegen.model import CompiledModel
+from symnum.codegen.model_functions import FloatArray
+from symnum.errors import ModelError
+from symnum.solving.integrator import Integrator
+from symnum.solving.kernel.call import model_function
+from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+
+if TYPE_CHECKING:
+    from symnum.codegen.lu import Elimination
+
+__all__ = ["LARGEST", "SpecialisedStep", "TierChoice", "elimination_for", "specialised_step", "step_text"]
+
+# Unknowns up to which a step is written out. Straight-line code beyond would fall out of the caches.
+LARGEST = 128
+# Statements of the right-hand side and the Jacobian up to which it pays.
+_STATEMENTS = 4000
+_PASSES, _CODEGEN = 2, 2
+_FORMAT = "1"
+# Time steps, as parts of the span, at which the pivot order has to be a good one.
+_SCALES = (1e-8, 1e-5, 1e-3, 1e-1)
+
+
+class SpecialisedStep(NamedTuple):
+    """Addresses of the step and of f, and the number of doubles that the factors take."""
+
+    step: int
+    function: int
+    factors: int
+    milliseconds: float  # what compiling it took
+
+
+# Milliseconds in the loop after which a stored step is looked for.
+_WORTH_LOADING = 5.0
+
+# What runs with the generic step have taken so far, by model and method.
+_spent: WeakKeyDictionary[CompiledModel, dict[str, float]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[CompiledModel, dict[str, SpecialisedStep]] = WeakKeyDictionary()
+
+
+def unfit(model: CompiledModel, method: Method) -> str:
+    """Why there is no specialised step; "" where there is one."""
+    if not isinstance(method, (ExplicitTableau, RosenbrockTableau)):
+        return f"{method} has no specialised step"
+    if model.functions.n > LARGEST:
+        return f"{model.functions.n} unknowns are more than {LARGEST}"
+    return ""
+
+
+def _cost(model: CompiledModel, method: Method) -> float:
+    """About how many milliseconds compiling the step takes."""
+    functions = model.functions
+    if method.family == "explicit":
+        return 30.0 + 0.3 * method.stages * functions.n + 0.1 * _statements(model)
+    return 30.0 + method.stages**2 * functions.n + 0.2 * _statements(model)
+
+
+def _statements(model: CompiledModel) -> int:
+    from symnum.rewriting.walk import cost
+
+    total = 0.0
+    for name in ("rhs", "jacobian"):
+        for item in model.lowered[name].items:
+            total += item.count * cost(item.roots) if isinstance(item, Loop) else 2 * len(item.first)
+    return int(total)
+
+
+def elimination_for(
+    model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
+) -> Elimination | None:
+    """A pivot order for the steps of a Rosenbrock method, good at (t, u) for short and long steps.
+
+    None if the matrix is singular or not finite.
+    """
+    from symnum.codegen.lu import Elimination
+
+    functions = model.functions
+    jacobian, work = np.zeros(len(functions.indices)), np.zeros(max(functions.n_work, 1))
+    u, p = np.ascontiguousarray(u), np.ascontiguousarray(p)
+    for address in (functions.setup, functions.jacobian):
+        model_function(address, t, jacobian, u, p, work)
+    columns = np.repeat(np.arange(functions.n), np.diff(functions.indptr))
+    diagonal = np.flatnonzero(functions.mass)
+    keys, place = np.unique(
+        np.concatenate([columns * functions.n + functions.indices, diagonal * (functions.n + 1)]),
+        return_inverse=True,
+    )
+    gamma = float(method.table()[0])
+    samples = np.zeros((len(_SCALES), len(keys)))
+    samples[:, place[: len(columns)]] -= jacobian
+    for sample, scale in zip(samples, _SCALES, strict=True):
+        sample[place[len(columns) :]] += 1.0 / (scale * max(span, 1e-300) * gamma)
+    if not np.isfinite(samples).all():
+        return None
+    return Elimination.choose(keys % functions.n, keys // functions.n, samples, functions.n)
+
+
+def specialised_step(
+    model: CompiledModel,
+    method: Method,
+    t: float,
+    u: FloatArray,
+    p: FloatArray,
+    span: float,
+    *,
+    stored_only: bool = False,
+) -> SpecialisedStep | None:
+    """The step of this model and method, from memory, from disk, or compiled now.
+
+    t, u, p, span: numbers on which a pivot order is chosen, if there is none yet. stored_only: do not
+    compile. None where there is none. ModelError where there can be none.
+    """
+    reason = unfit(model, method)
+    if reason:
+        raise ModelError(f"no specialised tier: {reason}. Use tier='generic', or leave tier out.")
+    known = _known.setdefault(model, {})
+    if method.name not in known:
+        key = cache.digest(model.key("step"), _FORMAT, method.name, method.table().tobytes())
+        stored = cache.fetch("step", key)
+        if stored is None:
+            if stored_only:
+                return None
+            made = _make(model, method, t, u, p, span)
+            if made is None:
+                return None
+            stored = marshal.dumps(made, 4)
+            cache.store("step", key, stored)
+        code, factors, milliseconds = marshal.loads(stored)
+        loaded = machine.load_object(code)
+        known[method.name] = SpecialisedStep(
+            loaded.address("step"), loaded.address("function"), factors, milliseconds
+        )
+    return known[method.name]
+
+
+def step_text(model: CompiledModel, method: Method, elimination: Elimination | None) -> str:
+    """The LLVM text of a scalar step."""
+    from symnum.codegen.lanes import Lanes
+    from symnum.solving.specialised_step import emit_step, scalar_step
+
+    lanes = Lanes(1)
+    lowered = model.lowered
+    emit_step(method, lowered, model.functions, elimination, lanes)
+    step = scalar_step(method, model.functions, "time_gradient" in lowered)
+    return f"{lanes.text()}\n\n{step}"
+
+
+def _make(
+    model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
+) -> tuple[bytes, int, float] | None:
+    began = time.perf_counter()
+    elimination = None
+    if method.family != "explicit":
+        elimination = elimination_for(model, method, t, u, p, span)
+        if elimination is None:
+            return None
+    code = machine.compile_text(step_text(model, method, elimination), passes=_PASSES, codegen=_CODEGEN)
+    factors = 0 if elimination is None else elimination.size
+    return code, factors, 1e3 * (time.perf_counter() - began)
+
+
+class LaneSteps(NamedTuple):
+    """Addresses of the model's functions on lanes, and how much memory they need, in numbers per lane."""
+
+    lanes: int
+    setup: int
+    probe: int
+    run: int
+    prepared: int
+    factors: int
+
+
+_lane_steps: WeakKeyDictionary[CompiledModel, dict[str, LaneSteps]] = WeakKeyDictionary()
+
+
+def vector_lanes() -> int:
+    """How many trajectories go side by side on this processor; 0: none, its vectors are too short."""
+    found = machine.target()
+    return 8 if "+avx512f" in found else 4 if "+avx2" in found else 0
+
+
+def lane_steps(
+    model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
+) -> LaneSteps | None:
+    """The stepping loop on lanes; the pivot order is chosen on the numbers given. None if singular there."""
+    known = _lane_steps.setdefault(model, {})
+    if method.name not in known:
+        lanes = vector_lanes()
+        key = cache.digest(model.key("lanes"), _FORMAT, str(lanes), method.name, method.table().tobytes())
+        stored = cache.fetch("lanes", key)
+        if stored is None:
+            elimination = None
+            if method.family != "explicit":
+                elimination = elimination_for(model, method, t, u, p, span)
+                if elimination is None:
+                    return None
+            text, prepared = lanes_text(model, method, elimination, lanes)
+            factors = 0 if elimination is None else elimination.size
+            code = machine.compile_text(text, passes=_PASSES, codegen=_CODEGEN)
+            stored = marshal.dumps((code, prepared, factors), 4)
+            cache.store("lanes", key, stored)
+        code, prepared, factors = marshal.loads(stored)
+        vector_library()  # its symbols have to be there when the code is loaded
+        loaded = machine.load_object(code)
+        addresses = (loaded.address(f"lanes_{name}") for name in ("setup", "probe", "run"))
+        known[method.name] = LaneSteps(lanes, *addresses, prepared, factors)
+    return known[method.name]
+
+
+def lanes_text(
+    model: CompiledModel, method: Method, elimination: Elimination | None, lanes: int
+) -> tuple[str, int]:
+    """The LLVM text of the stepping loop on lanes, and its places of prepared scratch."""
+    from symnum.codegen.lanes import Lanes
+    from symnum.solving.specialised_lanes import lanes_functions
+    from symnum.solving.specialised_step import emit_step
+
+    module = Lanes(lanes)
+    prepared = emit_step(method, model.lowered, model.functions, elimination, module)
+    run = lanes_functions(method, model.functions, "time_gradient" in model.lowered, module)
+    return f"{module.text()}\n\n{run}", prepared
+
+
+class TierChoice:
+    """Which step one run uses, and when it changes.
+
+    wanted: "generic", "specialised", or None: a step that is in memory at once, one that is on disk after a
+    few milliseconds, and compiling when runs of this model and method have taken as long as that will.
+    """
+
+    def __init__(self, model: CompiledModel, method: Method, wanted: str | None, span: float) -> None:
+        self.model, self.method, self.wanted, self.span = model, method, wanted, span
+        self.open = wanted != "generic"  # may the tier still change?
+        self.searched = False
+        self.counted = 0.0
+
+    def begin(self, integrator: Integrator) -> None:
+        """Before the first step, at consistent values."""
+        stats = integrator.stats
+        if self.wanted == "generic":
+            stats.tier = "generic: asked for"
+            return
+        if self.wanted == "specialised":
+            if not self.use(integrator, "asked for", stored_only=False):
+                stats.tier = "generic: the matrix of a step is singular at the start"
+            return
+        reason = unfit(self.model, self.method)
+        if reason:
+            self.open, stats.tier = False, f"generic: {reason}"
+            return
+        stats.tier = "generic: the run was short"
+        if self.method.name in _known.get(self.model, {}):
+            self.use(integrator, "compiled before", stored_only=True)
+        elif _spent.get(self.model, {}).get(self.method.name, 0.0) > _WORTH_LOADING:
+            self.consider(integrator)
+
+    def consider(self, integrator: Integrator) -> None:
+        """Between two calls of the loop: has it run long enough?"""
+        if not self.open:
+            return
+        spent = _spent.setdefault(self.model, {})
+        now = integrator.stats.solve_milliseconds
+        total = spent[self.method.name] = spent.get(self.method.name, 0.0) + now - self.counted
+        self.counted = now
+        if total > _WORTH_LOADING and not self.searched:
+            self.searched = True
+            self.use(integrator, "stored", stored_only=True)
+        if self.open and total > _WORTH_LOADING and total > _cost(self.model, self.method):
+            if _statements(self.model) > _STATEMENTS:
+                self.open = False
+                integrator.stats.tier = "generic: the model is too large"
+            elif not self.use(integrator, "the run is long", stored_only=False):
+                self.open = False
+
+    def use(self, integrator: Integrator, why: str, *, stored_only: bool) -> bool:
+        found = specialised_step(
+            self.model, self.method, integrator.t, integrator.u, integrator.p, self.span,
+            stored_only=stored_only,
+        )  # fmt: skip
+        if found is None:
+            return False
+        integrator.specialise(found.step, found.function, found.factors)
+        integrator.stats.tier = f"specialised: {why}"
+        self.open = False
+        return True

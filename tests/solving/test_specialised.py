@@ -1,0 +1,209 @@
+"""Steps compiled for one model: the generated factorization against numpy, runs against the generic tier."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnum as sn
+from symnum.codegen import machine
+from symnum.codegen.lanes import Lanes
+from symnum.codegen.lu import Elimination, emit_lu
+from symnum.errors import ModelError
+from symnum.solving.integrator import Integrator, Status
+from symnum.solving.solve import consistent_start
+from symnum.solving.specialised import specialised_step
+from symnum.solving.tableaus import find
+
+D = sn.D
+
+
+# ---- the factorization ----------------------------------------------------------------------------
+def compiled_lu(lanes: int, elimination: Elimination, entries: Any, mass: Any) -> Any:
+    """(factor, solve) that take arrays: a generated factorization behind plain C functions."""
+    module = Lanes(lanes)
+    emit_lu(module, elimination, entries, mass, "nounwind noinline")
+    number = module.type
+    text = module.text() + f"""
+define void @try(ptr %scale, ptr %jacobian, ptr %lu, ptr %growth, ptr %b) {{
+  %s = load {number}, ptr %scale, align 8
+  %g = call {number} @factor({number} %s, ptr %jacobian, ptr %lu)
+  store {number} %g, ptr %growth, align 8
+  call void @solve(ptr %lu, ptr %b)
+  ret void
+}}"""
+    loaded = machine.load_object(machine.compile_text(text, passes=2, codegen=2))
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(loaded.address("try"))
+    return lambda *arrays: call(*(array.ctypes.data for array in arrays))
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 8])
+@pytest.mark.parametrize(("n", "density", "algebraic"), [(1, 1, 0), (5, 0.5, 0), (12, 0.3, 4), (30, 0.1, 6)])
+def test_factors_solve_the_system(lanes: int, n: int, density: float, algebraic: int) -> None:
+    random = np.random.default_rng(n)
+    pattern = random.random((n, n)) < density
+    pattern[np.arange(n), (np.arange(n) + 1) % n] = True  # no diagonal: algebraic rows need other pivots
+    pattern[n - algebraic :, n - algebraic :] |= np.eye(algebraic, dtype=bool)[::-1]
+    rows, columns = np.nonzero(pattern)
+    mass = np.ones(n)
+    mass[n - algebraic :] = 0.0
+    jacobian = random.normal(size=(len(rows), lanes))
+    scale = np.exp(random.normal(size=lanes))
+    matrices = np.zeros((lanes, n, n))
+    for lane in range(lanes):
+        matrices[lane] = scale[lane] * np.diag(mass)
+        matrices[lane, rows, columns] -= jacobian[:, lane]
+    whole = pattern | np.diag(mass != 0.0)
+    at = np.nonzero(whole)
+    elimination = Elimination.choose(*at, matrices[:, at[0], at[1]], n)
+    assert elimination is not None
+    entries = tuple(zip(rows.tolist(), columns.tolist(), strict=True))
+    run = compiled_lu(lanes, elimination, entries, tuple(mass.tolist()))
+    b = random.normal(size=(n, lanes))
+    found, growth, lu = b.copy(), np.zeros(lanes), np.zeros((elimination.size, lanes))
+    run(scale, np.ascontiguousarray(jacobian), lu, growth, found)
+    for lane in range(lanes):
+        expected = np.linalg.solve(matrices[lane], b[:, lane])
+        assert found[:, lane] == pytest.approx(expected, rel=1e-8, abs=1e-8 * np.abs(expected).max())
+    assert np.isfinite(growth).all()
+
+
+def test_growth_tells_a_bad_pivot() -> None:
+    entries = ((0, 0), (1, 0), (0, 1), (1, 1))
+    rows, columns = np.array(entries).T
+    elimination = Elimination.choose(rows, columns, np.array([[4.0, 1.0, 1.0, 4.0]]), 2)
+    assert elimination is not None
+    run = compiled_lu(1, elimination, entries, (1.0, 1.0))
+    growth, lu, b = np.zeros(1), np.zeros(elimination.size), np.ones(2)
+    run(np.ones(1), -np.array([3.0, 1.0, 1.0, 3.0]), lu, growth, b)
+    assert growth[0] < 1.0
+    tiny = np.array([-1.0 + 1e-12, 1.0, 1.0, -1.0 + 1e-12])
+    run(np.ones(1), -tiny, lu, growth, b)
+    assert growth[0] > 1e10
+    run(np.ones(1), np.array([1.0, 1.0, 1.0, 1.0]), lu, growth, b)
+    assert not growth[0] <= 1e300  # a pivot of zero
+
+
+# ---- runs -----------------------------------------------------------------------------------------
+def van_der_pol() -> sn.Problem:
+    x, v = sn.variables("x v")
+    (mu,) = sn.parameters(mu=1000.0)
+    return sn.Problem(sn.System("vdp", [D(x) == v, D(v) == mu * (1 - x**2) * v - x]), {x: 2, v: 0}, (0, 2000))
+
+
+def robertson(algebraic: bool) -> sn.Problem:
+    a, b, c = sn.variables("a b c")
+    (k,) = sn.parameters(k=0.04)
+    third = a + b + c == 1 if algebraic else D(c) == 3e7 * b**2
+    equations = [D(a) == -k * a + 1e4 * b * c, D(b) == k * a - 1e4 * b * c - 3e7 * b**2, third]
+    return sn.Problem(sn.System("rober", equations), {a: 1, b: 0} | ({} if algebraic else {c: 0}), (0, 1e5))
+
+
+def forced() -> sn.Problem:
+    x, y = sn.variables("x y")
+    (w,) = sn.parameters(w=3.0)
+    equations = [D(x) == sn.sin(w * sn.t) - 50 * (x - sn.cos(y)), D(y) == x * sn.exp(-y) + sn.tanh(x)]
+    return sn.Problem(sn.System("forced", equations), {x: 0.0, y: 0.5}, (0, 5))
+
+
+def chain() -> sn.Problem:
+    """Twenty unknowns in a family: vectors longer than one machine vector, with a rest."""
+    u = sn.variables(" ".join(f"u{k}" for k in range(20)))
+    (k,) = sn.parameters(k=40.0)
+    left, right = (0 * u[0], *u[:-1]), (*u[1:], 0 * u[0])
+    equations = [D(c) == k * (a - 2 * c + b) - c**3 for a, c, b in zip(left, u, right, strict=True)]
+    return sn.Problem(sn.System("chain", equations), {v: float(i % 3) for i, v in enumerate(u)}, (0, 2))
+
+
+PROBLEMS = {"van der Pol": van_der_pol, "Robertson": lambda: robertson(False),
+            "Robertson DAE": lambda: robertson(True), "forced": forced, "chain": chain}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["Rodas5P", "Rodas4P", "ROS34PW2", "Tsit5"])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_tiers_agree(name: str, method: str) -> None:
+    if method == "Tsit5" and name not in ("forced", "chain"):
+        pytest.skip("stiff")
+    problem = PROBLEMS[name]()
+    saveat = np.linspace(*problem.span, 7)
+    generic, special = (
+        sn.solve(problem, method, rtol=1e-7, atol=1e-10, saveat=saveat, tier=tier)
+        for tier in ("generic", "specialised")
+    )
+    assert special.stats.tier == "specialised: asked for"
+    assert generic.stats.tier == "generic: asked for"
+    for count in ("rhs_evaluations", "jacobians", "solves", "factorizations"):
+        one, other = getattr(generic.stats, count), getattr(special.stats, count)
+        assert abs(one - other) <= 0.02 * one + 2  # round-off may tip a step here and there
+    assert special.y == pytest.approx(generic.y, rel=1e-5, abs=1e-9)
+    assert special.stats.fallbacks == 0
+
+
+def test_events_and_dense_output_are_those_of_the_generic_tier() -> None:
+    h, v = sn.variables("h v")
+    bounce = sn.Event(when=h, crossing="down", then={v: -0.8 * v})
+    system = sn.System("ball", [D(h) == v, D(v) == -9.81 - 0.1 * v], events=[bounce])
+    problem = sn.Problem(system, {h: 1, v: 0}, (0, 2))
+    for method in ("Tsit5", "Rodas5P"):
+        generic, special = (sn.solve(problem, method, tier=tier) for tier in ("generic", "specialised"))
+        assert [e.t for e in special.events] == pytest.approx([e.t for e in generic.events], rel=1e-9)
+        assert len(special.events) >= 2
+        times = np.linspace(0, 2, 33)
+        assert special(times)[h] == pytest.approx(generic(times)[h], rel=1e-7, abs=1e-9)
+
+
+def test_a_bad_pivot_order_falls_back_to_pivoting() -> None:
+    """The order is chosen where one entry is large; later it vanishes."""
+    a, b = sn.variables("a b")
+    y, z = sn.variables("y z")
+    system = sn.System("turning", [
+        D(a) == -a, D(b) == -b,
+        sn.cos(sn.t) * y + sn.sin(sn.t) * z == a,
+        -sn.sin(sn.t) * y + sn.cos(sn.t) * z == b,
+    ])  # fmt: skip
+    problem = sn.Problem(system, {a: 1, b: 2}, (0, np.pi / 2))  # steps that end where cos(t) is nothing
+    sol = sn.solve(problem, "Rodas5P", rtol=1e-9, atol=1e-12, tier="specialised", saveat=[np.pi / 2])
+    model = problem.compiled.model
+    u, p = consistent_start(problem)
+    step = specialised_step(model, find("Rodas5P"), 0.0, u, p, np.pi / 2)
+    assert step is not None
+    integrator = Integrator(model.functions, find("Rodas5P"), rtol=1e-6, atol=np.full(len(u), 1e-9))
+    integrator.specialise(step.step, step.function, step.factors)
+    integrator.start(np.pi / 2, u, p)  # here the first pivot is round-off
+    integrator.reinitialize()
+    assert integrator.advance(np.pi / 2 + 0.1) is Status.DONE
+    assert integrator.stats.fallbacks > 0
+    end = np.exp(-np.pi / 2)
+    assert [float(sol[a][-1]), float(sol[b][-1])] == pytest.approx([end, 2 * end], rel=1e-7)
+    assert [float(sol[z][-1]), float(sol[y][-1])] == pytest.approx([end, -2 * end], rel=1e-6)
+
+
+def test_kundur() -> None:
+    kundur = importlib.import_module("symnum.models.power.kundur")
+    made = kundur.two_area()
+    problem = made if isinstance(made, sn.Problem) else sn.Problem(made, span=(0, 2))
+    problem = problem.with_(span=(0, 2))
+    generic, special = (
+        sn.solve(problem, "Rodas5P", saveat=[0.5, 2.0], tier=tier) for tier in ("generic", "specialised")
+    )
+    assert special.stats.fallbacks == 0
+    assert special.y == pytest.approx(generic.y, rel=1e-6, abs=1e-7)
+
+
+def test_a_long_run_changes_over_and_says_so() -> None:
+    problem = van_der_pol().with_(span=(0.0, 2e5))
+    sol = sn.solve(problem, "Rodas5P", saveat=[2e5])
+    assert sol.stats.tier.startswith("specialised: ")
+    assert sn.solve(problem.with_(span=(0, 1)), "Rodas5P").stats.tier == "specialised: compiled before"
+
+
+def test_what_cannot_be_specialised_says_why() -> None:
+    with pytest.raises(ModelError, match="MSRKTASE3 has no specialised step"):
+        sn.solve(forced(), "MSRKTASE3", tier="specialised")
+    with pytest.raises(ModelError, match="give 'generic', 'specialised'"):
+        sn.solve(forced(), tier="fast")
+    assert "MSRKTASE3" in sn.solve(forced(), "MSRKTASE3").stats.tier
