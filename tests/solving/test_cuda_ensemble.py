@@ -14,7 +14,7 @@ import pytest
 import symnum as sn
 from symnum.codegen.cuda_toolkit import link
 from symnum.errors import CodegenError, ModelError
-from symnum.solving import cuda_ensemble
+from symnum.solving import cuda_ensemble, cuda_kernel
 from symnum.solving.cuda_ensemble import CudaEnsemble, solve_ensemble_cuda
 from symnum.solving.cuda_integrate import solve_cuda
 from symnum.solving.tableaus import find
@@ -45,6 +45,25 @@ def test_simulated_solvers(repository: Path):
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "SYMNUM_TEST_CACHE": os.environ["SYMNUM_CACHE"]},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_elimination_in_the_kernel_exchanges_rows(n):
+    """The lines of the kernel as they stand, on matrices whose diagonal is zero or tiny."""
+    lines = [*cuda_kernel._factor(n), *cuda_kernel._solve(n), "return singular"]
+    text = "def solve(matrix, exchanged, y):\n" + "\n".join(f"    {line}" for line in lines)
+    namespace: dict = {}
+    exec(text, namespace)
+    rng = np.random.default_rng(n)
+    for diagonal in (0.0, 1e-13) if n > 1 else (2.0,):
+        matrix = rng.standard_normal((n, n))
+        np.fill_diagonal(matrix, diagonal)
+        right = rng.standard_normal(n)
+        y = right.copy()
+        assert not namespace["solve"](matrix.ravel().copy(), np.full(n * n, np.nan), y)
+        assert np.allclose(y, np.linalg.solve(matrix, right), rtol=1e-11)
+    matrix[:, 0] = 0.0
+    assert namespace["solve"](matrix.ravel().copy(), np.full(n * n, np.nan), right)
 
 
 @needs_toolkit
