@@ -1,5 +1,6 @@
 """What a solve may import: with a warm cache, with an empty one, and when the steppers are made."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -100,3 +101,17 @@ def test_the_first_use_says_why_it_takes_long(own_cache):
     kept = {unit: cache.fetch("text", cache.digest(library._sources(), unit)) for unit in library.UNITS}
     assert kept["step_explicit"] is not None
     assert kept["step_rosenbrock"] is kept["linear"] is kept["analysis"] is None
+
+
+@pytest.mark.parametrize("sources", ["these", "others"])
+def test_texts_packed_into_a_wheel_are_used_with_their_own_sources_only(tmp_path, monkeypatch, sources):
+    monkeypatch.setenv("SYMNUM_CACHE", str(tmp_path / "cache"))
+    packed = {"sources": library._sources() if sources == "these" else "0", "texts": {"step_tase": "packed"}}
+    monkeypatch.setattr(library, "_PACKED", tmp_path / "texts.json")
+    monkeypatch.setattr(library, "_made", lambda unit: f"{unit}, made")
+    (tmp_path / "texts.json").write_text(json.dumps(packed))
+    library._packed.cache_clear()
+    try:
+        assert library.text("step_tase") == ("packed" if sources == "these" else "step_tase, made")
+    finally:
+        library._packed.cache_clear()
