@@ -292,6 +292,8 @@ def _store(output: Output, written: npt.NDArray[np.bool_], where: str) -> None:
     twice = output.index[written[output.index]]
     _require(not len(twice), where, f"writes {output.space}[{twice[0] if len(twice) else 0}] a second time")
     written[output.index] = True
+    if bool((output.index[1:] > output.index[:-1]).all()):
+        return
     copies = np.arange(len(output.index), dtype=np.int32)
     writer = np.empty(len(written), np.int32)
     writer[output.index] = copies  # a place written twice keeps its last writer only

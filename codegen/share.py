@@ -89,6 +89,8 @@ class _Builder:
 
     def pairwise(self, op: str, values: Sequence[int]) -> int:
         """Combine any number of values in a balanced tree."""
+        if len(values) == 1:
+            return values[0]
         level = list(values)
         while len(level) > 1:
             paired = [self.state(op, level[k], level[k + 1]) for k in range(0, len(level) - 1, 2)]
@@ -223,12 +225,14 @@ def _live(stated: Sequence[Statement], roots: Sequence[int]) -> Body:
         if needed[k]:
             for arg in stated[k].args:
                 needed[arg] = 1
-    number: dict[int, int] = {}
+    if all(needed):
+        return Body(tuple(stated), tuple(roots))
+    number = [0] * len(stated)
     kept: list[Statement] = []
-    for k, statement in enumerate(stated):
+    for k, (op, args, data, boolean) in enumerate(stated):
         if needed[k]:
             number[k] = len(kept)
-            kept.append(statement._replace(args=tuple(number[arg] for arg in statement.args)))
+            kept.append(Statement(op, tuple([number[arg] for arg in args]), data, boolean))
     return Body(tuple(kept), tuple(number[root] for root in roots))
 
 

@@ -17,17 +17,21 @@ _SHOWN = 6
 def imbalance(
     name: str,
     graph: Incidence,
+    whole: Incidence,
     matched: IntArray,
     equation_text: Callable[[int], str],
     unknown_name: Callable[[int], str],
     n: int,
 ) -> SymnumError:
-    """The error that explains a matching which leaves equations or unknowns over."""
+    """The error that explains a matching which leaves equations or unknowns over.
+
+    whole: the graph with the states, which are known to ``graph``.
+    """
     unknowns = np.flatnonzero(graph.is_unknown)
     over = np.setdiff1d(np.arange(graph.n_equations), matched[unknowns])
     under = unknowns[matched[unknowns] < 0]
     head = f"{name}: {_count(graph.n_equations, 'equation')} for {_count(len(unknowns), 'unknown')}."
-    if len(over) and len(under) and _regular_if_states_are_unknown(graph, n):
+    if len(over) and len(under) and _regular_if_states_are_unknown(graph, whole, n):
         return LoweringError(
             f"{name}: needs index reduction, which is not available yet. The equations\n"
             f"{_list([equation_text(int(e)) for e in over])}\n"
@@ -57,14 +61,13 @@ def imbalance(
     return UnbalancedSystem("\n".join(lines))
 
 
-def _regular_if_states_are_unknown(graph: Incidence, n: int) -> bool:
+def _regular_if_states_are_unknown(graph: Incidence, whole: Incidence, n: int) -> bool:
     """Whether the equations match with x and D(x) as one unknown: then only the index is too high."""
-    merged = graph.all_numbers % n
+    merged = whole.unknown % n
     present = np.zeros(n, bool)
     present[np.flatnonzero(graph.is_unknown) % n] = True
     keep = present[merged]
-    equations, numbers = graph.all_equations[keep], merged[keep]
-    again = Incidence(equations, numbers, graph.first, present, equations, numbers)
+    again = Incidence(whole.equation[keep], merged[keep], graph.first, present)
     return bool((match(again).equation_of[present] >= 0).all())
 
 

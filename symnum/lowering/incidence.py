@@ -17,8 +17,6 @@ class Incidence:
     unknown: IntArray
     first: IntArray  # first equation of each family, then of the sums, then their total
     is_unknown: np.ndarray[tuple[int], np.dtype[np.bool_]]  # over all 2n numbers
-    all_equations: IntArray  # the same with the entries of states, which are known
-    all_numbers: IntArray
 
     @property
     def n_equations(self) -> int:
@@ -33,18 +31,20 @@ class Incidence:
 def incidence(
     families: list[Family], sums: Sums, is_unknown: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> Incidence:
+    """The graph of those numbers that ``is_unknown``; states, for one, are known."""
     first = np.cumsum([0, *(f.count for f in families), sums.count]).astype(np.int64)
     equations: list[IntArray] = []
     unknowns: list[IntArray] = []
     for start, family in zip(first, families, strict=False):
         for k in family.unknown_slots():
-            equations.append(np.arange(start, start + family.count))
-            unknowns.append(np.asarray(family.columns[k], np.int64))
-    equations.append(first[-2] + np.repeat(np.arange(sums.count), np.diff(sums.indptr)))
-    unknowns.append(sums.unknown)
-    equation, unknown = np.concatenate(equations), np.concatenate(unknowns)
-    keep = is_unknown[unknown]
-    return Incidence(equation[keep], unknown[keep], first, is_unknown, equation, unknown)
+            column = np.asarray(family.columns[k], np.int64)
+            held = np.flatnonzero(is_unknown[column])
+            equations.append(start + held)
+            unknowns.append(column[held])
+    keep = is_unknown[sums.unknown]
+    equations.append(first[-2] + np.repeat(np.arange(sums.count), np.diff(sums.indptr))[keep])
+    unknowns.append(sums.unknown[keep])
+    return Incidence(np.concatenate(equations), np.concatenate(unknowns), first, is_unknown)
 
 
 _ROUNDS = 60  # of peeling; longer chains are left to the general algorithm

@@ -73,7 +73,8 @@ def analyse(raw: RawSystem) -> Structure:
         def name(number_: int) -> str:
             return raw.unknowns[number_].name if number_ < n else f"D({raw.unknowns[number_ - n].name})"
 
-        raise imbalance(raw.name, graph, matching.equation_of, text, name, n)
+        whole = incidence(families, sums, np.ones(2 * n, bool))
+        raise imbalance(raw.name, graph, whole, matching.equation_of, text, name, n)
     return _Selection(families, sums, graph, matching).structure(representative, np.flatnonzero(is_state))
 
 
