@@ -1,4 +1,4 @@
-"""The default back end: LLVM IR text, compiled by llvmlite.
+"""The text of the default back end: LLVM IR.
 
 The text does not depend on the number of copies in a loop: counts, bases, strides and tables are read at
 run time from descriptors, to which the one global variable points. So one object serves every size of a
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from symnum.codegen import machine
-from symnum.codegen.emitter import Addressing, Emitter, Loaded, Program, TableBuilder, Tables, addressing
+from symnum.codegen.backend_llvm import DATA, RESERVED
+from symnum.codegen.emitter import Addressing, Program, TableBuilder, addressing
 from symnum.codegen.function import Array, Function, Gather, Loop
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
 from symnum.codegen.rows import Rows, row_offsets, rows_of
@@ -25,14 +25,12 @@ from symnum.rewriting.expr import Expr
 from symnum.rewriting.operators import OPERATORS
 from symnum.rewriting.walk import cost
 
-__all__ = ["LlvmEmitter"]
+__all__ = ["program"]
 
-DATA = "symnum_data"
 SELDOM = "setup"  # the function whose compile time matters more than its run time
 
 # Attribute groups. Vectorizing straight-line code takes most of its compile time and gains nothing.
 _PLAIN, _LOOP, _STRAIGHT = "#2", "#3", "#4"
-_RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
 _CHUNK = 200  # statements per internal function: code quality per compile time is best at 100-400
 _IN_ROWS = 512  # copies from which rows are looked for
 _VECTORIZED = 32  # copies from which vector code is worth twice the compile time
@@ -76,7 +74,7 @@ class _Module:
         self.bodies: dict[_Kinds, str] = {}
         self.kernels: set[str] = set()
         self.metadata: list[str] = []
-        self.tables = TableBuilder(_RESERVED)
+        self.tables = TableBuilder(RESERVED)
         self.scratch = scratch
         self.n_work = scratch
         self.plain = False  # leave straight-line code to the instruction selector alone
@@ -437,34 +435,18 @@ def _comment(name: str) -> str:
     return name.replace("\n", " ")
 
 
-class LlvmEmitter(Emitter):
-    """LLVM IR text through llvmlite; needs neither numba nor a compiler."""
-
-    name = "llvm"
-    cached = True
-
-    def emit(self, functions: Mapping[str, Function]) -> Program:
-        module = _Module(max((f.n_work for f in functions.values()), default=0))
-        bodies = {
-            id(item): statements(item.roots)
-            for f in functions.values() for item in f.items if isinstance(item, Loop) and item.count == 1
-        }  # fmt: skip
-        total = sum(len(body.statements) for body in bodies.values())
-        module.plain = total > _OPTIMIZED
-        for name in sorted(functions, key=lambda name: name == SELDOM):  # last: it may share optimized bodies
-            module.seldom = name == SELDOM
-            module.functions.append(module.function(name, functions[name], bodies))
-        text = module.text()
-        passes, codegen = _effort(functions, len(text), module.plain)
-        return Program(text, tuple(functions), module.tables.build(), module.n_work, passes, codegen)
-
-    def build(self, program: Program) -> bytes:
-        return machine.cached_object("object", program.source, passes=program.passes, codegen=program.codegen)
-
-    def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
-        loaded = machine.load_object(code)
-        descriptors = tables.descriptors.copy()
-        descriptors[:_RESERVED] = tables.positions.ctypes.data, tables.numbers.ctypes.data
-        loaded.write(DATA, np.array([descriptors.ctypes.data], np.uint64))
-        owners = (loaded, descriptors, tables)
-        return Loaded({name: loaded.address(name) for name in names}, owners)
+def program(functions: Mapping[str, Function]) -> Program:
+    """LLVM text and tables of functions that share parameters and scratch."""
+    module = _Module(max((f.n_work for f in functions.values()), default=0))
+    bodies = {
+        id(item): statements(item.roots)
+        for f in functions.values() for item in f.items if isinstance(item, Loop) and item.count == 1
+    }  # fmt: skip
+    total = sum(len(body.statements) for body in bodies.values())
+    module.plain = total > _OPTIMIZED
+    for name in sorted(functions, key=lambda name: name == SELDOM):  # last: it may share optimized bodies
+        module.seldom = name == SELDOM
+        module.functions.append(module.function(name, functions[name], bodies))
+    text = module.text()
+    passes, codegen = _effort(functions, len(text), module.plain)
+    return Program(text, tuple(functions), module.tables.build(), module.n_work, passes, codegen)

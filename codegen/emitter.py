@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 BACKENDS: dict[str, tuple[str, str]] = {
-    "llvm": ("symnum.codegen.emit_llvm", "LlvmEmitter"),
+    "llvm": ("symnum.codegen.backend_llvm", "LlvmEmitter"),
     "numba": ("symnum.codegen.emit_numba", "NumbaEmitter"),
     "numpy": ("symnum.codegen.emit_numpy", "NumpyEmitter"),
     "c": ("symnum.codegen.emit_c", "CEmitter"),
