@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from symnum.lowering.flat import FlatSystem
 from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate_arrays, leaves
+from symnum.solving.dense import DenseOutput
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +30,7 @@ class Segment:
 
     begin: float
     p: FloatArray
-    dense: Callable[[FloatArray], FloatArray] | None
+    dense: DenseOutput | None
 
 
 @record
@@ -130,11 +131,14 @@ class Solution(Sample):
             raise ModelError(f"sol({t!r}): give a time or times") from error
         if times.ndim > 1:
             raise ModelError(f"sol(t): t has shape {times.shape}; give one time or a list of times")
-        begin, end = self.t[0], self.t[-1]
-        if not np.isfinite(times).all() or times.min() < begin or times.max() > end:
-            raise ModelError(f"sol(t): t must lie within the solution, {begin:g} ... {end:g}")
         if any(segment.dense is None for segment in self.segments):
             raise ModelError("sol(t) needs the steps: solve without saveat=, or with dense=True")
+        ends = [s.dense.end[-1] for s in self.segments if s.dense is not None and len(s.dense.end)]
+        if not ends:
+            raise ModelError("sol(t): the run ended where it began; take sol[...] instead")
+        begin, end = self.segments[0].begin, ends[-1]
+        if not np.isfinite(times).all() or times.min() < begin or times.max() > end:
+            raise ModelError(f"sol(t): t must lie within the solution, {begin:g} ... {end:g}")
         begins = np.array([segment.begin for segment in self.segments])
         which = np.maximum(np.searchsorted(begins, times, side="left") - 1, 0)
         y = np.empty((self.y.shape[0], len(times)))
@@ -178,8 +182,9 @@ class Solution(Sample):
         return xarray.Dataset(columns, coords={"t": self.t})
 
     def __repr__(self) -> str:
+        reached = f"{self.status} at t = {self.t[-1]:g}" if len(self.t) else self.status
         return (
-            f"<Solution of {self.flat.name}: {self.status} at t = {self.t[-1]:g}, {len(self.t)} times, "
+            f"<Solution of {self.flat.name}: {reached}, {len(self.t)} times, "
             f"{len(self.states)} unknowns, {self.method}>"
         )
 

@@ -381,6 +381,14 @@ def test_a_bound_that_an_event_moves_lets_the_state_go() -> None:
     np.testing.assert_allclose(solution[x], [0.5, 1, 1.5, 2, 2], atol=1e-8)
 
 
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_an_event_moves_a_state_off_its_bound_whatever_its_unit(size: float) -> None:
+    event = sn.Event(at=1, then={x: 0.2 * size})
+    system = sn.System("s", [D(x) == size, sn.Limit(x, high=0.5 * size)], events=[event])
+    solution = sn.solve(sn.Problem(system, {x: 0}, (0, 2)), rtol=1e-9, atol=1e-11 * size)
+    np.testing.assert_allclose(solution([0.4, 0.9, 1.1, 1.9])[x] / size, [0.4, 0.5, 0.3, 0.5], rtol=1e-7)
+
+
 def test_an_event_that_sets_a_held_state_free() -> None:
     system = sn.System("s", [D(x) == 1, sn.Limit(x, high=1)], events=[sn.Event(at=2, then={x: 0.5})])
     solution = sn.solve(sn.Problem(system, {x: 0}, (0, 3)), saveat=[1.5, 2.25, 3])

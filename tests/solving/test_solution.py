@@ -101,6 +101,17 @@ def test_without_kept_steps_there_is_no_dense_output() -> None:
         sn.solve(problem, dense=False)(0.5)
 
 
+def test_dense_output_reaches_over_the_run_whatever_was_saved() -> None:
+    problem = sn.Problem(sn.System("m", [D(x) == -x]), {x: 1}, (0, 1))
+    for saveat in ([0.5], []):
+        sparse = sn.solve(problem, rtol=1e-9, saveat=saveat, dense=True)
+        np.testing.assert_allclose(sparse([0, 0.2, 1])[x], np.exp([0, -0.2, -1]), rtol=1e-7)
+        assert "done" in repr(sparse)
+    ended = sn.System("m", [D(x) == -x], events=[sn.Event(at=0, terminal=True)])
+    with pytest.raises(ModelError, match="ended where it began"):
+        sn.solve(sn.Problem(ended, {x: 1}))(0.0)
+
+
 def test_tables(solution: sn.Solution) -> None:
     pandas = pytest.importorskip("pandas")
     table = solution.to_dataframe()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.dense import interpolate
 from symnum.solving.kernel.pointers import Floats, Integers, at, call_model, compiled, floats, integers
+from symnum.solving.kernel.vectors import smaller
 
 __all__ = ["locate", "raw_roots", "settle_sides", "switch_fired", "switch_outside", "switching"]
 
@@ -220,11 +221,15 @@ def switch_outside(a: Integers) -> int:
     limits = a[slot.N_LIMITS]
     held = integers(a[slot.HELD])
     values = at(raw_roots(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U])), a[slot.N_EVENTS])
+    atol = floats(a[slot.ATOL])
+    smallest = atol[0]
+    for i in range(a[slot.N]):
+        smallest = smaller(smallest, atol[i])
     switched = 0
     for k in range(limits):
         distance = values[2 * k]
         drive = values[2 * k + 1]
-        inside = distance < -1e-9      # more than the error in locating the bound
+        inside = distance < -smallest  # more than bounds differ by that algebraic unknowns enter
         if (held[k] == 0 and distance >= 0.0 and drive > 0.0) or (held[k] != 0 and (drive < 0.0 or inside)):
             held[k] = 1 - held[k]
             free(a, k)
