@@ -65,8 +65,8 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     )
     from symnum.rewriting.schedule import simplify
     from symnum.rewriting.sympy_bridge import from_sympy
-    from symnum.solving.export import export
     from symnum.solving.ensemble import Ensemble
+    from symnum.solving.export import export
     from symnum.solving.linearize import linearize
     from symnum.solving.problem import Problem
     from symnum.solving.solution import Solution

@@ -236,6 +236,7 @@ def test_functions_of_the_c_file_alone(tmp_path: Path) -> None:
     assert (ctypes.c_char_p * n).in_dll(functions, "state_name")[0] == b"a"
 
 
+@pytest.mark.slow
 def test_simulate_in_python(tmp_path: Path) -> None:
     sn.export(growth(), "numba", tmp_path / "growth.py", method="Tsit5", rtol=1e-10, atol=1e-12)
     code = (
