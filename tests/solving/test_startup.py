@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+import symnum as sn
 from symnum.codegen import cache
 from symnum.solving.kernel import library
 
@@ -115,3 +118,12 @@ def test_texts_packed_into_a_wheel_are_used_with_their_own_sources_only(tmp_path
         assert library.text("step_tase") == ("packed" if sources == "these" else "step_tase, made")
     finally:
         library._packed.cache_clear()
+
+
+def test_the_second_solve_takes_over_the_pivot_orders_of_the_first():
+    space: dict[str, Any] = {}
+    exec(CHAIN, space)
+    first, second = (sn.solve(space["problem"], "Rodas5P") for _ in range(2))
+    assert first.stats.pivot_orders > 0
+    assert second.stats.pivot_orders == 0
+    np.testing.assert_allclose(second.y[:, -1], first.y[:, -1], rtol=1e-9)
