@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, prune
 from symnum.codegen.sums import NONE, SPACES, Terms, place, space_of, sum_items
-from symnum.codegen.sweep import Entries, Partials, Sums, Sweep, csc_order, join_entries
+from symnum.codegen.sweep import Entries, Partials, Sums, Sweep, csc_order
 from symnum.record import record
 from symnum.rewriting.expr import ONE, Expr, linear, rational, slot
 
@@ -35,16 +35,18 @@ class _Assembly:
     def __init__(self, sweep: Sweep, n: int) -> None:
         self.sweep = sweep
         self.function = sweep.function
-        self.entries = sweep.result.take(csc_order(sweep.result))
-        everything = join_entries([*(block.entries for block in sweep.blocks), self.entries])
-        order = csc_order(everything) if sweep.order is None else sweep.order
+        self.entries = sweep.result.take(csc_order([sweep.result]))
+        parts = [*(block.entries for block in sweep.blocks), self.entries]
+        order = csc_order(parts) if sweep.order is None else sweep.order
         position = np.empty(len(order), np.int32)
-        position[order] = np.arange(len(order))
+        position[order] = np.arange(len(order), dtype=np.int32)
         bounds = np.cumsum([len(block.entries.row) for block in sweep.blocks])
         self.places = np.split(position, bounds)  # CSC positions of each block, then of the others
-        self.indices = everything.row[order].astype(np.int64)
-        counts = np.bincount(everything.column, minlength=n)
-        self.indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.indices = np.concatenate([part.row for part in parts], dtype=np.int64)[order]
+        self.indptr = np.zeros(n + 1, np.int64)
+        for part in parts:
+            self.indptr[1:] += np.bincount(part.column, minlength=n)
+        np.cumsum(self.indptr, out=self.indptr)
         # first value -> (coefficient, places) of stores straight into the result
         self.direct: dict[int, list[tuple[float, Array]]] = {}
         self.uses = np.zeros(sweep.n_values, np.int64)

@@ -90,18 +90,20 @@ class _Artefact:
     indices: IntArray
 
     def pack(self) -> bytes:
-        arrays = (*_fields(self.tables), self.indptr, self.indices)
+        pattern = self.indptr.astype(np.int32), self.indices.astype(np.int32)  # sizes of functions are int32
+        arrays = (*_fields(self.tables), *pattern)
         return marshal.dumps((self.names, self.n_work, self.code, tuple(a.tobytes() for a in arrays)), 4)
 
     @classmethod
     def unpack(cls, data: bytes) -> _Artefact:
         names, n_work, code, arrays = marshal.loads(data)
-        kinds = (np.int64, np.int32, np.float64, np.int64, np.int64)
+        kinds = (np.int64, np.int32, np.float64, np.int32, np.int32)
         # copies: bytes objects are not aligned for doubles
         d, x, k, indptr, indices = (
             np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True)
         )
-        return cls(tuple(names), n_work, code, Tables(d, x, k), indptr, indices)
+        pattern = indptr.astype(np.int64), indices.astype(np.int64)
+        return cls(tuple(names), n_work, code, Tables(d, x, k), *pattern)
 
 
 def _fields(tables: Tables) -> tuple[Array, Array, Array]:

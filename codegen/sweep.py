@@ -55,17 +55,24 @@ class Block(NamedTuple):
     value: int
 
 
-def csc_order(entries: Entries) -> Array:
-    """The positions of the entries in the order of columns, then of rows.
+def csc_order(parts: list[Entries]) -> Array:
+    """The positions of the entries of all parts in the order of columns, then of rows.
 
     Large blocks are long ascending runs, which a merge sort takes in a pass or two.
     """
-    return np.argsort(_keys(entries), kind="stable")
+    return np.argsort(_keys(parts), kind="stable")
 
 
-def _keys(entries: Entries) -> Array:
-    size = int(entries.row.max(initial=0)) + 1
-    keys: Array = entries.column.astype(np.int64) * size + entries.row
+def _keys(parts: list[Entries]) -> Array:
+    """A number per entry that grows with its column, then with its row."""
+    size = max(int(part.row.max(initial=0)) for part in parts) + 1
+    keys = np.empty(sum(len(part.row) for part in parts), np.int64)
+    start = 0
+    for part in parts:
+        mine = keys[start : start + len(part.row)]
+        np.multiply(part.column, size, out=mine, dtype=np.int64)
+        mine += part.row
+        start += len(mine)
     return keys
 
 
@@ -220,7 +227,7 @@ class Sweep:
         if not self.blocks:
             return
         others = [Entries(terms.row, column, terms.coefficient, terms.a) for column, terms in self.final]
-        keys = _keys(join_entries([*(block.entries for block in self.blocks), *others]))
+        keys = _keys([*(block.entries for block in self.blocks), *others])
         order = np.argsort(keys, kind="stable")
         same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
         if not len(same):
