@@ -12,16 +12,27 @@ system size. One JSON line a row goes to standard output, a table to RESULTS.md.
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import platform
 import random
-from collections.abc import Iterable, Sequence
+import resource
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+import symnum as sn
 from symnum.codegen.hoist import Split
 from symnum.codegen.share import statements
 from symnum.rewriting.cost import ADDITION, DIVISION, MULTIPLICATION, SQUARE_ROOT, free_nodes
 from symnum.rewriting.derivative import gradient
-from symnum.rewriting.expr import Expr, Symbol, add, slot, symbol
+from symnum.rewriting.expr import Expr, Symbol, add, apply, number, slot, symbol
 from symnum.rewriting.operators import OPERATORS, cos, ifelse, sin, sqrt
+from symnum.rewriting.schedule import simplify
 from symnum.rewriting.sympy_bridge import from_sympy
 from symnum.rewriting.walk import leaves, postorder, substitute
 
@@ -169,3 +180,308 @@ def cse(roots: Sequence[Expr]) -> tuple[float, list[tuple[Expr, Expr]], list[Exp
     for expr in (*(value for _, value in pairs), *back):
         total += operations([expr])
     return total, pairs, back
+
+
+def as_groups(pairs: Sequence[tuple[Expr, Expr]], results: Sequence[Expr]) -> list[Expr]:
+    """The output of ``sympy.cse`` as expressions whose definitions stay what they are."""
+    named: dict[Expr, Expr] = {}
+    for name, value in pairs:
+        named[name] = apply("group", substitute(value, named))
+    return [substitute(result, named) for result in results]
+
+
+def call_time(address: int, n_out: int, u: Any, p: Any, n_work: int, setup: int = 0) -> float:
+    """Nanoseconds of one call of a compiled function, the least of seven runs."""
+    import ctypes
+
+    import numba
+
+    pointers = [ctypes.c_double] + [ctypes.c_void_p] * 4
+    function = ctypes.CFUNCTYPE(None, *pointers)(address)
+    out, work = np.zeros(max(n_out, 1)), np.zeros(max(n_work, 1))
+    if setup:
+        ctypes.CFUNCTYPE(None, *pointers)(setup)(0.0, *(a.ctypes.data for a in (out, u, p, work)))
+
+    @numba.njit
+    def run(count: int, out: Any, u: Any, p: Any, work: Any) -> None:
+        for _ in range(count):
+            function(0.0, out.ctypes, u.ctypes, p.ctypes, work.ctypes)
+
+    run(1, out, u, p, work)
+    count, best = 1, float("inf")
+    while True:
+        start = time.perf_counter()
+        run(count, out, u, p, work)
+        spent = time.perf_counter() - start
+        if spent > 0.01:
+            break
+        count *= 4
+    for _ in range(7):
+        start = time.perf_counter()
+        run(count, out, u, p, work)
+        best = min(best, (time.perf_counter() - start) / count)
+    return best * 1e9
+
+
+def compiled_times(model: Any, seed: int = 0) -> tuple[float, float]:
+    """Nanoseconds of one right-hand side and one Jacobian."""
+    f = model.model.functions
+    draw = np.random.default_rng(seed)
+    u, p = draw.uniform(0.5, 1.5, f.n), draw.uniform(0.5, 1.5, max(f.n_parameters, 1))
+    return (
+        call_time(f.rhs, f.n, u, p, f.n_work, f.setup),
+        call_time(f.jacobian, len(f.indices), u, p, f.n_work, f.setup),
+    )
+
+
+def as_system(case: Case, rhs: Sequence[Expr] | None = None) -> sn.System:
+    """An ordinary system with these right-hand sides."""
+    given = {leaf: parameter(leaf.name) for leaf in case.parameters}
+    equations = [
+        sn.Eq(sn.D(x), substitute(f, given)) for x, f in zip(case.unknowns, rhs or case.rhs, strict=True)
+    ]
+    return sn.System("".join(c for c in case.name if c.isalnum()), equations)
+
+
+# ---- the measurements -----------------------------------------------------------------------------
+def measured_costs() -> Iterable[Row]:
+    for case in (repressilator(), machine(), network(10), mass_action(50, 200)):
+        positive = dict.fromkeys(case.unknowns, (1e-06, 1000000.0)) if case.name == "repressilator" else None
+        for what, roots in (("rhs", case.rhs), ("rhs+J", case.everything())):
+            start = time.process_time()
+            found = simplify(roots, free=case.parameters, where=positive, budget=10.0)
+            spent = time.process_time() - start
+            reference, pairs, back = cse(roots)
+            yield {
+                "table": "cost", "case": case.name, "of": what,
+                "as written": operations(roots), "sympy.cse": reference,
+                "as written, hoisted": operations(roots, case.parameters),
+                "sympy.cse, hoisted": operations(as_groups(pairs, back), case.parameters),
+                "symnum": operations(found, case.parameters), "seconds": round(spent, 2),
+            }  # fmt: skip
+        plain = compiled_times(sn.compile(as_system(case), simplify=None))
+        ours = compiled_times(sn.compile(as_system(case)))
+        _, pairs, back = cse(case.rhs)
+        eliminated = compiled_times(sn.compile(as_system(case, as_groups(pairs, back)), simplify=None))
+        yield {
+            "table": "time", "case": case.name,
+            "rhs plain ns": round(plain[0]), "rhs cse ns": round(eliminated[0]), "rhs symnum ns": round(ours[0]),
+            "J plain ns": round(plain[1]), "J symnum ns": round(ours[1]),
+        }  # fmt: skip
+    yield kundur_row()
+
+
+def kundur_row() -> Row:
+    """The real two-area system of `models/power`, as it is compiled."""
+    from symnum.models.power import kundur
+
+    row: Row = {"table": "time", "case": "Kundur two-area"}
+    for name, level in (("plain", None), ("symnum", "default")):
+        start = time.process_time()
+        model = sn.compile(kundur.two_area(), simplify=level)
+        row[f"compile {name} s"] = round(time.process_time() - start, 2)
+        lowered = model.model._inputs.lowered
+        for function in ("rhs", "jacobian"):
+            row[f"{function} {name} cost"] = sum(
+                item.count * operations(item.roots)
+                for item in lowered.functions[function].items
+                if hasattr(item, "roots")
+            )
+        row[f"rhs {name} ns"], row[f"J {name} ns"] = (round(t) for t in compiled_times(model))
+    return row
+
+
+def measured_networks(data: Path) -> Iterable[Row]:
+    """Published networks: as read (kernels over tables) against straight-line code of every species."""
+    for name in ("egfr_net", "bcr"):
+        net = sn.read(data / "bng_net" / name / f"{name}.net")
+        start = time.process_time()
+        ours = sn.compile(net.system())
+        spent = time.process_time() - start
+        rhs, jac = compiled_times(ours)
+        row = {
+            "table": "networks", "case": name, "species": ours.flat.n, "symnum compile s": round(spent, 2),
+            "rhs symnum ns": round(rhs), "J symnum ns": round(jac),
+        }  # fmt: skip
+        if name == "egfr_net":
+            case = expanded(ours, name)
+            start = time.process_time()
+            naive = sn.compile(as_system(case), simplify=None)
+            row["straight-line compile s"] = round(time.process_time() - start, 2)
+            rhs, jac = compiled_times(naive)
+            row |= {"rhs straight-line ns": round(rhs), "J straight-line ns": round(jac)}
+        yield row
+
+
+def expanded(model: Any, name: str) -> Case:
+    """A compiled system written out: one expression per unknown."""
+    from symnum.codegen.function import Gather
+
+    flat = model.model._inputs.rhs
+    n, n_parameters = model.flat.n, len(model.flat.parameters)
+    u, p = [variable(f"u{k}") for k in range(n)], [parameter(f"p{k}") for k in range(n_parameters)]
+    work: dict[int, Expr] = {}
+    out: list[list[Expr]] = [[] for _ in range(n)]
+
+    def value(space: str, index: int) -> Expr:
+        return u[index] if space == "u" else p[index] if space == "p" else work[index]
+
+    def put(output: Any, row: int, result: Expr) -> None:
+        if output.space == "w":
+            work[int(output.index[row])] = result
+        else:
+            out[int(output.index[row])].append(result)
+
+    for item in flat.items:
+        if isinstance(item, Gather):
+            for row in range(len(item.output.index)):
+                places = range(int(item.indptr[row]), int(item.indptr[row + 1]))
+                coefficient = np.broadcast_to(item.coefficient, len(item.first))
+                terms = []
+                for k in places:
+                    term = value(item.space, int(item.first[k])) * float(coefficient[k])
+                    if item.second is not None:
+                        term = term * value(item.space, int(item.second[k]))
+                    terms.append(term)
+                put(item.output, row, add(terms))
+            continue
+        for row in range(item.count):
+            leaf = {}
+            for k, column in enumerate(item.columns):
+                if column.space == "c":
+                    leaf[slot("c", k)] = number(float(column.index[row]))
+                else:
+                    leaf[slot(column.space, k)] = value(column.space, int(column.index[row]))
+            for root, output in zip(item.roots, item.outputs, strict=True):
+                put(output, row, substitute(root, leaf))
+    return Case(name, [add(terms) for terms in out], u, p)
+
+
+def measured_speed(n_species: int, n_reactions: int, *, sympy_too: bool) -> Iterable[Row]:
+    """Building, sparse Jacobian and renaming of a random mass-action network in three systems."""
+    draw = random.Random(1)
+    reactions = []
+    for _ in range(n_reactions):
+        consumed = [draw.randrange(n_species) for _ in range(draw.choice((1, 2, 2)))]
+        reactions.append((consumed, [draw.randrange(n_species) for _ in range(draw.choice((1, 2)))]))
+
+    def build(x: Sequence[Any], k: Sequence[Any], total: Callable[[list[Any]], Any]) -> list[Any]:
+        terms: list[list[Any]] = [[] for _ in x]
+        for rate, (consumed, made) in zip(k, reactions, strict=True):
+            flow = rate
+            for species in consumed:
+                flow = flow * x[species]
+            for species in consumed:
+                terms[species].append(-flow)
+            for species in made:
+                terms[species].append(flow)
+        return [total(t) for t in terms]
+
+    def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+        start = time.process_time()
+        result = run()
+        return time.process_time() - start, result
+
+    size = f"{n_species}/{n_reactions}"
+    x, k = [variable(f"x{i}") for i in range(n_species)], [parameter(f"k{i}") for i in range(n_reactions)]
+    y = [variable(f"y{i}") for i in range(n_species)]
+    building, rhs = timed(lambda: build(x, k, add))
+    jacobian, rows = timed(lambda: gradient(rhs, x))
+    renaming, _ = timed(lambda: substitute(tuple(rhs), dict(zip(x, y, strict=True))))
+    simplifying, _ = timed(lambda: simplify(rhs, free=k))
+    yield {
+        "table": "speed", "case": size, "of": "symnum", "build s": round(building, 3),
+        "Jacobian s": round(jacobian, 3), "rename s": round(renaming, 3), "simplify s": round(simplifying, 3),
+        "entries": sum(map(len, rows)),
+    }  # fmt: skip
+    engines: list[tuple[str, Any]] = []
+    try:
+        import symengine
+
+        engines.append(("symengine", symengine))
+    except ImportError:
+        pass
+    if sympy_too:
+        import sympy
+
+        engines.append(("sympy", sympy))
+    for name, engine in engines:
+        xs, ks = engine.symbols(f"x0:{n_species}"), engine.symbols(f"k0:{n_reactions}")
+        ys = engine.symbols(f"y0:{n_species}")
+        new = dict(zip(xs, ys, strict=True))
+        building, rhs = timed(lambda e=engine, a=xs, b=ks: build(a, b, lambda t: e.Add(*t)))  # type: ignore[misc]
+        jacobian, rows = timed(
+            lambda r=rhs: [{v: f.diff(v) for v in f.free_symbols if str(v)[0] == "x"} for f in r]  # type: ignore[misc]
+        )
+        row = {
+            "table": "speed", "case": size, "of": name, "build s": round(building, 3),
+            "Jacobian s": round(jacobian, 3), "entries": sum(map(len, rows)),
+        }  # fmt: skip
+        if n_species <= 1000:
+            rename = "xreplace" if hasattr(rhs[0], "xreplace") else "subs"
+            row["rename s"] = round(timed(lambda r=rhs, m=rename, n=new: [getattr(f, m)(n) for f in r])[0], 3)  # type: ignore[misc]
+        yield row
+
+
+def measured_size() -> Iterable[Row]:
+    """Time of the rewriter over the size of a system, and the peak memory of the process."""
+    for n_species in (500, 1000, 2000, 5000):
+        case = mass_action(n_species, 4 * n_species)
+        everything = case.everything()
+        nodes = sum(1 for _ in postorder(everything))
+        start = time.process_time()
+        found = simplify(everything, free=case.parameters, budget=60.0)
+        spent = time.process_time() - start
+        yield {
+            "table": "size", "case": case.name, "nodes": nodes, "seconds": round(spent, 2),
+            "before": operations(everything, case.parameters), "after": operations(found, case.parameters),
+            "peak MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }  # fmt: skip
+
+
+def main() -> None:
+    default = os.environ.get("SYMNUM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--only", nargs="*", default=["cost", "networks", "speed", "size"])
+    chosen = parser.parse_args()
+    rows: list[Row] = []
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
+        "cost": measured_costs,
+        "networks": lambda: measured_networks(chosen.data),
+        "speed": lambda: (
+            *measured_speed(500, 2000, sympy_too=True),
+            *measured_speed(5000, 20000, sympy_too=False),
+        ),
+        "size": measured_size,
+    }
+    for name in chosen.only:
+        for row in parts[name]():
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    write_results(rows)
+
+
+def write_results(rows: list[Row]) -> None:
+    """Replace the tables of this benchmark in RESULTS.md."""
+    place = Path(__file__).with_name("RESULTS.md")
+    begin, end = "<!-- rewriting -->", "<!-- end of rewriting -->"
+    lines = [begin, "## The rewriter (`rewriting.py`)", ""]
+    machine_name = platform.processor() or platform.machine()
+    lines.append(f"{machine_name}, Python {platform.python_version()}; cost in additions.")
+    for table in dict.fromkeys(row["table"] for row in rows):
+        chosen = [row for row in rows if row["table"] == table]
+        columns = list(dict.fromkeys(key for row in chosen for key in row if key != "table"))
+        lines += ["", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(str(row.get(c, "")) for c in columns) + " |" for row in chosen]
+    block = "\n".join([*lines, end])
+    text = place.read_text() if place.exists() else "# Results\n"
+    if begin in text and end in text:
+        text = text[: text.index(begin)] + block + text[text.index(end) + len(end) :]
+    else:
+        text = text.rstrip("\n") + "\n\n" + block + "\n"
+    place.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

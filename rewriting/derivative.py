@@ -127,7 +127,9 @@ def _row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
     else:
         for position, partial in _partials(expr, rows):
             for leaf, chain in rows[id(args[position])].items():
-                parts.setdefault(leaf, []).append((chain if partial is ONE else _Chain(partial, chain), 1))
+                if partial is not ONE:
+                    chain = _Chain(partial, None if chain.value is ONE else chain)
+                parts.setdefault(leaf, []).append((chain, 1))
     row = {}
     for leaf, found in parts.items():
         chain, coefficient = found[0]
@@ -136,7 +138,14 @@ def _row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
             if total is not ZERO:
                 row[leaf] = _Chain(total)
         else:
-            row[leaf] = chain if coefficient == 1 else _Chain(number(coefficient), chain)
+            if coefficient != 1:
+                known = chain.value is not None
+                chain = (
+                    _Chain(linear(((chain.product(), coefficient),)))
+                    if known
+                    else _Chain(number(coefficient), chain)
+                )
+            row[leaf] = chain
     return row
 
 
@@ -157,13 +166,27 @@ def _partials(expr: Expr, rows: Mapping[int, _Row]) -> Iterator[tuple[int, Expr]
     """(argument position, partial derivative with respect to it) of anything but a sum, where it varies."""
     varying = [k for k, arg in enumerate(expr.args) if rows[id(arg)]]
     if expr.op == "*":
-        factors = list(zip(expr.args, expr.data, strict=True))
         for k in varying:
-            base, exponent = factors[k]
-            others = [*factors[:k], *factors[k + 1 :], (base, exponent - 1), (number(exponent), 1)]
-            yield k, multiply(others)
+            yield k, _reduced(expr, k)
     else:
         partials = OPERATORS[expr.op].derivative(*expr.args)
         for k in varying:
             if partials[k] is not ZERO:
                 yield k, partials[k]
+
+
+def _reduced(product: Expr, k: int) -> Expr:
+    """The derivative of a product with respect to its base k. What a canonical product leaves is canonical."""
+    bases, exponents = product.args, product.data
+    exponent = exponents[k]
+    if exponent == 1:
+        bases, exponents = bases[:k] + bases[k + 1 :], exponents[:k] + exponents[k + 1 :]
+    else:
+        exponents = (*exponents[:k], _less_one(exponent), *exponents[k + 1 :])
+    reduced = bases[0] if exponents == (1,) else node("*", bases, exponents)
+    return reduced if exponent == 1 else linear(((reduced, exponent),))
+
+
+def _less_one(exponent: Rational) -> Rational:
+    less = exponent - 1
+    return less.numerator if less.denominator == 1 else less

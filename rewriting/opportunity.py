@@ -28,7 +28,7 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
       or a quotient;
     * two products with a common pair of factors, two powers of the same base;
     * two hyperbolic functions of the same argument;
-    * two exponentials, or an exponential beside a logarithm;
+    * two exponentials, two logarithms, or one of each;
     * roots of squares, products of roots, absolute values;
     * two ``ifelse`` with the same condition, one with a common factor, or one with ``not``.
     """
@@ -82,7 +82,7 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
             if condition in conditions or condition.op == "not" or set(_bases(then)) & set(_bases(otherwise)):
                 return True
             conditions.add(condition)
-        if exponentials > 1 or (exponentials and logarithms):
+        if exponentials > 1 or logarithms > 1 or (exponentials and logarithms):
             return True
     return False
 

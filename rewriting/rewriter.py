@@ -20,7 +20,7 @@ from symnum.rewriting.expr import Expr
 from symnum.rewriting.factor import absorbed, factored
 from symnum.rewriting.match import Matcher
 from symnum.rewriting.pairs import paired
-from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, RuleSet
+from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, Rule, RuleSet
 from symnum.rewriting.term import EXPR
 from symnum.rewriting.walk import postorder, transform
 
@@ -109,19 +109,26 @@ class Classical:
     rule_sets: tuple[RuleSet, ...] = ()
     name: str = "classical"
     rounds: int = 8
+    largest: int = 300
+    """Nodes beyond which it is left to the others: matching here is plain Python."""
 
     def forms(self, forms: Sequence[Expressions], search: Search) -> list[Expressions]:
         from symnum.rewriting.rules import rule_sets
 
-        rules = [r for s in self.rule_sets or rule_sets(search.level) for r in s.rules]
-        matcher = Matcher(EXPR)
         best = min(forms, key=search.cost)
+        if sum(1 for _ in postorder(best)) > self.largest:
+            return []
+        rules: dict[str, list[Rule]] = {}
+        for s in self.rule_sets or rule_sets(search.level):
+            for r in s.rules:
+                rules.setdefault(r.left.op, []).append(r)
+        matcher = Matcher(EXPR)
         known = intervals(best, search.where)
 
         def visit(expr: Expr) -> Expr:
             if search.seconds < 0 or not expr.args:
                 return expr
-            for rule in rules:
+            for rule in rules.get(expr.op, ()):
                 for new, binding in matcher.applications(rule, expr):
                     if rule.assume:
                         known.update(intervals([v for v in binding.values() if v not in known], search.where))
@@ -265,7 +272,8 @@ def _known_facts(binary: Binary, where: Where) -> dict[str, list[int]]:
     }
 
 
-DEFAULT: tuple[Rewriter, ...] = (Factoring(), EGraph(), Factoring())
-"""What `simplify` uses. The last stage finds the pairs in what the e-graph has made."""
+DEFAULT: tuple[Rewriter, ...] = (Classical(), Factoring(), EGraph(), Factoring())
+"""What `simplify` uses. The first finds what stands apart in wide sums, such as sin(x)**2 + y + cos(x)**2, where
+the e-graph would need associativity. The last stage finds the pairs in what the e-graph has made."""
 
 REWRITERS: dict[str, Rewriter] = {r.name: r for r in (Classical(), Factoring(), EGraph())}

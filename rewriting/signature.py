@@ -11,6 +11,11 @@ by maps of the field with the same laws:
   ``abs(x) = sqrt(x**2)``, for -1 is not a square modulo p = 3 (mod 4);
 * every other function: a random function of its argument's residue (equal arguments, equal values).
 
+An exponential or angle with functions inside has no argument modulo q or m that knows their laws. So two
+representations are tried, and one that agrees is enough: with such functions as above (``exp(2*sin(x))`` is
+``exp(sin(x))**2``), and with them as random functions of the residue (``exp(sin(2*x))`` is
+``exp(2*sin(x)*cos(x))``).
+
 Laws beyond these (``log(a*b)``, branches) are not seen: such expressions count as different unless rules have
 brought them together first (`certificate`). Order relations do not exist in a field: ``sqrt(x**2) = x`` is
 false here, and whether a value is defined is not looked at.
@@ -43,10 +48,16 @@ class _BadPlace(Exception):
 
 def agree(one: Sequence[Expr], other: Sequence[Expr]) -> bool:
     """Whether the expressions are pairwise equal as functions in the sense above."""
+    if all(a is b for a, b in zip(one, other, strict=True)):
+        return True
+    return _agree(one, other, deep=False) or _agree(one, other, deep=True)
+
+
+def _agree(one: Sequence[Expr], other: Sequence[Expr], deep: bool) -> bool:
     good = 0
     for seed in range(DRAWS):
         try:
-            values = residues([*one, *other], seed)
+            values = residues([*one, *other], seed, deep=deep)
         except _BadPlace:
             continue
         if values[: len(one)] != values[len(one) :]:
@@ -57,11 +68,23 @@ def agree(one: Sequence[Expr], other: Sequence[Expr]) -> bool:
     return False
 
 
-def residues(roots: Sequence[Expr], seed: int) -> list[int]:
-    """The residues modulo P of the roots at one random place."""
+def residues(roots: Sequence[Expr], seed: int, *, deep: bool) -> list[int]:
+    """The residues modulo P of the roots at one random place.
+
+    deep: functions of functions keep their laws; otherwise they are random functions of the residue.
+    """
     found: dict[Expr, _Residues] = {}
+    algebraic: set[Expr] = set()  # no function inside
     for expr in postorder(roots):
-        found[expr] = _residues(expr, [found[arg] for arg in expr.args] if expr.op != "D" else [], seed)
+        args = () if expr.op == "D" else expr.args
+        plain = expr.op in ("+", "group") or (expr.op == "*" and all(type(e) is int for e in expr.data))
+        if not args or (plain and all(arg in algebraic for arg in args)):
+            algebraic.add(expr)
+        elif expr.op in _PERIODIC and not deep and args[0] not in algebraic:
+            value = found[args[0]][0]
+            found[expr] = _each(lambda modulus, k: _random(modulus, seed, expr.op, value))  # noqa: B023
+            continue
+        found[expr] = _residues(expr, [found[arg] for arg in args], seed)
     return [found[root][0] for root in roots]
 
 
@@ -86,8 +109,9 @@ def _residues(expr: Expr, args: list[_Residues], seed: int) -> _Residues:
 
         def product(modulus: int, k: int) -> int:
             value = 1
-            for arg, exponent in zip(args, expr.data, strict=True):
-                value = value * _power(arg[k], exponent, modulus, seed) % modulus
+            for base, arg, exponent in zip(expr.args, args, expr.data, strict=True):
+                number = base.op == "number"  # it is a square or it is not: another place is no help
+                value = value * _power(arg[k], exponent, modulus, seed, number) % modulus
             return value
 
         return _each(product)
@@ -119,9 +143,9 @@ def _number(value: Rational, modulus: int) -> int:
     return value.numerator % modulus * _inverse(value.denominator, modulus) % modulus
 
 
-def _power(base: int, exponent: Rational, modulus: int, seed: int) -> int:
+def _power(base: int, exponent: Rational, modulus: int, seed: int, number: bool) -> int:
     if isinstance(exponent, Fraction):
-        if exponent.denominator == 2 and modulus == P:
+        if exponent.denominator == 2 and modulus == P and not number:
             base = _root(base)
         else:
             base = _random(modulus, seed, "root", base, exponent.denominator)
@@ -190,6 +214,8 @@ def _sinh(args: list[_Residues], seed: int) -> int:
 def _log(value: int, seed: int) -> int:
     return _random(P, seed, "log", value)
 
+
+_PERIODIC = frozenset({"exp", "expm1", "sinh", "cosh", "tanh", "sin", "cos", "tan"})
 
 _KNOWN: dict[str, Callable[[list[_Residues], int], int]] = {
     "exp": lambda args, seed: _exp(args[0][1]),
