@@ -52,8 +52,7 @@ class Lanes:
         self.type = "double" if lanes == 1 else f"<{lanes} x double>"
         self.truth = "i1" if lanes == 1 else f"<{lanes} x i1>"
         self.functions: list[str] = []
-        self.declared: set[str] = set()
-        self._parts: dict[int, str] = {}
+        self.declared: dict[str, str] = {}
 
     # ---- spelling -------------------------------------------------------------------------------
     @staticmethod
@@ -63,6 +62,10 @@ class Lanes:
     def number(self, value: float) -> str:
         literal = self.bits(value)
         return literal if self.lanes == 1 else f"splat (double {literal})"
+
+    def declare(self, result: str, symbol: str, kinds: str) -> None:
+        """Make a function without side effects known."""
+        self.declared[symbol] = f"declare {result} @{symbol}({kinds}) nounwind willreturn memory(none)"
 
     def load(self, lines: list[str], name: str, pointer: str, place: int) -> str:
         """Read number ``place`` behind ``pointer`` into ``name``."""
@@ -76,7 +79,7 @@ class Lanes:
         lines.append(f"store {self.type} {value}, ptr {name}, align 8")
 
     def text(self) -> str:
-        return "\n\n".join(["\n".join(sorted(self.declared)), *self.functions])
+        return "\n\n".join(["\n".join(self.declared.values()), *self.functions])
 
     # ---- functions of the model -------------------------------------------------------------------
     def model_function(self, name: str, function: Function, attributes: str, keep: int = 0) -> int:
@@ -201,11 +204,9 @@ class Lanes:
             library = vector_library()
             vector = wanted if library is not None and hasattr(library, wanted) else ""
         if vector:
-            self.declared.add(f"declare {self.type} @{vector}({kinds}) nounwind willreturn memory(none)")
+            self.declare(self.type, vector, kinds)
             return [f"{name} = call contract {self.type} @{vector}({given})"]
-        self.declared.add(
-            f"declare double @{scalar}({', '.join(['double'] * len(args))}) nounwind willreturn memory(none)"
-        )
+        self.declare("double", scalar, ", ".join(["double"] * len(args)))
         lines, collected = [], "poison"
         for lane in range(self.lanes):
             for k, arg in enumerate(args):

@@ -152,7 +152,7 @@ def _emit_factor(
             value.setdefault((row, row), "%scale")
     checked: list[str] = []
     serial = 0
-    lanes.declared.add(f"declare {number} @llvm.fabs.{_suffix(lanes)}({number})")
+    lanes.declare(number, f"llvm.fabs.{_suffix(lanes)}", number)
     for step, (pivot, below, right) in enumerate(
         zip(elimination.pivots, elimination.lower, elimination.upper, strict=True)
     ):

@@ -58,7 +58,7 @@ class _Text:
 
     def absolute(self, a: str) -> str:
         symbol = f"llvm.fabs.v{self.count}f64"
-        self.lanes.declared.add(f"declare {self.number} @{symbol}({self.number})")
+        self.lanes.declare(self.number, symbol, self.number)
         return self.put(f"call {self.number} @{symbol}({self.number} {a})")
 
     def larger(self, a: str, b: str) -> str:
@@ -110,7 +110,7 @@ class _Text:
     def exp2(self, a: str) -> str:
         """2^a for |a| up to some hundred, to 1e-6."""
         symbol = f"llvm.rint.v{self.count}f64"
-        self.lanes.declared.add(f"declare {self.number} @{symbol}({self.number})")
+        self.lanes.declare(self.number, symbol, self.number)
         whole = self.put(f"call {self.number} @{symbol}({self.number} {a})")
         rest = self.op("fsub", a, whole)
         total = self.constant(_EXP[-1])
