@@ -44,6 +44,8 @@ PROBLEMS = ("robertson", "network")
 TITLES = {"robertson": "Robertson", "network": "network, 40 states"}
 HEADING = "# Start-up: from the start of a process to the first solution"
 
+_SLOW = 2.0  # seconds; longer runs are repeated less often
+
 FIRST, NEW, WARM = "nothing cached", "new model", "second process on"
 
 
@@ -53,8 +55,8 @@ def main() -> None:
     )
     for peer in ("casadi", "numbalsoda", "diffrax"):
         parser.add_argument(f"--{peer}", metavar="PYTHON", help="interpreter of its environment")
-    parser.add_argument("--rounds", type=int, default=9, help="of everything but the slow first uses")
-    parser.add_argument("--first", type=int, default=2, help="rounds of first uses")
+    parser.add_argument("--rounds", type=int, default=9, help="of everything but what is slow")
+    parser.add_argument("--first", type=int, default=3, help="rounds of first uses and of what takes seconds")
     arguments = parser.parse_args()
     interpreters = {"symnum": sys.executable}
     for peer in ("casadi", "numbalsoda", "diffrax"):
@@ -65,7 +67,7 @@ def main() -> None:
         runs = planned(Path(folder), interpreters)
         for number in range(arguments.rounds):
             for run in runs:  # in turns, so that a machine that drifts does so for all
-                if run.state != FIRST or number < arguments.first:
+                if number < (arguments.first if run.state == FIRST or run.slow else arguments.rounds):
                     run.once()
     reference = {problem: reference_solution(problem) for problem in PROBLEMS}
     for run in runs:
@@ -94,6 +96,10 @@ class Run:
         self.cpu: list[float] = []
         self.answer: list[float] = []
         self.version = ""
+
+    @property
+    def slow(self) -> bool:
+        return bool(self.wall) and min(self.wall) > _SLOW
 
     def once(self) -> None:
         self.empty()
@@ -193,8 +199,8 @@ def write_table(rows: list[dict[str, Any]], rounds: int, first: int) -> None:
     """Replace this benchmark's section of RESULTS.md."""
     lines = [
         HEADING, "",
-        f"Made by `benchmarks/startup.py`: medians of {rounds} processes each ({first} for first uses), in",
-        "turns, from the start of the process to the solution, and CPU time of the whole process.",
+        f"Made by `benchmarks/startup.py`: medians of {rounds} processes, {first} of what takes seconds, in turns,",
+        "from the start of the process to the solution, and CPU time of the whole process.",
         f"symnum {sn.__version__}, Python {platform.python_version()}, numpy {np.__version__},",
         f"{os.cpu_count()} x {processor()}.", "",
         "| problem | program | caches | wall / s (fastest) | CPU / s | error |", "|---|---|---|---|---|---|",
