@@ -139,7 +139,7 @@ def planned(folder: Path, interpreters: dict[str, str]) -> list[Run]:
     runs = []
 
     def add(program: str, problem: str, state: str, caches: Path, empty: Callable[[], None]) -> None:
-        source = shutil.copy(PROGRAMS / f"{program}_{problem}.py", folder)  # numba's cache is for files
+        source = str(shutil.copy(PROGRAMS / f"{program}_{problem}.py", folder))  # numba's cache is for files
         runs.append(Run(program, problem, state, [interpreters[program], source], caches, empty))
 
     for state, modules in (("numpy", "numpy"), ("numpy, llvmlite", "numpy, llvmlite.binding")):
@@ -199,8 +199,8 @@ def write_table(rows: list[dict[str, Any]], rounds: int, first: int) -> None:
     """Replace this benchmark's section of RESULTS.md."""
     lines = [
         HEADING, "",
-        f"Made by `benchmarks/startup.py`: medians of {rounds} processes, {first} of what takes seconds, in turns,",
-        "from the start of the process to the solution, and CPU time of the whole process.",
+        f"Made by `benchmarks/startup.py`: medians of {rounds} processes, {first} of what takes seconds,",
+        "in turns, from the start of the process to the solution, and CPU time of the whole process.",
         f"symnum {sn.__version__}, Python {platform.python_version()}, numpy {np.__version__},",
         f"{os.cpu_count()} x {processor()}.", "",
         "| problem | program | caches | wall / s (fastest) | CPU / s | error |", "|---|---|---|---|---|---|",
