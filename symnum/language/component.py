@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Number
 from typing import Any, ClassVar
 
 from symnum.errors import ModelError, UnknownName
@@ -80,7 +81,8 @@ class Component:
     Subclass it, declare `variable`, `parameter`, `option`, connectors and child components in the body, and
     give the equations. ``Resistor("r1", R=100)`` makes an instance: keywords set parameters, options,
     children and the starts of variables. `equations` is read once for all instances that agree in their
-    options and children, so it may branch on options but not on parameters.
+    options and children, so it may branch on options but not on parameters, and reads no other attributes
+    that differ between instances.
     """
 
     quantities: ClassVar[dict[str, Declaration]] = {}
@@ -141,7 +143,7 @@ class Component:
                     settings[key] = checked_value(value, joined(name, key))
         for child_name, prototype in self.children.items():
             chosen = settings.get(child_name, prototype)
-            child = type(chosen)(joined(name, child_name), **chosen.settings)
+            child = _made_again(chosen, joined(name, child_name), chosen.settings)
             child.parent = self
             self.__dict__[child_name] = child
 
@@ -180,7 +182,7 @@ class Component:
             for n, v in self.settings.items()
             if n in self.children or self.quantities[n].role == "option"
         }
-        return type(self)(TEMPLATE_PATH, **kept)
+        return _made_again(self, TEMPLATE_PATH, kept)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path or 'without a name'}>"
@@ -204,6 +206,51 @@ class Component:
                 f"{kind}(..., {name}={value!r})"
             )
         object.__setattr__(self, name, value)
+
+
+def _made_again(component: Component, name: str, settings: dict[str, Any]) -> Component:
+    """A component like this one under another name, from what was declared."""
+    kind = type(component).__name__
+    try:
+        made = type(component)(name, **settings)
+    except TypeError as error:
+        raise ModelError(
+            f"{kind} cannot be made from a name and what is declared in its class ({error}). Leave __init__ "
+            "out; declare what it takes with sn.parameter or sn.option."
+        ) from error
+    check_attributes(component, made)
+    return made
+
+
+def check_attributes(component: Component, read: Component) -> None:
+    """Raise ModelError where plain data on ``component`` differs from what `equations` of ``read`` sees."""
+    missing = object()
+    declared = {*component.quantities, *component.connectors, *component.children}
+    declared |= {"path", "settings", "parent"}
+    for name, value in vars(component).items():
+        if name in declared or not _is_plain(value):
+            continue
+        other = vars(read).get(name, getattr(type(read), name, missing))
+        if not _is_plain(other) or _as_list(value) != _as_list(other):
+            kind = type(component).__name__
+            raise ModelError(
+                f"{component.path or kind}.{name} = {value!r} would not reach the equations, which are read "
+                f"once for all instances of {kind}. Declare it in the class: {name} = sn.option(...) for a "
+                f"plain value, sn.parameter(...) for a number; set it by {kind}(..., {name}={value!r})."
+            )
+
+
+def _is_plain(value: Any) -> bool:
+    """Data that can be compared: numbers, texts, arrays and collections of them."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, (*value, *value.values())))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (Number, str, bytes)) or hasattr(value, "tolist")
+
+
+def _as_list(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _check_option(value: Any, name: str) -> None:

@@ -19,7 +19,9 @@ class Event:
     at: a number or a sequence of numbers. when: an expression, or a comparison (``x < 1``: fires when it
     becomes true). crossing: "up", "down" or "both" (of ``when``). then: {state or parameter: expression};
     the right-hand sides are all taken before the event. terminal: the solution ends here.
-    Algebraic unknowns are made consistent again after every event.
+    Algebraic unknowns are made consistent again after every event. An expression that another event makes
+    jump across zero has not crossed it. Crossings are looked for at the quarters of each step: for a
+    condition that holds for a moment only, bound the steps with ``max_step=``.
     """
 
     __slots__ = ("at", "crossing", "name", "terminal", "then", "when")

@@ -15,7 +15,7 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.language.block import Block, GridNames, IndexedSums, References
-from symnum.language.component import TEMPLATE_PATH, Component, Statement
+from symnum.language.component import TEMPLATE_PATH, Component, Statement, check_attributes
 from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
@@ -266,6 +266,9 @@ class _Flattener:
     # ---- components -------------------------------------------------------------------------------
     def trace(self, owner: int, members: list[Component]) -> None:
         template = members[0].template()
+        for member in members:
+            for one, read in zip(member.all_components(), template.all_components(), strict=True):
+                check_attributes(one, read)
         own = _own_symbols(template)
         paths = [member.path for member in members]
         title = type(template).__name__

@@ -140,11 +140,6 @@ class Problem:
     def _value(self, value: Any, what: str) -> float:
         return self._resolver.evaluate(value, what)
 
-    @property
-    def guards_message(self) -> str | None:
-        """The first complaint of a guard about the parameters at the start."""
-        return guard_message(self.flat, self.p)
-
     def __repr__(self) -> str:
         return (
             f"<Problem {self.flat.name}: {self.flat.n} unknowns over {self.span[0]:g} ... {self.span[1]:g}>"

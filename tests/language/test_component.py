@@ -169,3 +169,45 @@ def test_connections_join_connectors_of_one_class(electrical: ModuleType) -> Non
     ):
         with pytest.raises(ModelError, match=says):
             sn.connect(*ports)
+
+
+class _Gain(sn.Component):
+    """An attribute that is not declared, which equations would see of one instance only."""
+
+    x = sn.variable(start=1.0)
+    gain = 2.0
+
+    def equations(self) -> list[Any]:
+        return [sn.D(self.x) == -self.gain * self.x]
+
+
+class _GainGiven(_Gain):
+    def __init__(self, name: str = "", gain: float = 2.0, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.gain = gain
+
+
+class _GainDemanded(_Gain):
+    def __init__(self, name: str, gain: float) -> None:
+        super().__init__(name)
+        self.gain = gain
+
+
+class _Around(sn.Component):
+    part = _GainGiven()
+
+
+def test_plain_attributes_never_lose_their_values_silently() -> None:
+    late = _Gain("late")
+    late.gain = 5.0
+    inner = _Around("inner")
+    inner.part.gain = 5.0
+    for parts in ([late], [_Gain("other"), late], [_GainGiven("one", gain=5.0)], [inner]):
+        with pytest.raises(ModelError, match=r"\.gain = 5.0 would not reach the equations.*sn\.option"):
+            sn.compile(sn.System("s", parts=parts))
+    with pytest.raises(ModelError, match=r"gain = 5.0 would not reach the equations"):
+        _Around("outer", part=_GainGiven(gain=5.0))
+    with pytest.raises(ModelError, match=r"_GainDemanded cannot be made .*gain.*Leave __init__ out"):
+        sn.compile(sn.System("s", parts=[_GainDemanded("one", 5.0)]))
+    same = sn.System("s", parts=[_Gain("one"), _GainGiven("two"), _GainGiven("three", gain=2)])
+    assert len(sn.compile(same).states) == 3
