@@ -1,7 +1,7 @@
 """More accurate expressions: rules tried one at a time, each kept where a measurement says so.
 
 The measure is the mean over points inside the declared bounds of the bits that evaluation in double
-precision loses against `precise_values`. A step must lower it clearly and must not raise the worst point.
+precision loses against `settled_values`. A step must lower it clearly and must not raise the worst point.
 The idea is that of Herbie (Panchekha et al., PLDI 2015); here without series and regimes, and as a beam of
 one over the rules of `rules.accuracy`.
 """
@@ -18,7 +18,7 @@ from symnum.rewriting.bounds import Where, intervals
 from symnum.rewriting.expr import Expr, rebuild
 from symnum.rewriting.factor import factored
 from symnum.rewriting.match import Matcher
-from symnum.rewriting.precise import precise_values
+from symnum.rewriting.precise import settled_values
 from symnum.rewriting.rules.accuracy import ACCURACY
 from symnum.rewriting.rules.rule import Rule
 from symnum.rewriting.term import EXPR
@@ -40,7 +40,7 @@ def accurate(expr: Expr, where: Where, deadline: float = math.inf) -> Expr:
     if sum(1 for _ in postorder(expr)) > LARGEST:
         return expr
     points = sample(leaves(expr), where)
-    exact = [row[0] for row in precise_values([expr], points)]
+    exact = [row[0] for row in settled_values([expr], points)]
     best, lost = expr, lost_bits(expr, points, exact)
     seen = {expr}
     for _ in range(STEPS):
@@ -62,9 +62,9 @@ def accurate(expr: Expr, where: Where, deadline: float = math.inf) -> Expr:
 
 
 def _same(old: Expr, new: Expr, points: Sequence[Mapping[Expr, float]]) -> bool:
-    """Equal in sixty digits wherever the old one has a value."""
-    for before, after in precise_values([old, new], points):
-        if before == before and not abs(before - after) <= abs(before) * 1e-30 + 1e-300:
+    """Equal in high precision wherever the old one has a value."""
+    for before, after in settled_values([old, new], points):
+        if before == before and not abs(before - after) <= abs(before) * 1e-22 + 1e-300:
             return False
     return True
 

@@ -119,6 +119,8 @@ def _row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
         return _selected_row(apply("<=", *args), rows[id(args[0])], rows[id(args[1])])
     if expr.op == "max":
         return _selected_row(apply("<=", args[1], args[0]), rows[id(args[0])], rows[id(args[1])])
+    if expr.op == "*" and all(not rows[id(arg)] or _is_seed(arg, rows[id(arg)]) for arg in args):
+        return {arg: _Chain(_reduced(expr, k)) for k, arg in enumerate(args) if rows[id(arg)]}
     parts: dict[Expr, list[tuple[_Chain, Rational]]] = {}
     if expr.op == "+":
         for arg, coefficient in zip(args, expr.data[1], strict=True):
@@ -149,6 +151,12 @@ def _row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
     return row
 
 
+def _is_seed(leaf: Expr, row: _Row) -> bool:
+    """Whether the row is that of a leaf by itself: products of leaves are most of a reaction network."""
+    chain = row.get(leaf)
+    return chain is not None and chain.value is ONE and len(row) == 1
+
+
 def _selected_row(condition: Expr, then: _Row, otherwise: _Row) -> _Row:
     """Derivatives of a choice are chosen too. Weighted by 1 and 0 instead, a branch that is not taken and has
     an infinite derivative (``sqrt`` at 0) would make the result nan."""
@@ -176,7 +184,7 @@ def _partials(expr: Expr, rows: Mapping[int, _Row]) -> Iterator[tuple[int, Expr]
 
 
 def _reduced(product: Expr, k: int) -> Expr:
-    """The derivative of a product with respect to its base k. What a canonical product leaves is canonical."""
+    """The derivative of a product by its base k. What is left of a canonical product is canonical."""
     bases, exponents = product.args, product.data
     exponent = exponents[k]
     if exponent == 1:

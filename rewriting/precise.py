@@ -42,6 +42,31 @@ def precise_values(
     return results
 
 
+def settled_values(roots: Sequence[Expr], points: Sequence[Mapping[Expr, Any]]) -> list[list[Any]]:
+    """`precise_values` with as many digits as it takes until more do not change them; nan where none do.
+
+    ``log(1 + exp(-300))`` is 0 in sixty digits.
+    """
+    found = []
+    for point in points:
+        (before,) = precise_values(roots, [point])
+        for digits in (3 * DIGITS, 14 * DIGITS, 20 * DIGITS):
+            (after,) = precise_values(roots, [point], digits)
+            # two zeros may both be too few digits: only the last round believes them
+            settled = all(
+                a != a or (abs(a - b) <= abs(a) * 1e-25 and (a != 0 or digits == 20 * DIGITS))
+                for a, b in zip(after, before, strict=True)
+            )
+            before = after
+            if settled:
+                break
+        else:
+            nan = before[0] * float("nan")
+            before = [nan for _ in roots]
+        found.append(before)
+    return found
+
+
 def _value(mpmath: Any, functions: Mapping[str, Callable[..., Any]], expr: Expr, args: list[Any]) -> Any:
     if expr.op == "number":
         return _mpf(mpmath, expr.data)

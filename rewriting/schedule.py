@@ -21,7 +21,7 @@ from symnum.rewriting.expr import Expr, as_expr
 from symnum.rewriting.opportunity import needs_egraph, worth_rewriting
 from symnum.rewriting.rewriter import DEFAULT, REWRITERS, Expressions, Factoring, Rewriter, Search
 from symnum.rewriting.rules.rule import LEVELS
-from symnum.rewriting.verify import mismatch
+from symnum.rewriting.verify import mismatch, same_rounding
 
 if TYPE_CHECKING:
     from symnum.rewriting.certificate import Certificate
@@ -197,6 +197,8 @@ def _holds(old: Expressions, new: Expressions, search: Search) -> bool:
     if search.certified and not _explained(old, new, search):
         _LOG.info("simplify: a rewriting was left out because no certificate was found")
         return False
+    if search.strict and not same_rounding(old, new, search.where):
+        return False  # sums in another order
     found = mismatch(old, new, where=search.where)
     if found is not None:
         _LOG.warning("simplify: a rewriting was rejected by the numerical check, %s", found)

@@ -50,6 +50,7 @@ ACCURACY = RuleSet(
         # the logistic function and softplus
         rule(exp(a) / (exp(a) + 1), 1 / (exp(-a) + 1)),
         rule(log(exp(a) + 1), maximum(a, 0) + log1p(exp(-absolute(a)))),
+        rule(log1p(exp(a)), maximum(a, 0) + log1p(exp(-absolute(a)))),
         # differences of trigonometric functions
         rule(1 - cos(a), 2 * sin(HALF * a) ** 2),
         rule(1 - cos(a) ** 2, sin(a) ** 2),

@@ -109,7 +109,8 @@ def corrupted(certificate: Certificate, draw: random.Random) -> Certificate:
 
 def _expressions() -> st.SearchStrategy[Expr]:
     leaf = st.sampled_from([*VARIABLES, number(2), ONE])
-    one: list[Callable[[Expr], Expr]] = [sin, cos, exp, lambda a: sqrt(a**2 + 1), lambda a: log(exp(a)), absolute]
+    one: list[Callable[[Expr], Expr]] = [sin, cos, exp, absolute]
+    one += [lambda a: sqrt(a**2 + 1), lambda a: log(exp(a))]
     two: list[Callable[[Expr, Expr], Expr]] = [
         lambda a, b: a + b,
         lambda a, b: a * b,
@@ -128,7 +129,7 @@ def _expressions() -> st.SearchStrategy[Expr]:
 
 
 def both_ways_hold(before: Expr, seed: int, wrong_ones: int) -> None:
-    after, certificate = simplify(before, "fast", certificate=True, nodes=2000)
+    _, certificate = simplify(before, "fast", certificate=True, nodes=2000)
     assert check(certificate)
     draw = random.Random(seed)
     for _ in range(wrong_ones):

@@ -16,6 +16,7 @@ from symnum.rewriting.expr import TIME, Expr, Symbol, apply, number, power, symb
 from symnum.rewriting.operators import (
     absolute,
     cos,
+    cosh,
     exp,
     hypot,
     ifelse,
@@ -23,6 +24,7 @@ from symnum.rewriting.operators import (
     maximum,
     minimum,
     sin,
+    sinh,
     sqrt,
     tan,
     tanh,
@@ -264,3 +266,20 @@ def test_the_program_declares_every_operator() -> None:
     program = egraph_module.program_text((), exact=True)
     for op in egraph_module.ARITY:
         assert f"({egraph_module._name(op)} M" in program
+
+
+def test_a_hundred_thousand_enodes_have_the_value_of_their_class() -> None:
+    """Larger graphs than above, over every rule set."""
+    hyperbolic = [cosh(x) ** 2 - sinh(x) ** 2, exp(x) + exp(-x), tanh(y) * cosh(y), sinh(2 * x), cosh(-y)]
+    powers = [power(exp(x), y + 1), power(exp(x), y) * power(exp(x), z), log(power(exp(x), y))]
+    everything = [*hyperbolic, *powers, exp(y * log(exp(z))), *(e for part in FIXED.values() for e in part)]
+    random = np.random.default_rng(4)
+    binary = Binary(everything, PARAMETERS)
+    leaves = [random.uniform(0.3, 1.7, POINTS).astype(np.longdouble) for _ in binary.leaves]
+    counted = 0
+    for level in LEVELS:
+        for classes in saturate(binary, level, Limits(20.0, 60_000, 6, growth=10.0)):
+            counted += len(classes.nodes)
+            bad = unsound(classes, leaves)
+            assert not bad, "\n".join(bad[:5])
+    assert counted >= 100_000
