@@ -1,11 +1,12 @@
-"""10,000 Robertson and 10,000 Lorenz trajectories: symnum and numbalsoda, alternately, at equal achieved error.
+"""10,000 Robertson and 10,000 Lorenz trajectories: symnum and numbalsoda in turns, at equal achieved error.
 
     pip install numbalsoda      # in an environment of its own; builds with gfortran and cmake
     OPENBLAS_NUM_THREADS=1 taskset -c 0 python benchmarks/ensemble.py --numbalsoda /path/to/python
 
-One thread each. CPU time of a whole `sn.solve(sn.Ensemble(...))` with a compiled model, medians of 5 rounds in
-turns. The error is the largest relative one (with 1e-8 added to Robertson's states, 1 to Lorenz') of all members
-at the end, against a run at 1e-12; tolerances by half decades. One JSON line a row, table to RESULTS.md.
+One thread each. CPU time of a whole `sn.solve(sn.Ensemble(...))` with a compiled model, medians of 5 rounds
+in turns. The error is the largest relative one (with 1e-8 added to Robertson's states, 1 to Lorenz') of all
+members at the end, against a run at 1e-12; tolerances by half decades. One JSON line a row, table to
+RESULTS.md.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def lorenz() -> tuple[sn.Problem, sn.Expr]:
     return sn.Problem(sn.System("lorenz", equations), {x: 1, y: 0, z: 0}, (0, 1)), r
 
 
-def candidate(problem: sn.Problem, changes: dict[sn.Expr, Array], method: str, size: float, tier: str) -> Candidate:
+def candidate(
+    problem: sn.Problem, changes: dict[sn.Expr, Array], method: str, size: float, tier: str
+) -> Candidate:
     ensemble = sn.Ensemble(problem, changes)
 
     def run(tolerance: float) -> Array:
@@ -53,7 +56,8 @@ def main() -> None:
     python = parser.parse_args().numbalsoda
     rows = []
     for name, (problem, parameter), values, size, methods, solvers in (
-        ("robertson", robertson(), np.linspace(0.02, 0.08, MEMBERS), 1e-8, ("Rodas5P", "Rodas4P"), ("lsoda",)),
+        ("robertson", robertson(), np.linspace(0.02, 0.08, MEMBERS), 1e-8,
+         ("Rodas5P", "Rodas4P"), ("lsoda",)),
         ("lorenz", lorenz(), np.linspace(0.0, 21.0, MEMBERS), 1.0, ("Tsit5",), ("dop853", "lsoda")),
     ):  # fmt: skip
         changes = {parameter: values}
@@ -64,8 +68,8 @@ def main() -> None:
         rows += compare(f"{MEMBERS} {name}", candidates, exact, size, (1e-3, 1e-5), repeat=1)
     write(
         "ensemble", "Ensembles against numbalsoda (`ensemble.py`)",
-        "One thread, CPU time of whole solves, alternately; largest error of all members at the end. The last "
-        "column compares with the first program of each block.", rows,
+        "One thread, CPU time of whole solves, alternately; largest error of all members at the end. "
+        "The last column compares with the first program of each block.", rows,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What `ensemble.py` and `stiff_small.py` share: alternating runs at equal achieved error, and their tables."""
+"""What `ensemble.py` and `stiff_small.py` share: alternating runs at equal achieved error, and tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Worker:
         )
 
     def ask(self, tolerance: float, repeat: int, states: bool) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         asked = {"tolerance": tolerance, "repeat": repeat, "states": states}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
@@ -60,7 +61,9 @@ def timed(run: Callable[[], Any], repeat: int) -> float:
     return (time.process_time() - began) / repeat
 
 
-def loosest(candidate: Candidate, reference: Array, size: float, targets: tuple[float, ...]) -> dict[float, Any]:
+def loosest(
+    candidate: Candidate, reference: Array, size: float, targets: tuple[float, ...]
+) -> dict[float, Any]:
     """For every target the loosest tolerance from which on no error exceeds it, and the error there."""
     found: dict[float, Any] = {}
     errors: list[tuple[float, float]] = []
@@ -113,11 +116,11 @@ def write(name: str, title: str, text: str, rows: list[dict[str, Any]]) -> None:
         "| problem | error | program | tolerance | achieved | CPU ms | times faster |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for row in rows:
-        lines.append(
-            f"| {row['problem']} | {row['error']:.0e} | {row['program']} | {row['tolerance']:.1e} "
-            f"| {row['achieved']:.1e} | {row['milliseconds']:.4g} | {row['times faster']:.1f} |"
-        )
+    lines += [
+        f"| {row['problem']} | {row['error']:.0e} | {row['program']} | {row['tolerance']:.1e} "
+        f"| {row['achieved']:.1e} | {row['milliseconds']:.4g} | {row['times faster']:.1f} |"
+        for row in rows
+    ]
     lines.append(f"<!-- end of {name} -->")
     table = "\n".join(lines)
     old = RESULTS.read_text() if RESULTS.exists() else ""

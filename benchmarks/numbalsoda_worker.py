@@ -1,9 +1,9 @@
-"""numbalsoda's side of `ensemble.py` and `stiff_small.py`: one problem and one solver in a process of its own.
+"""numbalsoda's side of `ensemble.py` and `stiff_small.py`: one problem and one solver in a process.
 
     python numbalsoda_worker.py PROBLEM SOLVER
 
-Reads lines of JSON {"tolerance": ..., "repeat": ..., "states": true/false}, answers with CPU seconds of one run
-and, if asked, the states at the end. Ensembles run in one compiled loop on one thread.
+Reads lines of JSON {"tolerance": ..., "repeat": ..., "states": true/false}, answers with CPU seconds of one
+run and, if asked, the states at the end. Ensembles run in one compiled loop on one thread.
 """
 
 import json
@@ -47,7 +47,8 @@ def pollu(t, y, d, p):
     r9, r10, r11, r12 = 1.65e4 * y[10] * y[1], 9e3 * y[10] * y[0], 0.022 * y[12], 1.2e4 * y[9] * y[1]
     r13, r14, r15, r16 = 1.88 * y[13], 1.63e4 * y[0] * y[5], 4.8e6 * y[2], 3.5e-4 * y[3]
     r17, r18, r19, r20 = 0.0175 * y[3], 1e8 * y[15], 4.44e11 * y[15], 1240.0 * y[16] * y[5]
-    r21, r22, r23, r24, r25 = 2.1 * y[18], 5.78 * y[18], 0.0474 * y[0] * y[3], 1780.0 * y[18] * y[0], 3.12 * y[19]
+    r21, r22, r23, r24 = 2.1 * y[18], 5.78 * y[18], 0.0474 * y[0] * y[3], 1780.0 * y[18] * y[0]
+    r25 = 3.12 * y[19]
     d[0] = -r1 - r10 - r14 - r23 - r24 + r2 + r3 + r9 + r11 + r12 + r22 + r25
     d[1] = -r2 - r3 - r9 - r12 + r1 + r21
     d[2] = -r15 + r1 + r17 + r19 + r22

@@ -20,7 +20,7 @@ from symnum.solving.integrator import Integrator, Status
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel
 from symnum.solving.problem import Problem
-from symnum.solving.solution import Sample, Segment
+from symnum.solving.solution import Sample, Segment, Solution
 from symnum.solving.specialised import LaneSteps, lane_steps, specialised_step, unfit, vector_lanes
 from symnum.solving.tableau import Method
 
@@ -41,7 +41,7 @@ class Ensemble:
 
     def __init__(self, problem: Problem, changes: Mapping[Any, Any]) -> None:
         if not isinstance(problem, Problem):
-            raise ModelError(f"Ensemble takes a Problem, not {problem!r}; write sn.Problem(system, start, span)")
+            raise ModelError(f"Ensemble takes a Problem, not {problem!r}: sn.Problem(system, start, span)")
         if not changes:
             raise ModelError("Ensemble: say what changes, {parameter or variable: array of numbers}")
         self.problem = problem
@@ -240,8 +240,9 @@ def solve_ensemble(
     names = np.array([_name(int(code)) for code in np.unique(task.status)])
     status = names[np.searchsorted(np.unique(task.status), task.status)]
     end = time.perf_counter()
+    how = f"{steps.lanes} lanes" if steps else f"one by one: {why}"
     stats = EnsembleStatistics(
-        task.steps.astype(np.int64), task.rejected.astype(np.int64), f"{steps.lanes} lanes" if steps else f"one by one: {why}",
+        task.steps.astype(np.int64), task.rejected.astype(np.int64), how,
         count if steps else 1, len(alone) if steps else 0, 1e3 * (middle - began), 1e3 * (end - middle),
     )  # fmt: skip
     return EnsembleSolution(flat, times, task.y.transpose(0, 2, 1), parameters, status, stats)
@@ -288,7 +289,7 @@ def _parallel(work: Any, members: int, threads: int) -> None:
                 return
             try:
                 work(*block)
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            except BaseException as error:
                 failures.append(error)
 
     crew = [threading.Thread(target=loop) for _ in range(threads)]
@@ -405,10 +406,11 @@ def _whole_solve(task: EnsembleTask, member: int, tier: str | None) -> None:
         )  # fmt: skip
         task.status[member] = slot.DONE if found.status == "done" else slot.EVENT
     except SolveFailed as error:
-        found = getattr(error, "solution", None)
-        if found is None:
+        reached: Solution | None = getattr(error, "solution", None)
+        if reached is None:
             task.status[member] = slot.NOT_CONVERGED  # no consistent start
             return
+        found = reached
         task.status[member] = Status[found.status.upper()].value
     task.y[member, : len(found.t)] = found.y.T
     task.steps[member], task.rejected[member] = found.stats.steps, found.stats.rejected

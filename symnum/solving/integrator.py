@@ -149,10 +149,14 @@ class Integrator:
         self._point(slot.ALGEBRAIC, algebraic)
         self._point(slot.DIRECTION, np.ascontiguousarray(model.event_direction, dtype=np.int64))
         self._point(slot.LIMIT_PARAMETER, np.ascontiguousarray(model.limit_parameter, dtype=np.int64))
-        for where in (
+        places = (
             slot.V, slot.END, slot.F0, slot.F1, slot.ERROR, slot.GT, slot.Y, slot.Z, slot.SLOPE0, slot.SLOPE1,
-        ):  # fmt: skip
-            self._point(where, np.zeros(n))
+        )  # fmt: skip
+        vectors = np.zeros((len(places), n))
+        first = vectors.ctypes.data  # asking for each address on its own takes longer than a short run
+        for k, where in enumerate(places):
+            self._keep[where] = vectors[k]
+            self._integers[where] = first + 8 * n * k
         self._point(slot.INDPTR, np.ascontiguousarray(model.indptr, dtype=np.int64))
         self._point(slot.INDICES, np.ascontiguousarray(model.indices, dtype=np.int64))
         jacobian = np.zeros(max(len(model.indices), 1))

@@ -92,7 +92,7 @@ def solve(
     its members (all processors without it).
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
-    runs = getattr(problem, "problem", problem)
+    runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
     _check_arguments(runs, method, max_step, first_step, max_steps)
     chosen = find("Rodas5P" if method is None else method)
     if tier not in (None, "generic", "specialised"):

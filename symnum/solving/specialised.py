@@ -219,8 +219,8 @@ def lane_steps(
         code, prepared, factors = marshal.loads(stored)
         vector_library()  # its symbols have to be there when the code is loaded
         loaded = machine.load_object(code)
-        addresses = (loaded.address(f"lanes_{name}") for name in ("setup", "probe", "run"))
-        known[method.name] = LaneSteps(lanes, *addresses, prepared, factors)
+        setup, probe, run = (loaded.address(f"lanes_{name}") for name in ("setup", "probe", "run"))
+        known[method.name] = LaneSteps(lanes, setup, probe, run, prepared, factors)
     return known[method.name]
 
 

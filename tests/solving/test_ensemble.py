@@ -1,4 +1,4 @@
-"""Ensembles: lanes against single solves and exact solutions, failures that stay alone, what runs one by one."""
+"""Ensembles: lanes against single solves and exact solutions, single failures, what runs one by one."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ def test_results_do_not_depend_on_threads_or_neighbours() -> None:
 
 def test_a_failing_member_does_not_take_others_along() -> None:
     (a,) = sn.parameters(a=1.0)
-    problem = sn.Problem(sn.System("blow", [D(x) == a * x**2, D(y) == sn.sqrt(2 - a) - y]), {x: 1, y: 0}, (0, 1))
+    system = sn.System("blow", [D(x) == a * x**2, D(y) == sn.sqrt(2 - a) - y])
+    problem = sn.Problem(system, {x: 1, y: 0}, (0, 1))
     values = np.full(40, 0.5)
     values[[3, 17]] = 1.5  # x reaches infinity at t = 1/a
     values[29] = 2.5  # the square root of a negative number, from the start
@@ -130,7 +131,8 @@ def test_events_limits_and_algebra_run_one_by_one() -> None:
     h, v = sn.variables("h v")
     (bounce,) = sn.parameters(bounce=0.8)
     event = sn.Event(when=h, crossing="down", then={v: -bounce * v})
-    problem = sn.Problem(sn.System("ball", [D(h) == v, D(v) == -9.81], events=[event]), {h: 1, v: 0}, (0, 0.8))
+    system = sn.System("ball", [D(h) == v, D(v) == -9.81], events=[event])
+    problem = sn.Problem(system, {h: 1, v: 0}, (0, 0.8))
     values = np.array([0.5, 0.8, 0.9])
     runs = sn.solve(sn.Ensemble(problem, {bounce: values}), "Tsit5", saveat=0.1, rtol=1e-8, atol=1e-10)
     assert runs.stats.how == "one by one: there are events"
