@@ -2,9 +2,10 @@
 
     OPENBLAS_NUM_THREADS=1 taskset -c 0 python benchmarks/stiff_small.py --numbalsoda /path/to/python
 
-CPU time of one solve from Python with everything compiled, medians of 5 rounds of 50, in turns. "whole solve"
-is `sn.solve`, "again" the same run repeated on an `Integrator` that exists already. The error is the largest relative one (with 1e-6 added to the states) at the end,
-against a run at 1e-12; tolerances by half decades. One JSON line a row, table to RESULTS.md.
+CPU time of one solve from Python with everything compiled, medians of 5 rounds of 50, in turns. "whole
+solve" is `sn.solve`, "again" the same run repeated on an `Integrator` that exists already. The error is the
+largest relative one (with 1e-6 added to the states) at the end, against a run at 1e-12; tolerances by half
+decades. One JSON line a row, table to RESULTS.md.
 """
 
 from __future__ import annotations
