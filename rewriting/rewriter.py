@@ -273,8 +273,9 @@ def _known_facts(binary: Binary, where: Where) -> dict[str, list[int]]:
 
 
 DEFAULT: tuple[Rewriter, ...] = (Factoring(), EGraph(), Factoring(), Classical())
-"""What `simplify` uses. The second factoring finds the pairs in what the e-graph has made; the last stage what
-stands apart in wide sums, such as sin(x)**2 + y + cos(x)**2, where the e-graph would need associativity. As
-first stage it would lead the others into worse local optima (measured on the Kundur system)."""
+"""What `simplify` uses. The second factoring finds the pairs in what the e-graph has made; the last stage
+finds what stands apart in wide sums, such as sin(x)**2 + y + cos(x)**2, where the e-graph would need
+associativity. As first stage it would lead the others into worse local optima (measured on the Kundur
+system)."""
 
 REWRITERS: dict[str, Rewriter] = {r.name: r for r in (Classical(), Factoring(), EGraph())}

@@ -19,9 +19,10 @@ from symnum.rewriting.cost import CPU, cost_table
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, as_expr
 from symnum.rewriting.opportunity import needs_egraph, worth_rewriting
-from symnum.rewriting.rewriter import DEFAULT, REWRITERS, Expressions, Factoring, Rewriter, Search
+from symnum.rewriting.rewriter import DEFAULT, MANY, REWRITERS, Expressions, Factoring, Rewriter, Search
 from symnum.rewriting.rules.rule import LEVELS
 from symnum.rewriting.verify import mismatch, same_rounding
+from symnum.rewriting.walk import postorder
 
 if TYPE_CHECKING:
     from symnum.rewriting.certificate import Certificate
@@ -167,6 +168,9 @@ def _rewritten(roots: Expressions, search: Search, using: Sequence[Rewriter]) ->
     forms = [roots]
     if using is DEFAULT and not needs_egraph(roots):
         using = _WITHOUT_EGRAPH
+        if sum(1 for _ in postorder(roots)) > MANY:
+            _LOG.info("simplify: a polynomial system of this size is left as it is: too little to win")
+            return roots
     for rewriter in using:
         if search.seconds <= 0:
             _LOG.info("simplify: out of time before the rewriter %r", rewriter.name)

@@ -249,6 +249,13 @@ def test_not_a_number_stays_one() -> None:
     assert math.isnan(evaluate(found[1], {x: -1.0, y: 1.0, z: 2.0}))
 
 
+def test_large_polynomial_systems_are_left_alone() -> None:
+    """Pairs win less than one part in a hundred there, and would take longer than compiling."""
+    leaves_ = [symbol(Symbol(f"s{k}", "variable")) for k in range(3000)]
+    roots = [add(leaves_[k - j] * leaves_[k - 2 * j] * (j + 1) for j in range(1, 9)) for k in range(3000)]
+    assert simplify(roots) == roots
+
+
 def test_powers_with_bounds() -> None:
     """n*p**(n - 1) beside p**n: one power instead of two where p is known to be positive."""
     n = symbol(Symbol("n", "parameter"))
