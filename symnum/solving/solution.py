@@ -152,33 +152,34 @@ class Solution(Sample):
 
     def plot(self, *what: Expr | str, ax: Axes | None = None, **options: Any) -> Axes:
         """Plot expressions over time (all unknowns without arguments) with matplotlib; returns the axes."""
+        lines = {str(item): self[item] for item in what or self.states}
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
             raise ModelError('sol.plot needs matplotlib: pip install "symnum-modeling[plot]"') from error
         axes = plt.subplots(layout="constrained")[1] if ax is None else ax
-        for item in what or self.states:
-            axes.plot(self.t, self[item], label=str(item), **options)
+        for label, values in lines.items():
+            axes.plot(self.t, values, **({"label": label} | options))
         axes.set_xlabel("t")
         axes.legend()
         return axes
 
     def to_dataframe(self, *what: Expr | str) -> pandas.DataFrame:
         """A table with the time as index and one column per expression (all unknowns without arguments)."""
+        columns = {str(item): self[item] for item in what or self.states}
         try:
             import pandas
         except ImportError as error:
             raise ModelError('to_dataframe needs pandas: pip install "symnum-modeling[data]"') from error
-        columns = {str(item): self[item] for item in what or self.states}
         return pandas.DataFrame(columns, index=pandas.Index(self.t, name="t"))
 
     def to_xarray(self, *what: Expr | str) -> xarray.Dataset:
         """A dataset over the coordinate ``t`` (all unknowns without arguments)."""
+        columns = {str(item): ("t", self[item]) for item in what or self.states}
         try:
             import xarray
         except ImportError as error:
             raise ModelError('to_xarray needs xarray: pip install "symnum-modeling[data]"') from error
-        columns = {str(item): ("t", self[item]) for item in what or self.states}
         return xarray.Dataset(columns, coords={"t": self.t})
 
     def __repr__(self) -> str:
