@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import sympy
+
     from symnum.rewriting.expr import Expr, Number
 
 
@@ -35,8 +37,19 @@ class Equation:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Equation) and self.lhs is other.lhs and self.rhs is other.rhs
 
+    def to_sympy(self) -> sympy.Eq:
+        """The same equation as a SymPy object, left unevaluated."""
+        from sympy import Eq as SympyEq
+
+        return SympyEq(self.lhs.to_sympy(), self.rhs.to_sympy(), evaluate=False)
+
     def __repr__(self) -> str:
         return f"{self.lhs} == {self.rhs}"
+
+    def _repr_latex_(self) -> str:
+        from symnum.rewriting.show import latex
+
+        return f"${latex(self.lhs)} = {latex(self.rhs)}$"
 
 
 def Eq(lhs: Expr | Number, rhs: Expr | Number) -> Equation:

@@ -17,6 +17,7 @@ from symnum.rewriting.expr import Expr, Symbol
 from symnum.rewriting.walk import leaves, substitute
 
 Guard = Callable[[Mapping[str, float]], str | None]
+_SHOWN = 30  # equations that a notebook shows
 
 
 class System:
@@ -148,6 +149,14 @@ class System:
         if self.events:
             counts.append(f"{len(self.events)} events")
         return f"<System {self.name}: {', '.join(counts)}>"
+
+    def _repr_latex_(self) -> str:
+        from symnum.rewriting.show import latex
+
+        lines = [f"{latex(e.lhs)} &= {latex(e.rhs)}" for e in self.equations[:_SHOWN]]
+        if len(self.equations) > _SHOWN:
+            lines.append(r"&\;\;\vdots")
+        return r"$$\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}$$" if lines else repr(self)
 
 
 def described(info: Symbol) -> str:

@@ -139,6 +139,15 @@ def test_latex(expr, expected):
     assert expr._repr_latex_() == f"${expected}$"
 
 
+def test_equations_in_latex_and_in_sympy():
+    equation = x == sqrt(y) / 2
+    assert equation._repr_latex_() == r"$x = \frac{\sqrt{y}}{2}$"
+    both = equation.to_sympy()
+    assert both.lhs == x.to_sympy()
+    assert both.rhs == (sqrt(y) / 2).to_sympy()
+    assert str((x == x).to_sympy()) == "Eq(x, x)"  # nothing is evaluated
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
