@@ -102,4 +102,4 @@ def test_an_equation_between_components_or_numbers_is_noticed_in_a_class() -> No
 
 def test_a_notebook_shows_the_equations() -> None:
     system = sn.System("s", [sn.D(x) == -k * x])
-    assert system._repr_latex_() == r"$$\begin{aligned}\frac{d}{d t} x &= - k x\end{aligned}$$"
+    assert system._repr_latex_() == r"$$\begin{aligned}\dot{x} &= - k x\end{aligned}$$"
