@@ -9,7 +9,7 @@ import marshal
 import os
 from functools import cache as remember
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -129,14 +129,15 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
 class CompiledModel:
     """M u' = f(t, u, p) as compiled functions. Made by `build_model`.
 
-    ``functions``: addresses, sizes and patterns, as solvers take them. The methods below are for
-    interactive use and tests: they check their arguments and allocate their results. Safe to call from
-    several threads.
+    ``functions``: addresses, sizes and patterns, as solvers take them. ``derived``: what rooms above
+    make from the model and keep as long as it lives. The methods below are for interactive use and tests:
+    they check their arguments and allocate their results. Safe to call from several threads.
     """
 
     def __init__(self, inputs: _Inputs, functions: ModelFunctions) -> None:
         self._inputs = inputs
         self.functions = functions
+        self.derived: dict[object, Any] = {}
         self._compiled = {
             name: CompiledFunction(getattr(functions, name), functions.owners)
             for name in ("setup", "rhs", "jacobian", "time_gradient", "roots")

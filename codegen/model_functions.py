@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -53,6 +54,11 @@ class ModelFunctions:
     event_direction: IntArray  # (n_events,): +1 up, -1 down, 0 both
     limit_parameter: IntArray  # (n_limits,)
     owners: tuple[object, ...] = ()  # must live as long as the addresses are used
+
+    @cached_property
+    def n_algebraic(self) -> int:
+        """How many rows have no derivative."""
+        return self.n - int(np.count_nonzero(self.mass))
 
     def __post_init__(self) -> None:
         shapes = (

@@ -55,6 +55,16 @@ class FlatSystem:
         return tuple(self.number_name(int(number)) for number in self.vector)
 
     @cached_property
+    def nominal(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """(n,) the usual sizes of the entries of ``u``, 1 where none is declared."""
+        declared = np.ones(len(self.unknowns))
+        for number, info in self.unknowns.singles():  # those born in blocks have none
+            declared[number] = info.nominal or 1.0
+        found: np.ndarray[tuple[int], np.dtype[np.float64]] = declared[self.vector % len(self.unknowns)]
+        found.flags.writeable = False
+        return found
+
+    @cached_property
     def equation_texts(self) -> tuple[str, ...]:
         """What row i of ``f`` is: the user's equation, or the state whose derivative it gives."""
         texts = [f"D({name})" for name in self.state_names]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import enum
 import math
 import time
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.errors import ModelError
 from symnum.record import record
 from symnum.solving.dense import DenseOutput
 from symnum.solving.kernel import library, slot
-from symnum.solving.kernel.call import kernel, model_function
+from symnum.solving.kernel.call import address_of, kernel, model_function
+from symnum.solving.layout import Layout
 from symnum.solving.linear_system import LinearSystem, patterns
 from symnum.solving.tableau import Method
 
@@ -76,10 +77,85 @@ _COUNTERS = {
     "fallbacks": slot.FALLBACKS,
 }  # fmt: skip
 
-# Room for this many numbers is made at first when every step is saved.
-_CHUNK = 1 << 16
+# What a start sets to zero, and what is not known at a new point.
+_COUNTED = np.array([*_COUNTERS.values()])
+_FROM_ZERO = np.array([*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS])
+_NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0])
+_POINT = np.array([slot.U, slot.P, slot.WORK])
+_NOTHING: FloatArray = np.empty(0)
+
+# Room for this many numbers is made at first when every step is saved; twice as much when that is full.
+_CHUNK = 1 << 13
 # Repeatedly choosing a pivot order at one and the same step leads nowhere.
 _REPIVOTS_IN_A_ROW = 4
+
+
+_layouts: WeakKeyDictionary[ModelFunctions, dict[Method, Layout]] = WeakKeyDictionary()
+
+
+def _layout(model: ModelFunctions, method: Method) -> Layout:
+    """What all runs of a model with a method share: addresses, coefficients, where everything lies."""
+    known = _layouts.setdefault(model, {})
+    if method not in known:
+        known[method] = _new_layout(model, method)
+    return known[method]
+
+
+def _new_layout(model: ModelFunctions, method: Method) -> Layout:
+    n, events, limits = model.n, model.n_events, model.n_limits
+    switchings = events + limits
+    dense = method.dense_table()
+    rows = 2 if dense is None else len(dense)
+    layout = Layout(slot.SIZE)
+    numbers = {
+        slot.N: n, slot.N_ALGEBRAIC: model.n_algebraic, slot.N_EVENTS: events, slot.N_LIMITS: limits,
+        slot.N_ROOTS: events + 2 * limits,
+        slot.SETUP: model.setup, slot.RHS: model.rhs, slot.JACOBIAN: model.jacobian,
+        slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
+        slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
+        slot.EXPLICIT: int(method.family == "explicit"), slot.FSAL: int(method.first_same_as_last),
+        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows,
+    }  # fmt: skip
+    for where, number in numbers.items():
+        layout.table[where] = number
+    constants = {
+        slot.MASS: model.mass, slot.ALGEBRAIC: np.flatnonzero(model.mass == 0.0).astype(np.int32),
+        slot.DIRECTION: model.event_direction, slot.LIMIT_PARAMETER: model.limit_parameter,
+        slot.INDPTR: model.indptr, slot.INDICES: model.indices,
+        slot.TABLE: method.table(), slot.DENSE_TABLE: _NOTHING if dense is None else dense,
+    }  # fmt: skip
+    for where, array in constants.items():
+        layout.constant(where, np.ascontiguousarray(array))
+    vectors = (
+        slot.U, slot.V, slot.END, slot.F0, slot.F1, slot.ERROR, slot.GT, slot.Y, slot.Z, slot.SLOPE0,
+        slot.SLOPE1, slot.ATOL,
+    )  # fmt: skip
+    parts = {
+        slot.FLOATS: slot.FLOATS_SIZE, **dict.fromkeys(vectors, n),
+        slot.P: model.n_parameters, slot.WORK: model.n_work, slot.JACOBIAN_VALUES: max(len(model.indices), 1),
+        slot.STAGES: method.stages * n, slot.DENSE: rows * n,
+        slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
+        **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
+    }  # fmt: skip
+    for where, count in parts.items():
+        layout.part(where, count)
+    functions = {f"step_{method.family}": {slot.STEP: "step"}}
+    if method.family != "explicit":
+        functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
+    if switchings:
+        functions["locate"] = {
+            slot.LOCATE: "locate", slot.SETTLE_SIDES: "settle_sides", slot.SWITCH_FIRED: "switch_fired",
+            slot.SWITCH_OUTSIDE: "switch_outside",
+        }  # fmt: skip
+    if model.n_algebraic:
+        functions["newton"] = {
+            slot.REINITIALIZE: "reinitialize", slot.SLOPE_START: "slope_start", slot.SLOPE_END: "slope_end",
+        }  # fmt: skip
+    for unit, names in functions.items():
+        addresses = library.addresses(unit)
+        for where, name in names.items():
+            layout.table[where] = addresses[name]
+    return layout
 
 
 class Integrator:
@@ -105,15 +181,61 @@ class Integrator:
         adaptive: bool = True,
     ) -> None:
         began = time.perf_counter()
-        algebraic = np.flatnonzero(model.mass == 0.0).astype(np.int32)
-        if len(algebraic) > 0 and method.dae == 0:
+        algebraic = model.n_algebraic
+        if algebraic and method.dae == 0:
             raise ModelError(
-                f"{method} cannot solve systems with algebraic equations, and this one has {len(algebraic)}. "
+                f"{method} cannot solve systems with algebraic equations, and this one has {algebraic}. "
                 "Use Rodas5P, or another method for stiff systems."
             )
         if linear not in ("auto", "dense", "sparse"):
             raise ModelError(f"linear={linear!r}: must be 'auto', 'dense' or 'sparse'")
-        if not (rtol > 0.0 and np.all(np.asarray(atol) > 0.0)):
+        self.model = model
+        self.method = method
+        self._memory = _layout(model, method).new()
+        self._integers = self._memory.table
+        self._floats = x = self._memory.floats(slot.FLOATS)
+        self.u: FloatArray = self._memory.floats(slot.U)
+        self.p: FloatArray = self._memory.floats(slot.P)
+        self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
+        controller = method.controller
+        k = method.embedded + 1
+        x[slot.SAFETY] = controller.safety
+        x[slot.EXPONENT] = controller.now / k
+        x[slot.EXPONENT_BEFORE] = controller.before / k
+        x[slot.SHRINK] = controller.shrink
+        x[slot.GROW] = controller.grow
+        x[slot.ORDER] = k
+        # W of the steps and the algebraic block for consistency; explicit methods have neither.
+        self._systems: dict[int, LinearSystem] = {}
+        if method.family != "explicit":
+            scale = x[slot.SCALE : slot.SCALE + 1]
+            whole, block = patterns(model)
+            self._system(slot.W, LinearSystem(whole, self._jacobian, scale, linear))
+            if algebraic:
+                self._system(slot.G, LinearSystem(block, self._jacobian, scale, linear))
+        self._advance = library.addresses("loop")["advance"]
+        self._factors = self._saved_t = self._saved_u = self._kept = _NOTHING
+        self._grid: FloatArray | None = None
+        self._dense_records: list[FloatArray] = []
+        self._saved: list[tuple[FloatArray, FloatArray]] = []
+        self.options(
+            rtol=rtol, atol=atol, max_step=max_step, first_step=first_step, max_steps=max_steps,
+            adaptive=adaptive,
+        )  # fmt: skip
+        self._stats.setup_milliseconds += 1e3 * (time.perf_counter() - began)
+
+    def options(
+        self,
+        *,
+        rtol: float,
+        atol: FloatArray,
+        max_step: float = math.inf,
+        first_step: float | None = None,
+        max_steps: int = 10**7,
+        adaptive: bool = True,
+    ) -> None:
+        """Make ready for another run with these options, as a new object would be."""
+        if not (rtol > 0.0 and (atol > 0.0).all()):
             raise ModelError("rtol and atol must be positive")
         if first_step is not None and not first_step > 0.0:
             raise ModelError(f"first_step must be positive, not {first_step}")
@@ -121,105 +243,19 @@ class Integrator:
             raise ModelError("adaptive=False needs first_step, the size of all steps")
         if not max_step > 0.0:
             raise ModelError(f"max_step must be positive, not {max_step}")
-        self.model = model
-        self.method = method
-        self.stats = Statistics()
-        n = model.n
-        self.u: FloatArray = np.zeros(n)
-        self.p: FloatArray = np.zeros(model.n_parameters)
-        self._keep: dict[int, npt.NDArray[Any]] = {}
-        self._integers = np.zeros(slot.SIZE, dtype=np.int64)
-        self._floats = np.zeros(slot.FLOATS_SIZE)
-        self._set(slot.N, n)
-        self._set(slot.N_ALGEBRAIC, len(algebraic))
-        self._set(slot.N_EVENTS, model.n_events)
-        self._set(slot.N_LIMITS, model.n_limits)
-        self._set(slot.N_ROOTS, model.n_events + 2 * model.n_limits)
-        self._set(slot.SETUP, model.setup)
-        self._set(slot.RHS, model.rhs)
-        self._set(slot.JACOBIAN, model.jacobian)
-        self._set(slot.GRADIENT, model.time_gradient)
-        self._set(slot.ROOTS, model.roots)
-        self._point(slot.FLOATS, self._floats)
-        self._point(slot.P, self.p)
-        self._point(slot.U, self.u)
-        self._point(slot.WORK, np.zeros(max(model.n_work, 1)))
-        self._point(slot.MASS, np.ascontiguousarray(model.mass, dtype=np.float64))
-        self._point(slot.ATOL, np.array(np.broadcast_to(np.asarray(atol, dtype=np.float64), (n,))))
-        self._point(slot.ALGEBRAIC, algebraic)
-        self._point(slot.DIRECTION, np.ascontiguousarray(model.event_direction, dtype=np.int64))
-        self._point(slot.LIMIT_PARAMETER, np.ascontiguousarray(model.limit_parameter, dtype=np.int64))
-        places = (
-            slot.V, slot.END, slot.F0, slot.F1, slot.ERROR, slot.GT, slot.Y, slot.Z, slot.SLOPE0, slot.SLOPE1,
-        )  # fmt: skip
-        vectors = np.zeros((len(places), n))
-        first = vectors.ctypes.data  # asking for each address on its own takes longer than a short run
-        for k, where in enumerate(places):
-            self._keep[where] = vectors[k]
-            self._integers[where] = first + 8 * n * k
-        self._point(slot.INDPTR, np.ascontiguousarray(model.indptr, dtype=np.int64))
-        self._point(slot.INDICES, np.ascontiguousarray(model.indices, dtype=np.int64))
-        jacobian = np.zeros(max(len(model.indices), 1))
-        self._point(slot.JACOBIAN_VALUES, jacobian)
-        self._method(method)
-
-        switchings = model.n_events + model.n_limits
-        self._point(slot.ROOT_VALUES, np.zeros(model.n_events + 2 * model.n_limits + switchings))
-        self._point(slot.ROOTS_BEFORE, np.zeros(switchings))
-        for where in (slot.SIDE, slot.FIRED, slot.FIRED_BEFORE):
-            self._point(where, np.zeros(switchings, dtype=np.int64))
-        self._point(slot.HELD, np.zeros(model.n_limits, dtype=np.int64))
-        self._point(slot.GRID, np.zeros(0))
-
-        # W of the steps and the algebraic block for consistency; explicit methods have neither.
-        self._systems: dict[int, LinearSystem] = {}
-        if method.family != "explicit":
-            scale = self._floats[slot.SCALE : slot.SCALE + 1]
-            whole, block = patterns(model)
-            self._system(slot.W, LinearSystem(whole, jacobian, scale, linear))
-            if len(algebraic) > 0:
-                self._system(slot.G, LinearSystem(block, jacobian, scale, linear))
-            self._functions("linear", "factor", "solve")
-        self._advance = library.addresses("loop")["advance"]
-        if switchings > 0:
-            self._functions("locate", "locate", "settle_sides", "switch_fired", "switch_outside")
-        if len(algebraic) > 0:
-            self._functions("newton", "reinitialize", "slope_start", "slope_end")
-
         x = self._floats
         x[slot.RTOL] = rtol
         x[slot.MAX_STEP] = max_step
         x[slot.FIRST_STEP] = first_step or 0.0
+        self._memory.floats(slot.ATOL)[:] = atol
         self._set(slot.ADAPTIVE, int(adaptive))
         self._set(slot.MAX_STEPS, max_steps)
-        self._dense_records: list[FloatArray] = []
-        self._saved: list[tuple[FloatArray, FloatArray]] = []
-        self.stats.setup_milliseconds += 1e3 * (time.perf_counter() - began)
-
-    def _method(self, method: Method) -> None:
-        controller = method.controller
-        k = method.embedded + 1
-        x = self._floats
-        x[slot.SAFETY] = controller.safety
-        x[slot.EXPONENT] = controller.now / k
-        x[slot.EXPONENT_BEFORE] = controller.before / k
-        x[slot.SHRINK] = controller.shrink
-        x[slot.GROW] = controller.grow
-        x[slot.ORDER] = k
-        self._set(slot.STEP, library.addresses(f"step_{method.family}")["step"])
-        self._point(slot.TABLE, np.ascontiguousarray(method.table()))
-        self._set(slot.STAGE_COUNT, method.stages)
-        self._set(slot.SWEEPS, method.sweeps)
-        self._set(slot.EXPLICIT, int(method.family == "explicit"))
-        self._set(slot.FSAL, int(method.first_same_as_last))
-        dense = method.dense_table()
-        rows = 2 if dense is None else len(dense)
-        self._set(slot.HERMITE, int(dense is None))
-        self._set(slot.DENSE_ROWS, rows)
-        if dense is not None:
-            self._point(slot.DENSE_TABLE, np.ascontiguousarray(dense))
-        self._point(slot.STAGES, np.zeros((method.stages, self.model.n)))
-        self._point(slot.DENSE, np.zeros((rows, self.model.n)))
+        self._stats = Statistics()
+        for system in self._systems.values():
+            system.orders = 0
+        if self._integers[slot.STEP_GENERIC]:
+            self._set(slot.STEP, int(self._integers[slot.STEP_GENERIC]))
+            self._set(slot.RHS, self.model.rhs)
 
     def specialise(self, step: int, function: int, factors: int) -> None:
         """Use a step made for this model (and its f), at any moment between two calls of `advance`.
@@ -231,26 +267,26 @@ class Integrator:
             self._set(slot.STEP_GENERIC, int(self._integers[slot.STEP]))
         self._set(slot.STEP, step)
         self._set(slot.RHS, function)
-        self._point(slot.FACTORS, np.zeros(max(factors, 1)))
-
-    def _functions(self, unit: str, *names: str) -> None:
-        """Give the kernels the addresses of the functions of another unit."""
-        for name in names:
-            self._set(getattr(slot, name.upper()), library.addresses(unit)[name])
+        if len(self._factors) < max(factors, 1):
+            self._factors = np.zeros(max(factors, 1))
+            self._set(slot.FACTORS, address_of(self._factors))
 
     def _set(self, where: int, value: int) -> None:
         self._integers[where] = value
 
-    def _point(self, where: int, array: npt.NDArray[Any]) -> None:
-        self._keep[where] = array
-        self._integers[where] = array.ctypes.data
-
     def _system(self, where: int, system: LinearSystem) -> None:
         self._systems[where] = system
-        self._point(where, system.table)
+        self._set(where, system.address)
 
     # --- the run
     # ---------------------------------------------------------------------------------------------------
+
+    @property
+    def stats(self) -> Statistics:
+        """Up to now; one and the same object throughout."""
+        for name, value in zip(_COUNTERS, self._integers[_COUNTED].tolist(), strict=True):
+            setattr(self._stats, name, value)
+        return self._stats
 
     @property
     def t(self) -> float:
@@ -259,17 +295,17 @@ class Integrator:
     @property
     def work(self) -> FloatArray:
         """The scratch memory of the model's functions, (n_work,)."""
-        return self._keep[slot.WORK]
+        return self._memory.floats(slot.WORK)
 
     @property
     def fired(self) -> list[int]:
         """The events at which the run has just stopped."""
-        return [int(k) for k in np.flatnonzero(self._keep[slot.FIRED][: self.model.n_events])]
+        return [int(k) for k in np.flatnonzero(self._memory.integers(slot.FIRED)[: self.model.n_events])]
 
     @property
     def held(self) -> list[int]:
         """The limits that hold their state."""
-        return [int(k) for k in np.flatnonzero(self._keep[slot.HELD])]
+        return [int(k) for k in np.flatnonzero(self._memory.integers(slot.HELD))]
 
     @property
     def worst_row(self) -> int:
@@ -287,11 +323,10 @@ class Integrator:
         self.p[:] = p
         self._floats[slot.T] = t
         self._floats[slot.LAST_STOP] = -math.inf
-        self._keep[slot.HELD][:] = 0
-        for where in (slot.SIDE, slot.FIRED, slot.FIRED_BEFORE):
-            self._keep[where][:] = 0
-        for where in (*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS):
-            self._set(where, 0)
+        if self.model.n_events + self.model.n_limits:
+            for where in (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE):
+                self._memory.integers(where)[:] = 0
+        self._integers[_FROM_ZERO] = 0
         self._set(slot.FAILURE, slot.STEP_TOO_SMALL)
         self._floats[slot.STEP_CAP] = self._floats[slot.MAX_STEP]
         self.changed_parameters()
@@ -299,15 +334,22 @@ class Integrator:
     def changed_parameters(self) -> None:
         """After `p` or `u` was written to: nothing that was computed for the old values is used again."""
         # what limits hold is state of the run, whatever the caller wrote into these parameters
-        limited = self.model.limit_parameter
-        self.p[limited] = 1.0
-        self.p[limited[self._keep[slot.HELD] != 0]] = 0.0
-        jacobian = self._keep[slot.JACOBIAN_VALUES]
-        model_function(self.model.setup, self.t, jacobian, self.u, self.p, self.work)
-        for flag in (slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0):
-            self._set(flag, 0)
+        if self.model.n_limits:
+            limited = self.model.limit_parameter
+            self.p[limited] = 1.0
+            self.p[limited[self._memory.integers(slot.HELD) != 0]] = 0.0
+        self._call(slot.SETUP, slot.JACOBIAN_VALUES)
+        self._integers[_NOT_KNOWN] = 0
         self._floats[slot.H] = 0.0
         self._set(slot.PHASE, slot.RESTART)
+
+    def slope(self) -> FloatArray:
+        """f at the present point, (n,), which the next step uses; do not change it."""
+        if self._integers[slot.HAVE_F0] == 0:
+            self._call(slot.RHS, slot.F0)
+            self._integers[slot.RHS_CALLS] += 1
+            self._set(slot.HAVE_F0, 1)
+        return self._memory.floats(slot.F0)
 
     def reinitialize(self) -> Reinitialization:
         """Solve the algebraic equations for the algebraic variables; t and the others are kept."""
@@ -361,14 +403,15 @@ class Integrator:
         n = self.model.n
         self._drain()
         if saveat is not None:
-            grid = np.ascontiguousarray(saveat, dtype=np.float64)
-            first = int(
-                np.searchsorted(grid, self.t, side="left" if self._integers[slot.STEPS] == 0 else "right")
-            )
-            last = int(np.searchsorted(grid, self._floats[slot.T_STOP], side="right"))
+            if saveat is not self._grid:
+                self._grid = grid = np.ascontiguousarray(saveat, dtype=np.float64)
+                self._set(slot.GRID, grid.ctypes.data)
+                self._set(slot.GRID_SIZE, len(grid))
+            grid = self._grid
+            begun = self._integers[slot.STEPS] != 0
+            first = (bisect_right if begun else bisect_left)(grid, self.t)
+            last = bisect_right(grid, self._floats[slot.T_STOP])
             self._set(slot.SAVE, slot.SAVE_GRID)
-            self._point(slot.GRID, grid)
-            self._set(slot.GRID_SIZE, len(grid))
             room = last - first
             self._set(slot.GRID_NEXT, first)
         else:
@@ -376,23 +419,28 @@ class Integrator:
             room = max(_CHUNK // max(n, 1), 16)
         self._buffers(room)
         if saveat is not None and room > 0 and grid[first] == self.t:
-            self._keep[slot.SAVED_T][0] = self.t
-            self._keep[slot.SAVED_U][0] = self.u
+            self._saved_t[0] = self.t
+            self._saved_u[0] = self.u
             self._set(slot.SAVED_COUNT, 1)
             self._set(slot.GRID_NEXT, first + 1)
         if self._integers[slot.KEEP_DENSE]:
             self._record_buffer()
 
     def _buffers(self, room: int) -> None:
-        self._point(slot.SAVED_T, np.empty(room))
-        self._point(slot.SAVED_U, np.empty((room, self.model.n)))
+        n = self.model.n
+        buffer = np.empty(room * (n + 1) + 1)
+        address = address_of(buffer)
+        self._saved_t, self._saved_u = buffer[:room], buffer[room : room * (n + 1)].reshape(room, n)
+        self._set(slot.SAVED_T, address)
+        self._set(slot.SAVED_U, address + 8 * room)
         self._set(slot.SAVED_CAPACITY, room)
         self._set(slot.SAVED_COUNT, 0)
 
-    def _record_buffer(self) -> None:
+    def _record_buffer(self, room: int = 0) -> None:
         size = 3 + (2 + int(self._integers[slot.DENSE_ROWS])) * self.model.n
-        room = max(_CHUNK // size, 16)
-        self._point(slot.KEPT, np.empty((room, size)))
+        room = max(room, _CHUNK // size, 16)
+        self._kept = np.empty((room, size))
+        self._set(slot.KEPT, address_of(self._kept))
         self._set(slot.KEPT_CAPACITY, room)
         self._set(slot.KEPT_COUNT, 0)
 
@@ -401,7 +449,7 @@ class Integrator:
         count = int(self._integers[slot.SAVED_COUNT])
         room = int(self._integers[slot.SAVED_CAPACITY])
         if count > 0:
-            times, states = self._keep[slot.SAVED_T][:count], self._keep[slot.SAVED_U][:count]
+            times, states = self._saved_t[:count], self._saved_u[:count]
             if 2 * count < room:
                 self._saved.append((times.copy(), states.copy()))
                 self._set(slot.SAVED_COUNT, 0)
@@ -410,13 +458,14 @@ class Integrator:
                 self._buffers(2 * room if count == room else room)
         kept = int(self._integers[slot.KEPT_COUNT])
         if kept > 0:
-            records = self._keep[slot.KEPT][:kept]
-            if 2 * kept < self._integers[slot.KEPT_CAPACITY]:
+            records = self._kept[:kept]
+            room = int(self._integers[slot.KEPT_CAPACITY])
+            if 2 * kept < room:
                 self._dense_records.append(records.copy())
                 self._set(slot.KEPT_COUNT, 0)
             else:
                 self._dense_records.append(records)
-                self._record_buffer()
+                self._record_buffer(2 * room if kept == room else room)
 
     def saved(self) -> tuple[FloatArray, FloatArray]:
         """Times (k,) and states (n, k) that were saved since the last call."""
@@ -445,20 +494,23 @@ class Integrator:
             began = time.perf_counter()
             status = kernel(address, a)
             middle = time.perf_counter()
-            self.stats.solve_milliseconds += 1e3 * (middle - began)
+            self._stats.solve_milliseconds += 1e3 * (middle - began)
             if status != slot.REPIVOT:
                 break
             step = int(a[slot.STEPS] + a[slot.REJECTED])
             repeated = repeated + 1 if step == at_step else 0
             at_step = step
             wanted = int(a[slot.REPIVOT_SYSTEM])
-            system = next(s for s in self._systems.values() if s.table.ctypes.data == wanted)
-            self.stats.pivot_orders += 1
+            system = next(s for s in self._systems.values() if s.address == wanted)
+            self._stats.pivot_orders += 1
             fine = repeated < _REPIVOTS_IN_A_ROW and system.analyse()
-            self.stats.setup_milliseconds += 1e3 * (time.perf_counter() - middle)
+            self._stats.setup_milliseconds += 1e3 * (time.perf_counter() - middle)
             if not fine:
                 status = slot.SINGULAR
                 break
-        for name, where in _COUNTERS.items():
-            setattr(self.stats, name, int(a[where]))
         return status
+
+    def _call(self, function: int, out: int) -> None:
+        """A function of the model at the present point; it writes to the part ``out``."""
+        u, p, work = self._integers[_POINT].tolist()
+        model_function(int(self._integers[function]), self.t, int(self._integers[out]), u, p, work)

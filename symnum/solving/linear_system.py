@@ -7,10 +7,11 @@ import functools
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.solving.kernel import slot
+from symnum.solving.kernel.call import address_of
+from symnum.solving.layout import Layout
 from symnum.solving.pivot_order import LARGE, PivotOrder, ShortArray
 
 __all__ = ["LinearSystem", "Pattern", "lapack", "patterns"]
@@ -68,7 +69,53 @@ class Pattern:
         self.entry = position[: len(inside)]  # for each of them its entry in the pattern
         self.diagonal = position[len(inside) :]
         self.dense = self.indices + np.repeat(np.arange(n), np.diff(self.indptr)) * n
-        self.known: dict[str, PivotOrder] = {}
+        self.layout = self._layout()  # until a pivot order is known
+        self.known: dict[str, Layout] = {}
+        self._dense: Layout | None = None
+
+    def with_pivoting(self) -> Layout:
+        """A dense matrix; pivots are chosen in every factorization."""
+        if self._dense is None:
+            n = self.n
+            getrf, getrs = lapack()
+            layout = self._layout(self.dense.astype(np.int32), n * n)
+            layout.part(slot.PIVOTS, n + 4)
+            layout.table[slot.GETRF], layout.table[slot.GETRS] = getrf, getrs
+            layout.table[slot.KIND] = slot.DENSE_LAPACK if getrf and n >= LAPACK_FROM else slot.DENSE_OWN
+            self._dense = layout
+        return self._dense
+
+    def with_order(self, order: PivotOrder, mode: str) -> Layout:
+        """A sparse matrix with a fixed pivot order; with mode "auto" a dense one where that is faster."""
+        n = self.n
+        entries = n + order.lower_count + order.upper_count
+        sparse_cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries
+        if mode == "auto" and n <= LARGE and sparse_cost > n**3 / 3 + DENSE_ENTRY * n**2:
+            return self.with_pivoting()
+        layout = self._layout(order.position, entries)
+        for where, table in order.tables.items():
+            layout.constant(where, table)
+        layout.table[slot.LEVELS] = order.levels
+        layout.table[slot.LOWER_COUNT] = order.lower_count
+        layout.table[slot.UPPER_COUNT] = order.upper_count
+        layout.part(slot.INVERSE, n)
+        layout.part(slot.Y_PERMUTED, n)
+        layout.table[slot.KIND] = slot.SPARSE if order.listed else slot.COLUMNS
+        return layout
+
+    def _layout(self, position: ShortArray | None = None, size: int = 0) -> Layout:
+        """position: place of each entry in a store of ``size`` numbers."""
+        layout = Layout(slot.SYSTEM_SIZE)
+        layout.table[slot.SYSTEM_N] = self.n
+        layout.table[slot.ENTRIES] = len(self.source)
+        layout.table[slot.DIAGONALS] = len(self.diagonal)
+        layout.constant(slot.SOURCE, self.source)
+        if position is not None:
+            layout.part(slot.STORE, size)
+            layout.table[slot.STORE_SIZE] = size
+            layout.constant(slot.TARGET, position[self.entry])
+            layout.constant(slot.DIAGONAL, position[self.diagonal])
+        return layout
 
     def values(self, jacobian: FloatArray, scale: float) -> FloatArray:
         """The present numbers, (nnz,)."""
@@ -104,20 +151,14 @@ class LinearSystem:
         self.pattern = pattern
         self.mode = mode
         self.table = np.zeros(slot.SYSTEM_SIZE, dtype=np.int64)
+        self.address = address_of(self.table)
         self._jacobian = jacobian
         self._scale = scale
-        self._orders = 0
-        self._keep: dict[int, npt.NDArray[np.generic]] = {}
-        self._set(slot.SYSTEM_N, pattern.n)
-        self._set(slot.ENTRIES, len(pattern.source))
-        self._set(slot.DIAGONALS, len(pattern.diagonal))
-        self._point(slot.SOURCE, pattern.source)
-        self._point(slot.MATRIX, jacobian)
-        self._point(slot.SCALE_AT, scale)
+        self.orders = 0  # pivot orders chosen in this run
         if mode == "dense" or (mode == "auto" and pattern.n <= SMALL):
-            self._dense()
-        elif mode in pattern.known:
-            self._adopt(pattern.known[mode])
+            self._use(pattern.with_pivoting())
+        else:
+            self._use(pattern.known.get(mode, pattern.layout))
 
     @property
     def kind(self) -> str:
@@ -125,55 +166,22 @@ class LinearSystem:
 
     def analyse(self) -> bool:
         """Choose a pivot order on the present numbers; False if they are singular."""
-        n = self.pattern.n
-        self._orders += 1
-        if self._orders > ORDERS and n <= LARGE:
-            self._dense()  # no order lasts: pivot in every factorization
+        pattern = self.pattern
+        self.orders += 1
+        if self.orders > ORDERS and pattern.n <= LARGE:
+            self._use(pattern.with_pivoting())  # no order lasts: pivot in every factorization
             return True
-        values = self.pattern.values(self._jacobian, float(self._scale[0]))
-        order = PivotOrder.choose(self.pattern.indptr, self.pattern.indices, values)
+        values = pattern.values(self._jacobian, float(self._scale[0]))
+        order = PivotOrder.choose(pattern.indptr, pattern.indices, values)
         if order is None:
             return False
-        self.pattern.known[self.mode] = order
-        self._adopt(order)
-        self._set(slot.SYSTEM_FRESH, 1)
+        pattern.known[self.mode] = pattern.with_order(order, self.mode)
+        self._use(pattern.known[self.mode])
+        self.table[slot.SYSTEM_FRESH] = 1
         return True
 
-    def _adopt(self, order: PivotOrder) -> None:
-        n = self.pattern.n
-        entries = n + order.lower_count + order.upper_count
-        sparse_cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries
-        if self.mode == "auto" and n <= LARGE and sparse_cost > n**3 / 3 + DENSE_ENTRY * n**2:
-            self._dense()
-            return
-        for where, table in order.tables.items():
-            self._point(where, table)
-        self._set(slot.LEVELS, order.levels)
-        self._set(slot.LOWER_COUNT, order.lower_count)
-        self._set(slot.UPPER_COUNT, order.upper_count)
-        self._point(slot.INVERSE, np.zeros(n))
-        self._point(slot.Y_PERMUTED, np.zeros(n))
-        self._place(order.position, np.zeros(entries))
-        self._set(slot.KIND, slot.SPARSE if order.listed else slot.COLUMNS)
-
-    def _dense(self) -> None:
-        n = self.pattern.n
-        self._place(self.pattern.dense.astype(np.int32), np.zeros(n * n))
-        self._point(slot.PIVOTS, np.zeros(n + 4, dtype=np.int64))
-        getrf, getrs = lapack()
-        self._set(slot.GETRF, getrf)
-        self._set(slot.GETRS, getrs)
-        self._set(slot.KIND, slot.DENSE_LAPACK if getrf and n >= LAPACK_FROM else slot.DENSE_OWN)
-
-    def _place(self, position: ShortArray, store: FloatArray) -> None:
-        self._point(slot.STORE, store)
-        self._set(slot.STORE_SIZE, len(store))
-        self._point(slot.TARGET, position[self.pattern.entry])
-        self._point(slot.DIAGONAL, position[self.pattern.diagonal])
-
-    def _set(self, where: int, value: int) -> None:
-        self.table[where] = value
-
-    def _point(self, where: int, array: npt.NDArray[np.generic]) -> None:
-        self.table[where] = array.ctypes.data
-        self._keep[where] = array
+    def _use(self, layout: Layout) -> None:
+        self._memory = layout.new()
+        self.table[:] = self._memory.table
+        self.table[slot.MATRIX] = address_of(self._jacobian)
+        self.table[slot.SCALE_AT] = address_of(self._scale)

@@ -286,6 +286,8 @@ class ParameterView(Mapping[str, float]):
 
 def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:
     """What the first guard that objects says about these parameter values."""
+    if not flat.guards:
+        return None
     values = ParameterView(flat, p)
     return next((message for guard in flat.guards if (message := guard(values))), None)
 

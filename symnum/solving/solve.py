@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -131,18 +132,17 @@ def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, 
 def consistent_start(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """(u, p) at the beginning of the span, algebraic unknowns included and checked."""
     u = consistent(problem.compiled, problem.span[0], problem.u, problem.p)
-    _check_start(problem, u, problem.p)
+    _check_start(problem, u, problem.p, problem.compiled.rhs(problem.span[0], u, problem.p))
     return u, problem.p.copy()
 
 
-def _check_start(problem: Problem, u: FloatArray, p: FloatArray) -> None:
+def _check_start(problem: Problem, u: FloatArray, p: FloatArray, slopes: FloatArray) -> None:
+    """slopes: f at the start, (n,)."""
     flat, t = problem.flat, problem.span[0]
     message = guard_message(flat, p)
     if message is not None:
         raise ModelError(f"{flat.name}: {message}")
-    slopes = problem.compiled.rhs(t, u, p)
-    bad = np.flatnonzero(~np.isfinite(slopes))
-    if len(bad):
+    if not math.isfinite(slopes.sum()) and len(bad := np.flatnonzero(~np.isfinite(slopes))):
         rows = "\n    ".join(f"{flat.equation_texts[i]}   gives {slopes[i]}" for i in bad[:5])
         raise ModelError(
             f"{flat.name}: not finite at the start, t = {t:g}:\n    {rows}\n"
@@ -174,8 +174,7 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
     """(n,) absolute tolerances, nominal sizes included, after checking both kinds."""
     if not (isinstance(rtol, (int, float)) and 1e-14 <= rtol < 1):
         raise ModelError(f"rtol={rtol}: give a relative tolerance between 1e-14 and 1")
-    numbers = flat.vector % len(flat.unknowns)
-    nominal = np.array([flat.unknowns[number].nominal or 1.0 for number in numbers])
+    nominal = flat.nominal
     if isinstance(atol, Mapping):
         result = 1e-9 * nominal
         for key, value in atol.items():
@@ -190,7 +189,7 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
                 f"atol has shape {result.shape}; give one number, {flat.n} numbers or {{variable: number}}"
             )
         result = result * nominal if result.shape == () else result.copy()
-    if not (np.isfinite(result).all() and (result > 0).all()):
+    if not (result.min(initial=1.0) > 0 and result.max(initial=1.0) < np.inf):
         raise ModelError(f"atol={atol}: absolute tolerances are positive, finite numbers")
     return result
 
@@ -215,8 +214,7 @@ class _Run:
         self.schedule = Schedule.of(self.flat, problem.events, problem.span)
         self.grid = None if saveat is None else save_times(saveat, problem.span)
         self.dense = self.grid is None if dense is None else dense
-        self.integrator = Integrator(
-            problem.compiled.model.functions, method,
+        self.integrator = self.ready_integrator(
             rtol=rtol, atol=tolerances(self.flat, rtol, atol),
             max_step=max_step, first_step=first_step, max_steps=max_steps,
         )  # fmt: skip
@@ -226,17 +224,34 @@ class _Run:
         self.progress = Progress(self.flat.name, problem.span) if progress else None
         self.times: list[FloatArray] = []
         self.values: list[FloatArray] = []
-        self.segment_of: list[NDArray[np.int64]] = []
+        self.segment_of: list[int] = []
         self.segments: list[Segment] = []
         self.happened: list[Happened] = []
         self.segment_begin = problem.span[0]
 
+    def ready_integrator(self, **options: Any) -> Integrator:
+        """One that has done a run of this model before, or a new one."""
+        model = self.problem.compiled.model
+        self.idle: list[Integrator] = model.derived.setdefault(self.method, [])
+        try:
+            found: Integrator = self.idle.pop()  # at once: other threads may do the same
+        except IndexError:
+            return Integrator(model.functions, self.method, **options)
+        found.options(**options)
+        return found
+
     def run(self) -> Solution:
+        solution = self.finished()
+        if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
+            self.idle.append(self.integrator)
+        return solution
+
+    def finished(self) -> Solution:
         begin, end = self.problem.span
         integrator = self.integrator
         integrator.start(begin, self.problem.u, self.problem.p)
         self.make_consistent()
-        _check_start(self.problem, integrator.u, integrator.p)
+        _check_start(self.problem, integrator.u, integrator.p, integrator.slope())
         if self.tier:
             self.tier.begin(integrator)
         pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
@@ -305,7 +320,7 @@ class _Run:
         if len(times):
             self.times.append(times)
             self.values.append(values.T)
-            self.segment_of.append(np.full(len(times), len(self.segments), np.int64))
+            self.segment_of.append(len(self.segments))
 
     def close_segment(self) -> None:
         integrator = self.integrator
@@ -316,16 +331,21 @@ class _Run:
         if self.progress:
             self.progress.close()
         self.close_segment()
-        t = np.concatenate([np.zeros(0), *self.times])
-        y = np.concatenate([np.zeros((0, self.flat.n)), *self.values]).T
-        segment = np.concatenate([np.zeros(0, np.int64), *self.segment_of])
+        t = _joined(self.times, (0,))
+        y = _joined(self.values, (0, self.flat.n)).T
+        # what a last event saved belongs to the stretch before it: there is none behind
+        segments = [min(k, len(self.segments) - 1) for k in self.segment_of]
+        if segments and segments[-1]:
+            segment = np.repeat(np.array(segments), [len(times) for times in self.times])
+        else:
+            segment = np.zeros(len(t), np.int64)
         stats = self.integrator.stats
         if logging := sys.modules.get("logging"):  # not imported: nobody can be listening
             seconds = time.perf_counter() - self.began
             logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
         return Solution(
-            self.flat, tuple(self.segments), t, y, np.minimum(segment, len(self.segments) - 1),
-            status, stats, tuple(self.happened), self.method.name,
+            self.flat, tuple(self.segments), t, y, segment, status, stats, tuple(self.happened),
+            self.method.name,
         )  # fmt: skip
 
     def explain(self, status: Status) -> str:
@@ -363,6 +383,12 @@ class _Run:
         if status is Status.NOT_CONVERGED:
             return f"{at}: the algebraic unknowns cannot be made consistent; the worst residual is{equation}"
         return f"{at}: {status.name.lower()}"
+
+
+def _joined(pieces: list[FloatArray], shape_of_none: tuple[int, ...]) -> FloatArray:
+    if len(pieces) == 1:
+        return pieces[0]
+    return np.concatenate(pieces) if pieces else np.zeros(shape_of_none)
 
 
 def _not_finite_row(problem: Problem, t: float, u: FloatArray, p: FloatArray) -> int:
@@ -409,11 +435,14 @@ def save_times(saveat: Times, span: tuple[float, float]) -> FloatArray:
         count = int(np.floor((end - begin) / spacing * (1 + 1e-12)))
         spaced: FloatArray = np.minimum(begin + spacing * np.arange(count + 1), end)
         return spaced
-    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+    if times.ndim != 1 or not (times[1:] > times[:-1]).all():
         raise ModelError("saveat: give a spacing or increasing times")
+    if not len(times):
+        return times
     slack = 1e-12 * max(abs(begin), abs(end))
-    if len(times) and (times[0] < begin - slack or times[-1] > end + slack):
-        raise ModelError(f"saveat: times {times[0]:g} ... {times[-1]:g} leave the span {begin:g} ... {end:g}")
-    return np.clip(times, begin, end)
+    first, last = times[[0, -1]].tolist()
+    if not (first >= begin - slack and last <= end + slack):
+        raise ModelError(f"saveat: times {first:g} ... {last:g} leave the span {begin:g} ... {end:g}")
+    return times if first >= begin and last <= end else np.clip(times, begin, end)
 
 

@@ -51,8 +51,8 @@ class SpecialisedStep(NamedTuple):
 _WORTH_LOADING = 5.0
 
 # What runs with the generic step have taken so far, by model and method.
-_spent: WeakKeyDictionary[CompiledModel, dict[str, float]] = WeakKeyDictionary()
-_known: WeakKeyDictionary[CompiledModel, dict[str, SpecialisedStep]] = WeakKeyDictionary()
+_spent: WeakKeyDictionary[CompiledModel, dict[Method, float]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[CompiledModel, dict[Method, SpecialisedStep]] = WeakKeyDictionary()
 
 
 def unfit(model: CompiledModel, method: Method) -> str:
@@ -72,14 +72,19 @@ def _cost(model: CompiledModel, method: Method) -> float:
     return 30.0 + method.stages**2 * functions.n + 0.2 * _statements(model)
 
 
+_counted: WeakKeyDictionary[CompiledModel, int] = WeakKeyDictionary()
+
+
 def _statements(model: CompiledModel) -> int:
     from symnum.rewriting.walk import cost
 
-    total = 0.0
-    for name in ("rhs", "jacobian"):
-        for item in model.lowered[name].items:
-            total += item.count * cost(item.roots) if isinstance(item, Loop) else 2 * len(item.first)
-    return int(total)
+    if model not in _counted:
+        total = 0.0
+        for name in ("rhs", "jacobian"):
+            for item in model.lowered[name].items:
+                total += item.count * cost(item.roots) if isinstance(item, Loop) else 2 * len(item.first)
+        _counted[model] = int(total)
+    return _counted[model]
 
 
 def elimination_for(
@@ -95,7 +100,7 @@ def elimination_for(
     jacobian, work = np.zeros(len(functions.indices)), np.zeros(max(functions.n_work, 1))
     u, p = np.ascontiguousarray(u), np.ascontiguousarray(p)
     for address in (functions.setup, functions.jacobian):
-        model_function(address, t, jacobian, u, p, work)
+        model_function(address, t, *(array.ctypes.data for array in (jacobian, u, p, work)))
     columns = np.repeat(np.arange(functions.n), np.diff(functions.indptr))
     diagonal = np.flatnonzero(functions.mass)
     keys, place = np.unique(
@@ -127,11 +132,11 @@ def specialised_step(
     t, u, p, span: numbers on which a pivot order is chosen, if there is none yet. stored_only: do not
     compile. None where there is none. ModelError where there can be none.
     """
-    reason = unfit(model, method)
-    if reason:
-        raise ModelError(f"no specialised tier: {reason}. Use tier='generic', or leave tier out.")
     known = _known.setdefault(model, {})
-    if method.name not in known:
+    if method not in known:
+        reason = unfit(model, method)
+        if reason:
+            raise ModelError(f"no specialised tier: {reason}. Use tier='generic', or leave tier out.")
         key = cache.digest(model.key("step"), _FORMAT, method.name, method.table().tobytes())
         stored = cache.fetch("step", key)
         if stored is None:
@@ -144,10 +149,10 @@ def specialised_step(
             cache.store("step", key, stored)
         code, factors, milliseconds = marshal.loads(stored)
         loaded = machine.load_object(code)
-        known[method.name] = SpecialisedStep(
+        known[method] = SpecialisedStep(
             loaded.address("step"), loaded.address("function"), factors, milliseconds
         )
-    return known[method.name]
+    return known[method]
 
 
 def step_text(model: CompiledModel, method: Method, elimination: Elimination | None) -> str:
@@ -187,7 +192,7 @@ class LaneSteps(NamedTuple):
     factors: int
 
 
-_lane_steps: WeakKeyDictionary[CompiledModel, dict[str, LaneSteps]] = WeakKeyDictionary()
+_lane_steps: WeakKeyDictionary[CompiledModel, dict[Method, LaneSteps]] = WeakKeyDictionary()
 
 
 def vector_lanes() -> int:
@@ -201,7 +206,7 @@ def lane_steps(
 ) -> LaneSteps | None:
     """The stepping loop on lanes; the pivot order is chosen on the numbers given. None if singular there."""
     known = _lane_steps.setdefault(model, {})
-    if method.name not in known:
+    if method not in known:
         lanes = vector_lanes()
         key = cache.digest(model.key("lanes"), _FORMAT, str(lanes), method.name, method.table().tobytes())
         stored = cache.fetch("lanes", key)
@@ -220,8 +225,8 @@ def lane_steps(
         vector_library()  # its symbols have to be there when the code is loaded
         loaded = machine.load_object(code)
         setup, probe, run = (loaded.address(f"lanes_{name}") for name in ("setup", "probe", "run"))
-        known[method.name] = LaneSteps(lanes, setup, probe, run, prepared, factors)
-    return known[method.name]
+        known[method] = LaneSteps(lanes, setup, probe, run, prepared, factors)
+    return known[method]
 
 
 def lanes_text(
@@ -266,9 +271,9 @@ class TierChoice:
             self.open, stats.tier = False, f"generic: {reason}"
             return
         stats.tier = "generic: the run was short"
-        if self.method.name in _known.get(self.model, {}):
+        if self.method in _known.get(self.model, {}):
             self.use(integrator, "compiled before", stored_only=True)
-        elif _spent.get(self.model, {}).get(self.method.name, 0.0) > _WORTH_LOADING:
+        elif _spent.get(self.model, {}).get(self.method, 0.0) > _WORTH_LOADING:
             self.consider(integrator)
 
     def consider(self, integrator: Integrator) -> None:
@@ -277,7 +282,7 @@ class TierChoice:
             return
         spent = _spent.setdefault(self.model, {})
         now = integrator.stats.solve_milliseconds
-        total = spent[self.method.name] = spent.get(self.method.name, 0.0) + now - self.counted
+        total = spent[self.method] = spent.get(self.method, 0.0) + now - self.counted
         self.counted = now
         if total > _WORTH_LOADING and not self.searched:
             self.searched = True

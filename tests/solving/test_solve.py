@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,28 @@ def test_repeated_solves_are_the_same_and_leave_the_problem_alone() -> None:
     np.testing.assert_array_equal(first.t, second.t)
     np.testing.assert_array_equal(problem.u, before[0])
     np.testing.assert_array_equal(problem.p, before[1])
+
+
+def test_solutions_keep_their_numbers_when_the_memory_of_their_run_is_used_again() -> None:
+    def run(rtol: float, **options: Any) -> sn.Solution:
+        return sn.solve(circle, "Rodas5P", rtol=rtol, atol=rtol, **options)
+
+    x, y = sn.variables("x y")
+    circle = sn.Problem(sn.System("circle", [D(x) == -y, D(y) == x]), {x: 1, y: 0}, span=(0, 3))
+    first = run(1e-8, saveat=[1.0, 2.0, 3.0])
+    kept = first.y.copy(), first.stats.steps, first.segments[0].p.copy()
+    loose, again = run(1e-3), run(1e-8, saveat=[1.0, 2.0, 3.0])
+    assert loose.stats.steps < kept[1] == again.stats.steps == first.stats.steps
+    assert (first.y == kept[0]).all()
+    assert (again.y == kept[0]).all()
+    assert first.y[0] == pytest.approx(np.cos(first.t), abs=1e-7)
+    assert loose(1.5)[x] == pytest.approx(np.cos(1.5), abs=1e-2)
+
+
+def test_threads_do_not_share_the_memory_of_a_run() -> None:
+    x, y = sn.variables("x y")
+    circle = sn.Problem(sn.System("circle", [D(x) == -y, D(y) == x]), {x: 1, y: 0}, span=(0, 200))
+    with ThreadPoolExecutor(4) as pool:
+        ends = list(pool.map(lambda _: sn.solve(circle, "Rodas5P", rtol=1e-7, tier="generic").y, range(16)))
+    assert all((end == ends[0]).all() for end in ends)
+    assert ends[0][0, -1] == pytest.approx(np.cos(200.0), abs=1e-3)

@@ -14,6 +14,7 @@ from symnum.codegen import machine
 from symnum.codegen.lanes import Lanes
 from symnum.codegen.lu import Elimination, emit_lu
 from symnum.errors import ModelError
+from symnum.record import replace
 from symnum.solving.integrator import Integrator, Status
 from symnum.solving.solve import consistent_start
 from symnum.solving.specialised import specialised_step
@@ -207,3 +208,14 @@ def test_what_cannot_be_specialised_says_why() -> None:
     with pytest.raises(ModelError, match="give 'generic', 'specialised'"):
         sn.solve(forced(), tier="fast")
     assert "MSRKTASE3" in sn.solve(forced(), "MSRKTASE3").stats.tier
+
+
+def test_methods_of_one_name_have_steps_of_their_own() -> None:
+    problem = van_der_pol().with_(span=(0.0, 1.0))
+    rodas4 = find("Rodas4P")
+    namesake = replace(rodas4, name="Rodas5P")
+    sn.solve(problem, "Rodas5P", tier="specialised")
+    sol = sn.solve(problem, namesake, saveat=[1.0], tier="specialised")
+    expected = sn.solve(problem, rodas4, saveat=[1.0], tier="specialised")
+    assert sol.stats.steps == expected.stats.steps
+    assert sol.y == pytest.approx(expected.y, rel=1e-9)  # the same method, perhaps another pivot order

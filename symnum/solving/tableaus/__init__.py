@@ -24,6 +24,8 @@ def find(method: str | Method) -> Method:
         if METHODS.get(method.name) is not method:
             method.check()
         return method
+    if method in METHODS:
+        return METHODS[method]
     lower = {name.lower(): record for name, record in METHODS.items()}
     if method.lower() in lower:
         return lower[method.lower()]
