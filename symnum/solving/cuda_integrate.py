@@ -193,11 +193,11 @@ class _Run:
             return min(h, 1e-6 * span)
         if top <= 1e-15:
             return min(100.0 * h, max(1e-6 * span, 1e-3 * h))
-        return float(min(100.0 * h, (0.01 / top) ** (1.0 / (self.method.embedded + 1))))
+        return float(min(100.0 * h, (0.01 / top) ** (1.0 / (self.method.error_power))))
 
     def adaptive(self, max_steps: int) -> CudaRun:
         """The step control of the CPU's stepping loop."""
-        control, k = self.method.controller, self.method.embedded + 1
+        control, k = self.method.controller, self.method.error_power
         h, before, shrunk = self.first_step(), 1.0, False
         reason = "the step size collapsed. Does the solution blow up?"
         while self.t < self.end:

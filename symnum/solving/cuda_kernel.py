@@ -31,7 +31,8 @@ def ensemble_source(method: Method, model: DeviceModel) -> str:
     times (m,); starts (n, N); parameters (n_p, N); atol (n,); saved (m, n, N); status (N,) int32, a value of
     `Status`; counts (2, N) int32: accepted and rejected steps. ModelError for a method without a kernel.
     """
-    if not isinstance(method, (ExplicitTableau, RosenbrockTableau)) or method.dense_table() is None:
+    plain = method.dense_table() is not None and not method.extra_stages
+    if not plain or not isinstance(method, (ExplicitTableau, RosenbrockTableau)):
         raise ModelError(f"{method} has no CUDA kernel; use Tsit5, or Rodas4P or Rodas5P for stiff problems")
     if isinstance(method, ExplicitTableau):
         step, arrays = _explicit(method, model)
@@ -135,7 +136,7 @@ def _start(method: Method, model: DeviceModel) -> list[str]:
         "elif top <= 1e-15:",
         "    h = min(100.0 * h, max(1e-6 * (end - t), 1e-3 * h))",
         "else:",
-        f"    h = min(100.0 * h, (0.01 / top) ** {1.0 / (method.embedded + 1)!r})",
+        f"    h = min(100.0 * h, (0.01 / top) ** {1.0 / (method.error_power)!r})",
         "steps = 0",
         "rejected = 0",
         "before = 1.0",
@@ -247,7 +248,7 @@ def _solve(n: int) -> list[str]:
 
 def _attempt(method: Method, model: DeviceModel, step: list[str]) -> list[str]:
     """One try of a step, and what follows from its error."""
-    n, controller, k = model.n, method.controller, method.embedded + 1
+    n, controller, k = model.n, method.controller, method.error_power
     change = f"{controller.safety!r} * size ** {-controller.now / k!r}"
     if controller.before > 0.0:
         change += f" * before ** {controller.before / k!r}"

@@ -267,8 +267,10 @@ def _not_in_lanes(task: EnsembleTask, tier: str | None) -> str:
         return f"{functions.n} unknowns are more than {_LARGEST_IN_LANES}"
     if not vector_lanes():
         return "the vectors of this processor are too short"
-    if task.method.dense_table() is None and len(task.times) > 1:
-        return f"{task.method} has no dense output of its own"
+    begin, end = task.problem.span
+    between = ((task.times > begin) & (task.times < end)).any()
+    if between and (task.method.dense_table() is None or task.method.extra_stages):
+        return f"{task.method} has no dense output from the stages of its steps alone"
     return unfit(task.problem.compiled.model, task.method)
 
 
@@ -350,12 +352,14 @@ class _Lanes:
         point(slot.L_MEMBER, np.zeros(width, np.int64))
         point(slot.L_POSITION, np.zeros(width, np.int64))
         dense = method.dense_table()
-        dense = np.zeros((2, method.stages)) if dense is None else np.ascontiguousarray(dense)
+        if dense is None or method.extra_stages:  # only the ends of steps are asked for
+            dense = np.zeros((2, method.stages))
+        dense = np.ascontiguousarray(dense)
         point(slot.L_DENSE, dense)
         table[slot.L_DENSE_ROWS] = len(dense)
         span = task.problem.span
         point(slot.L_FLOATS, np.array([
-            *span, task.rtol, task.max_step, task.first_step, float(method.embedded + 1),
+            *span, task.rtol, task.max_step, task.first_step, float(method.error_power),
         ]))  # fmt: skip
         kernel(self.call, table)
 

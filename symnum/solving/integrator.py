@@ -19,7 +19,7 @@ from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
 from symnum.solving.layout import Layout
 from symnum.solving.linear_system import LinearSystem, patterns
-from symnum.solving.tableau import Method
+from symnum.solving.tableau import ExplicitTableau, Method
 
 __all__ = ["Integrator", "Reinitialization", "Statistics", "Status"]
 
@@ -114,7 +114,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
         slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
         slot.EXPLICIT: int(method.family == "explicit"), slot.FSAL: int(method.first_same_as_last),
-        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows,
+        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages,
+        slot.TWO_ESTIMATES: int(isinstance(method, ExplicitTableau) and bool(method.second)),
     }  # fmt: skip
     for where, number in numbers.items():
         layout.table[where] = number
@@ -122,7 +123,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.MASS: model.mass, slot.ALGEBRAIC: np.flatnonzero(model.mass == 0.0).astype(np.int32),
         slot.DIRECTION: model.event_direction, slot.LIMIT_PARAMETER: model.limit_parameter,
         slot.INDPTR: model.indptr, slot.INDICES: model.indices,
-        slot.TABLE: method.table(), slot.DENSE_TABLE: _NOTHING if dense is None else dense,
+        slot.TABLE: method.table(), slot.EXTRA_TABLE: method.extra_table(),
+        slot.DENSE_TABLE: _NOTHING if dense is None else dense,
     }  # fmt: skip
     for where, array in constants.items():
         layout.constant(where, np.ascontiguousarray(array))
@@ -133,13 +135,15 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
     parts = {
         slot.FLOATS: slot.FLOATS_SIZE, **dict.fromkeys(vectors, n),
         slot.P: model.n_parameters, slot.WORK: model.n_work, slot.JACOBIAN_VALUES: max(len(model.indices), 1),
-        slot.STAGES: method.stages * n, slot.DENSE: rows * n,
+        slot.STAGES: (method.stages + method.extra_stages) * n, slot.DENSE: rows * n,
         slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
         **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
     }  # fmt: skip
     for where, count in parts.items():
         layout.part(where, count)
     functions = {f"step_{method.family}": {slot.STEP: "step"}}
+    if method.extra_stages:
+        functions[f"step_{method.family}"][slot.EXTEND] = "extend"
     if method.family != "explicit":
         functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
     if switchings:
@@ -198,7 +202,7 @@ class Integrator:
         self.p: FloatArray = self._memory.floats(slot.P)
         self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
         controller = method.controller
-        k = method.embedded + 1
+        k = method.error_power
         x[slot.SAFETY] = controller.safety
         x[slot.EXPONENT] = controller.now / k
         x[slot.EXPONENT_BEFORE] = controller.before / k
@@ -210,7 +214,13 @@ class Integrator:
         if method.family != "explicit":
             scale = x[slot.SCALE : slot.SCALE + 1]
             whole, block = patterns(model)
-            self._system(slot.W, LinearSystem(whole, self._jacobian, scale, linear))
+            if method.operators > 1:
+                for k in range(method.operators):
+                    self._systems[-1 - k] = LinearSystem(whole, self._jacobian, scale, linear)
+                self._operators = np.array([system.address for system in self._systems.values()])
+                self._set(slot.SYSTEMS, address_of(self._operators))
+            else:
+                self._system(slot.W, LinearSystem(whole, self._jacobian, scale, linear))
             if algebraic:
                 self._system(slot.G, LinearSystem(block, self._jacobian, scale, linear))
         self._advance = library.addresses("loop")["advance"]
@@ -315,7 +325,7 @@ class Integrator:
     @property
     def linear(self) -> str:
         """How the linear systems of the steps are solved."""
-        return self._systems[slot.W].kind if slot.W in self._systems else "none"
+        return next((system.kind for where, system in self._systems.items() if where != slot.G), "none")
 
     def start(self, t: float, u: FloatArray, p: FloatArray) -> None:
         """Begin at (t, u) with parameters p; both are copied. All limits are free at first."""

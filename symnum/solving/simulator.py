@@ -80,12 +80,13 @@ def simulator_of(
 def _method_values(method: Method, flat: FlatSystem) -> dict[str, Value]:
     dense = method.dense_table()
     known = isinstance(method, (ExplicitTableau, RosenbrockTableau))
-    if not known or dense is None or (method.family == "explicit" and not method.first_same_as_last):
+    unlike = method.family == "explicit" and not method.first_same_as_last
+    if not known or dense is None or method.extra_stages or unlike:
         raise ModelError(f"export: simulators run Rodas5P or Tsit5, not {method}; choose one with method=")
     if method.family == "explicit" and not flat.mass.all():
         count = int((flat.mass == 0).sum())
         raise ModelError(f"export: {method} cannot solve algebraic equations, and {flat.name} has {count}")
-    s, order, controller = method.stages, method.embedded + 1, method.controller
+    s, order, controller = method.stages, method.error_power, method.controller
     table = method.table()
     result: dict[str, Value] = {
         "STAGES": s, "DENSE_ROWS": len(dense), "METHOD_DENSE": dense,

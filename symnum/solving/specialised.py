@@ -59,6 +59,8 @@ def unfit(model: CompiledModel, method: Method) -> str:
     """Why there is no specialised step; "" where there is one."""
     if not isinstance(method, (ExplicitTableau, RosenbrockTableau)):
         return f"{method} has no specialised step"
+    if isinstance(method, ExplicitTableau) and method.second:
+        return f"{method} has two error estimates"
     if model.functions.n > LARGEST:
         return f"{model.functions.n} unknowns are more than {LARGEST}"
     return ""

@@ -162,7 +162,7 @@ def lanes_functions(method: Method, model: ModelFunctions, timed: bool, lanes: L
     """``lanes_setup``, ``lanes_probe`` and ``lanes_run``, each ``i64 f(i64 *e)``; needs ``attempt``."""
     text = _Text(lanes)
     number, n = lanes.type, model.n
-    controller, order = method.controller, method.embedded + 1
+    controller, order = method.controller, method.error_power
     text.lines += _head(tuple(_POINTERS))
     end, rtol, max_step = text.scalar(slot.L_END), text.scalar(slot.L_RTOL), text.scalar(slot.L_MAX_STEP)
     most_address = text.put(f"getelementptr inbounds i64, ptr %e, i64 {slot.L_MAX_STEPS}")

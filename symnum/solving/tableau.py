@@ -21,7 +21,9 @@ from symnum.record import keyword_record
 from symnum.solving.controller import INTEGRAL, PROPORTIONAL_INTEGRAL, Controller
 from symnum.solving.trees import OrderConditions, order_conditions
 
-__all__ = ["ExplicitTableau", "InvalidTableau", "Method", "RosenbrockTableau", "TaseTableau"]
+__all__ = [
+    "ExplicitTableau", "InvalidTableau", "Method", "RosenbrockTableau", "TaseSumTableau", "TaseTableau",
+]  # fmt: skip
 
 # Published coefficients carry 15 to 16 digits, and the conditions multiply a few of them.
 TOLERANCE = 1e-12
@@ -52,7 +54,8 @@ class Method(ABC):
     order: on ODEs. embedded: order of the solution that the error estimate compares with. dense: order
     of the dense output. dae: order on index-1 systems M u' = f, for both kinds of components; 0 if not
     usable there. w: order with an arbitrary matrix in place of the Jacobian's differential rows; 0 where
-    there is no Jacobian.
+    there is no Jacobian. l_stable: R at infinity is 0, and |R| <= 1 within `angle` degrees of the negative
+    axis.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Method(ABC):
     dae: int = 0
     w: int = 0
     l_stable: bool = False
+    angle: float = 90.0
     stiffly_accurate: bool = False
     cite: str
 
@@ -77,8 +81,23 @@ class Method(ABC):
         """Number of stages, which is the number of evaluations of f in a step."""
 
     @property
+    def extra_stages(self) -> int:
+        """Further stages that only the dense output needs; they are computed when it is asked for."""
+        return 0
+
+    @property
+    def error_power(self) -> int:
+        """The power of h that the error estimate goes with."""
+        return self.embedded + 1
+
+    @property
     def sweeps(self) -> int:
         """How often the linear system is solved in each stage."""
+        return 1
+
+    @property
+    def operators(self) -> int:
+        """How many matrices M - h alpha J are factored in a step."""
         return 1
 
     @property
@@ -94,8 +113,15 @@ class Method(ABC):
     def check(self) -> None:
         """Compare everything that the record states with its numbers. InvalidTableau where they disagree."""
 
+    def extra_table(self) -> FloatArray:
+        """The coefficients of the extra stages in the order that the family's `extend` reads."""
+        return np.zeros(0)
+
     def dense_table(self) -> FloatArray | None:
-        """(2 or 3, stages): weights of the stages in the rows of `kernel.dense`; None: cubic Hermite."""
+        """(rows, stages + extra_stages): weights of the stages in the rows of `kernel.dense`.
+
+        None: cubic Hermite.
+        """
         return None
 
     def fail(self, what: str) -> InvalidTableau:
@@ -121,9 +147,9 @@ class Method(ABC):
         return conditions
 
     def check_algebra(self, alpha: FloatArray, gamma: FloatArray, b: FloatArray) -> None:
-        """The first condition of index-1 systems beyond those of ODEs. Hairer and Wanner II, VI.4."""
+        """The condition that order 3 on index-1 systems adds to those of ODEs. Hairer and Wanner II, VI.4."""
         if (
-            self.dae > 1
+            self.dae > 2
             and not abs(b @ np.linalg.solve(alpha + gamma, alpha.sum(axis=1) ** 2) - 1.0) < TOLERANCE
         ):
             raise self.fail(f"not of order {self.dae} on index-1 systems")
@@ -135,31 +161,38 @@ class Method(ABC):
             raise self.fail(f"dense output not of order {self.dense}: violated by {defect:.1e}")
 
     def check_stability(self, b: FloatArray, matrix: FloatArray) -> None:
-        """Compare `l_stable` with R(z) = 1 + z b (I - z B)^-1 1, on the imaginary axis and at infinity."""
+        """Compare `l_stable` and `angle` with R(z) = 1 + z b (I - z B)^-1 1, on a ray and at infinity."""
         if not self.l_stable:
             return
         ones = np.ones(len(b))
         at_infinity = 1.0 - b @ np.linalg.solve(matrix, ones)
         if not abs(at_infinity) < TOLERANCE:
             raise self.fail(f"not L-stable: R at infinity is {at_infinity:.1e}")
-        z = 1j * np.logspace(-2, 4, 31)
+        z = -np.exp(-1j * np.radians(self.angle)) * np.logspace(-2, 4, 61)
         systems = np.eye(len(b)) - z[:, None, None] * matrix
         values = 1.0 + z * (np.linalg.solve(systems, ones[:, None].astype(complex))[:, :, 0] @ b)
         if not np.max(np.abs(values)) < 1.0 + TOLERANCE:
-            raise self.fail(f"not A-stable: |R| reaches {np.max(np.abs(values))} on the imaginary axis")
+            raise self.fail(
+                f"not A({self.angle:g})-stable: |R| reaches {np.max(np.abs(values))} at that angle"
+            )
 
 
 @keyword_record
 class ExplicitTableau(Method):
     """Explicit Runge-Kutta: k_i = f(t + c_i h, u + h sum_j a_ij k_j), v = u + h sum_i b_i k_i.
 
-    interpolant: rows r_i with b_i(theta) = sum_j r_ij theta^j, j = 1 to 4.
+    a: also the rows of the stages that only the dense output needs, of which the first is f at v.
+    interpolant: rows r_i with b_i(theta) = sum_j r_ij theta^j, j = 1, 2, ... second: with weights b - e
+    of order `second_order`, the estimate of Hairer, Norsett and Wanner I, II.10, whose norm is |E|^2 /
+    sqrt(|E|^2 + |e|^2 / 100), E from bhat; e times h.
     """
 
     a: tuple[tuple[float, ...], ...]
     b: tuple[float, ...]
     bhat: tuple[float, ...]
     interpolant: tuple[tuple[float, ...], ...]
+    second: tuple[float, ...] = ()
+    second_order: int = 0
 
     family = "explicit"
     controller = PROPORTIONAL_INTEGRAL
@@ -169,28 +202,57 @@ class ExplicitTableau(Method):
         return len(self.b)
 
     @property
+    def extra_stages(self) -> int:
+        return len(self.a) - self.stages
+
+    @property
+    def error_power(self) -> int:
+        power = self.embedded + 1
+        return 2 * power - (self.second_order + 1) if self.second else power
+
+    @property
     def first_same_as_last(self) -> bool:
-        return bool(np.array_equal(_square(self.a, self.stages)[-1], _array(self.b)))
+        row = _square(self.a, len(self.a))[self.stages - 1, : self.stages]
+        return bool(np.array_equal(row, _array(self.b)))
+
+    def _nodes(self) -> FloatArray:
+        c = _square(self.a, len(self.a)).sum(axis=1)
+        c[np.abs(c - 1.0) < TOLERANCE] = 1.0
+        return c
 
     def table(self) -> FloatArray:
-        a, b = _square(self.a, self.stages), _array(self.b)
-        c = a.sum(axis=1)
-        c[np.abs(c - 1.0) < TOLERANCE] = 1.0
-        return np.concatenate([c, a.ravel(), b, b - _array(self.bhat)])
+        s = self.stages
+        a, b = _square(self.a, len(self.a))[:s, :s], _array(self.b)
+        parts = [self._nodes()[:s], a.ravel(), b, b - _array(self.bhat), _array(self.second)]
+        return np.concatenate(parts)
+
+    def extra_table(self) -> FloatArray:
+        s = self.stages
+        return np.concatenate([self._nodes()[s:], _square(self.a, len(self.a))[s:].ravel()])
 
     def dense_table(self) -> FloatArray:
-        # sum_j q_j theta^j = theta sum_j q_j + theta (1 - theta) (k_1 + theta (k_2 + theta k_3))
-        q = _array(self.interpolant).T
-        return np.stack([-(q[1] + q[2] + q[3]), -(q[2] + q[3]), -q[3]])
+        # sum_j q_j theta^j = theta sum_j q_j + theta (1 - theta) (k_1 + theta (k_2 + ...)), where k_l is
+        # minus the sum of all q_j beyond l
+        beyond: FloatArray = np.cumsum(_array(self.interpolant).T[:0:-1], axis=0)
+        return -beyond[::-1]
 
     def check(self) -> None:
-        a, b = _square(self.a, self.stages), _array(self.b)
-        conditions = self.check_order(a, np.zeros_like(a), b, _array(self.bhat))
+        s, total = self.stages, len(self.a)
+        a, b = _square(self.a, total), np.pad(_array(self.b), (0, total - s))
+        bhat, second = np.pad(_array(self.bhat), (0, total - s)), np.pad(_array(self.second), (0, 1))
+        conditions = self.check_order(a, np.zeros_like(a), b, bhat)
+        if self.second:
+            defect = conditions.defect(self.second_order, b - np.pad(second[:-1], (0, total - s)))
+            if not defect < TOLERANCE:
+                raise self.fail(f"second estimate not of order {self.second_order}: violated by {defect:.1e}")
+        if total > s and not np.allclose(a[s], b, rtol=0.0, atol=TOLERANCE):
+            raise self.fail("the first extra stage is not f at the new state")
         rows = _array(self.interpolant)
         if not np.allclose(rows.sum(axis=1), b, rtol=0.0, atol=TOLERANCE):
             raise self.fail("the dense output does not end at the new state")
         for theta in (0.3, 0.8):
-            self.check_dense(conditions, theta, rows @ theta ** np.arange(1.0, 5.0))
+            weights = rows @ theta ** np.arange(1.0, rows.shape[1] + 1.0)
+            self.check_dense(conditions, theta, weights)
 
 
 @keyword_record
@@ -199,7 +261,7 @@ class RosenbrockTableau(Method):
 
     (M/(h gamma) - J) k_i = f(t + c_i h, u + sum_j a_ij k_j) + M sum_j c_ij k_j / h + h d_i df/dt, v = u
     + sum_i m_i k_i, error = sum_i e_i k_i; `coupling` are the c_ij, `interpolant` the rows of
-    `kernel.dense`.
+    `kernel.dense`. a, coupling, c and d go on with the stages that only the dense output needs.
     """
 
     gamma: float
@@ -218,29 +280,42 @@ class RosenbrockTableau(Method):
     def stages(self) -> int:
         return len(self.m)
 
+    @property
+    def extra_stages(self) -> int:
+        return len(self.a) - self.stages
+
     def table(self) -> FloatArray:
-        s = self.stages
-        a, coupling = _square(self.a, s), _square(self.coupling, s)
-        return np.concatenate([[self.gamma], self.c, self.d, a.ravel(), coupling.ravel(), self.m, self.e])
+        s, total = self.stages, len(self.a)
+        a, coupling = _square(self.a, total)[:s, :s], _square(self.coupling, total)[:s, :s]
+        return np.concatenate(
+            [[self.gamma], self.c[:s], self.d[:s], a.ravel(), coupling.ravel(), self.m, self.e]
+        )
+
+    def extra_table(self) -> FloatArray:
+        s, total = self.stages, len(self.a)
+        a, coupling = _square(self.a, total)[s:], _square(self.coupling, total)[s:]
+        return np.concatenate([self.c[s:], self.d[s:], a.ravel(), coupling.ravel()])
 
     def dense_table(self) -> FloatArray | None:
         return _array(self.interpolant) if self.interpolant else None
 
     def check(self) -> None:
-        s = self.stages
-        a, coupling, m = _square(self.a, s), _square(self.coupling, s), _array(self.m)
-        gamma = _array(np.linalg.inv(np.eye(s) / self.gamma - coupling))
+        s, total = self.stages, len(self.a)
+        a, coupling = _square(self.a, total), _square(self.coupling, total)
+        m, e = (np.pad(_array(weights), (0, total - s)) for weights in (self.m, self.e))
+        gamma = _array(np.linalg.inv(np.eye(total) / self.gamma - coupling))
         alpha, b = _array(a @ gamma), _array(m @ gamma)
         for name, stated, found in (("c", self.c, alpha.sum(axis=1)), ("d", self.d, gamma.sum(axis=1))):
             if not np.allclose(stated, found, rtol=0.0, atol=TOLERANCE):
                 raise self.fail(f"{name} is not the row sum of its coefficients")
-        conditions = self.check_order(alpha, gamma, b, _array((m - _array(self.e)) @ gamma))
-        self.check_stability(b, alpha + gamma)
-        last = (alpha + gamma)[-1]
-        accurate = np.allclose(last, b, rtol=0.0, atol=TOLERANCE) and abs(self.c[-1] - 1.0) < TOLERANCE
+        conditions = self.check_order(alpha, gamma, b, _array((m - e) @ gamma))
+        step = (alpha + gamma)[:s, :s]
+        self.check_stability(b[:s], step)
+        ends = abs(self.c[s - 1] - 1.0) < TOLERANCE
+        accurate = ends and np.allclose(step[-1], b[:s], rtol=0.0, atol=TOLERANCE)
         if accurate != self.stiffly_accurate:
             raise self.fail(f"stiff accuracy is {accurate}, not {self.stiffly_accurate}")
-        self.check_algebra(alpha, gamma, b)
+        self.check_algebra(alpha[:s, :s], gamma[:s, :s], b[:s])
         rows = _array(self.interpolant)
         for theta in (0.3, 0.8) if self.interpolant else ():
             inner = theta ** np.arange(len(rows)) @ rows
@@ -288,3 +363,53 @@ class TaseTableau(Method):
         self.check_order(alpha, gamma, b, b - _array(self.err).ravel())
         self.check_stability(b, alpha + gamma)
         self.check_algebra(alpha, gamma, b)
+
+
+@keyword_record
+class TaseSumTableau(Method):
+    """RK-TASE: an explicit method (a, b) whose slopes are filtered by T = sum_j beta_j (M - h alpha_j J)^-1.
+
+    The beta_j follow from T = 1 + O(h^q), q operators: beta_j = alpha_j^(1-q) / prod_l (1/alpha_j -
+    1/alpha_l). Bassenne, Fu and Mani, J. Comput. Phys. 424:109847 (2021); Calvo, Montijano, Randez and Rojas,
+    J. Comput. Phys. 436:110316 (2021).
+    """
+
+    alphas: tuple[float, ...]
+    a: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
+    bhat: tuple[float, ...]
+
+    family = "tase_sum"
+    controller = INTEGRAL
+
+    @property
+    def stages(self) -> int:
+        return len(self.b)
+
+    @property
+    def sweeps(self) -> int:
+        return len(self.alphas)
+
+    @property
+    def operators(self) -> int:
+        return len(self.alphas)
+
+    def _beta(self) -> FloatArray:
+        inverse = 1.0 / _array(self.alphas)
+        differences = inverse[:, None] - inverse[None, :] + np.eye(len(inverse))
+        return _array(inverse ** (len(inverse) - 1) / differences.prod(axis=1))
+
+    def table(self) -> FloatArray:
+        a, b = _square(self.a, self.stages), _array(self.b)
+        e = b - _array(self.bhat)
+        return np.concatenate([self.alphas, self._beta(), a.sum(axis=1), a.ravel(), b, e])
+
+    def check(self) -> None:
+        # The same method as a W-method with one stage for every solve (i, j).
+        s, q, beta = self.stages, self.sweeps, self._beta()
+        a = _square(self.a, s)
+        alpha = np.repeat((a[:, :, None] * beta[None, None, :]).reshape(s, s * q), q, axis=0)
+        gamma = _array(np.diag(np.tile(_array(self.alphas), s)))
+        b, bhat = (_array(np.outer(weights, beta).ravel()) for weights in (self.b, self.bhat))
+        self.check_order(alpha, gamma, b, bhat)
+        self.check_stability(b, alpha + gamma)

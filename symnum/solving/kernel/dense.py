@@ -1,8 +1,8 @@
 """The interpolant of a step. Kernel code: see `pointers`.
 
-Every method's dense output is brought to one form, with theta = (t - t0)/h and two or three rows k_l:
+Every method's dense output is brought to one form, with theta = (t - t0)/h and two rows k_l or more:
 
-    y(theta) = (1 - theta) u + theta (v + (1 - theta) (k_1 + theta (k_2 + theta k_3)))
+    y(theta) = (1 - theta) u + theta (v + (1 - theta) (k_1 + theta (k_2 + theta (k_3 + ...))))
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["interpolate", "prepare"]
 def prepare(a: Integers) -> int:
     """Compute the rows of the step that has just been accepted. OK, or what `newton.slope` returns.
 
-    Methods with dense output of their own have rows sum_j H_lj k_j. For the others the cubic Hermite
-    polynomial through both ends is used, which needs u' there: f at the end then serves the next step,
-    as does the Jacobian when there are algebraic components.
+    Methods with dense output of their own have rows sum_j H_lj k_j, some over stages made for it alone.
+    For the others the cubic Hermite polynomial through both ends is used, which needs u' there: f at the
+    end then serves the next step, as does the Jacobian when there are algebraic components.
     """
     if a[slot.HAVE_DENSE] != 0:
         return slot.OK
@@ -31,7 +31,11 @@ def prepare(a: Integers) -> int:
     u = floats(a[slot.U])
     v = floats(a[slot.V])
     if a[slot.HERMITE] == 0:
-        s = a[slot.STAGE_COUNT]
+        s = a[slot.STAGE_COUNT] + a[slot.EXTRA_COUNT]
+        if a[slot.EXTRA_COUNT] != 0:
+            status = call_kernel(a[slot.EXTEND], a)
+            if status != slot.OK:
+                return status
         factor = 1.0
         if a[slot.EXPLICIT] != 0:
             factor = h
@@ -78,14 +82,22 @@ def interpolate(a: Integers, theta: float, out: Floats) -> None:
     n = a[slot.N]
     u = floats(a[slot.U])
     v = floats(a[slot.V])
-    first = floats(a[slot.DENSE])
-    second = at(first, n)
+    rows = floats(a[slot.DENSE])
+    count = a[slot.DENSE_ROWS]
     left = 1.0 - theta
-    if a[slot.DENSE_ROWS] == 2:
+    if count == 2:
+        second = at(rows, n)
         for i in range(n):
-            out[i] = left * u[i] + theta * (v[i] + left * (first[i] + theta * second[i]))
-    else:
+            out[i] = left * u[i] + theta * (v[i] + left * (rows[i] + theta * second[i]))
+    elif count == 3:
+        second = at(rows, n)
         third = at(second, n)
         for i in range(n):
-            inner = first[i] + theta * (second[i] + theta * third[i])
+            inner = rows[i] + theta * (second[i] + theta * third[i])
+            out[i] = left * u[i] + theta * (v[i] + left * inner)
+    else:
+        for i in range(n):
+            inner = 0.0
+            for l in range(count - 1, -1, -1):
+                inner = rows[l * n + i] + theta * inner
             out[i] = left * u[i] + theta * (v[i] + left * inner)

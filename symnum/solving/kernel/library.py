@@ -27,9 +27,10 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "newton": {"newton": ("reinitialize", "slope_start", "slope_end")},
     "linear": {"linear": ("factor", "solve")},
     "analysis": {"analysis": ("pivot", "symbolic", "tables")},
-    "step_explicit": {"step_explicit": ("step",)},
-    "step_rosenbrock": {"step_rosenbrock": ("step",)},
+    "step_explicit": {"step_explicit": ("extend", "step")},
+    "step_rosenbrock": {"step_rosenbrock": ("extend", "step")},
     "step_tase": {"step_tase": ("step",)},
+    "step_tase_sum": {"step_tase_sum": ("step",)},
     "lanes": {"lanes": ("ensemble",)},
 }
 

@@ -11,7 +11,6 @@ import math
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.dense import interpolate, prepare
 from symnum.solving.kernel.pointers import (
-    Floats,
     Integers,
     at,
     call_kernel,
@@ -20,7 +19,7 @@ from symnum.solving.kernel.pointers import (
     floats,
     integers,
 )
-from symnum.solving.kernel.vectors import copy, function, larger, smaller
+from symnum.solving.kernel.vectors import copy, function, larger, scaled_norm, smaller
 
 __all__ = ["advance"]
 
@@ -30,21 +29,6 @@ VANISHING = 1e-12
 CROWD = 10
 # Two times so close, relative to the time, are one step apart: parts of their distance mean nothing.
 ADJACENT = 1e-13
-
-
-@compiled
-def scaled_norm(a: Integers, value: Floats) -> float:
-    """Root mean square of value_i / (atol_i + rtol max(|u_i|, |v_i|)); not finite if any of them is not."""
-    n = a[slot.N]
-    u = floats(a[slot.U])
-    v = floats(a[slot.V])
-    atol = floats(a[slot.ATOL])
-    rtol = floats(a[slot.FLOATS])[slot.RTOL]
-    total = 0.0
-    for i in range(n):
-        scaled = value[i] / (atol[i] + rtol * larger(abs(u[i]), abs(v[i])))
-        total += scaled * scaled + (v[i] - v[i])
-    return math.sqrt(total / n)
 
 
 @compiled

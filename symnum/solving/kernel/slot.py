@@ -36,6 +36,10 @@ kernels see them as constants.
     STEP,     # address of the step function
     TABLE,    # address of its coefficients
     STAGE_COUNT, SWEEPS, EXPLICIT, FSAL, HERMITE, DENSE_ROWS, DENSE_TABLE,
+    TWO_ESTIMATES,     # explicit methods: 1 where the error estimate is made of two
+    # stages that only the interpolant needs: how many, their coefficients, the function that adds them
+    EXTRA_COUNT, EXTRA_TABLE, EXTEND,
+    SYSTEMS,           # addresses of linear systems, for methods with several in a step
     # other kernels, by address: only runs that need them load them
     LOCATE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
     # linear algebra: two linear systems, W = M/(h gamma) - J and the algebraic block of -J, and two functions
@@ -64,7 +68,7 @@ kernels see them as constants.
     # a step made for this model: the step of any model, for where its pivot order is bad; its factors
     STEP_GENERIC, FACTORS, FALLBACKS,
     SIZE,
-) = range(102)  # fmt: skip
+) = range(107)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (

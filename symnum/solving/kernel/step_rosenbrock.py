@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symnum.solving.kernel import slot
-from symnum.solving.kernel.pointers import Integers, at, compiled, floats
+from symnum.solving.kernel.pointers import Floats, Integers, at, compiled, floats
 from symnum.solving.kernel.vectors import (
     accumulate,
     accumulate_two,
@@ -14,7 +14,37 @@ from symnum.solving.kernel.vectors import (
     solve,
 )  # fmt: skip
 
-__all__ = ["step"]
+__all__ = ["extend", "step"]
+
+
+@compiled
+def stage(a: Integers, i: int, c: float, d: float, first: Floats, second: Floats) -> None:
+    """k_i from the stages before it; first, second: the rows A_i and C_i. Uses Y and Z."""
+    x = floats(a[slot.FLOATS])
+    n = a[slot.N]
+    h = x[slot.H_STEP]
+    rows = floats(a[slot.STAGES])
+    k = at(rows, i * n)
+    if i == 0:
+        copy(n, floats(a[slot.F0]), k)
+    else:
+        y = floats(a[slot.Y])
+        z = floats(a[slot.Z])
+        mass = floats(a[slot.MASS])
+        copy(n, floats(a[slot.U]), y)
+        for l in range(n):
+            z[l] = 0.0
+        accumulate_two(n, i, first, second, rows, y, z)
+        function(a, x[slot.T] + c * h, y, k)
+        per_step = 1.0 / h
+        for l in range(n):
+            k[l] += mass[l] * z[l] * per_step
+    if a[slot.GRADIENT] != 0:
+        gradient = floats(a[slot.GT])
+        weight = h * d
+        for l in range(n):
+            k[l] += weight * gradient[l]
+    solve(a, slot.W, a[slot.STAGES] + 8 * i * n)
 
 
 @compiled
@@ -28,7 +58,6 @@ def step(a: Integers) -> int:
     x = floats(a[slot.FLOATS])
     n = a[slot.N]
     s = a[slot.STAGE_COUNT]
-    t = x[slot.T]
     h = x[slot.H_STEP]
     table = floats(a[slot.TABLE])
     c = at(table, 1)
@@ -39,11 +68,7 @@ def step(a: Integers) -> int:
     e = at(m, s)
     u = floats(a[slot.U])
     v = floats(a[slot.V])
-    y = floats(a[slot.Y])
-    z = floats(a[slot.Z])
-    gradient = floats(a[slot.GT])
     error = floats(a[slot.ERROR])
-    mass = floats(a[slot.MASS])
     rows = floats(a[slot.STAGES])
     refresh_jacobian(a)
     x[slot.SCALE] = 1.0 / (h * table[0])
@@ -51,27 +76,36 @@ def step(a: Integers) -> int:
     if status != slot.OK:
         return status
     for i in range(s):
-        k = at(rows, i * n)
-        if i == 0:
-            copy(n, floats(a[slot.F0]), k)
-        else:
-            copy(n, u, y)
-            for l in range(n):
-                z[l] = 0.0
-            accumulate_two(n, i, at(first, i * s), at(second, i * s), rows, y, z)
-            function(a, t + c[i] * h, y, k)
-            per_step = 1.0 / h
-            for l in range(n):
-                k[l] += mass[l] * z[l] * per_step
-        if a[slot.GRADIENT] != 0:
-            weight = h * d[i]
-            for l in range(n):
-                k[l] += weight * gradient[l]
-        solve(a, slot.W, a[slot.STAGES] + 8 * i * n)
+        stage(a, i, c[i], d[i], at(first, i * s), at(second, i * s))
     copy(n, u, v)
     accumulate(n, s, 1.0, m, rows, v)
     for l in range(n):
         error[l] = 0.0
     accumulate(n, s, 1.0, e, rows, error)
     a[slot.HAVE_F1] = 0
+    return slot.OK
+
+
+@compiled
+def extend(a: Integers) -> int:
+    """The further stages k_i of the accepted step.
+
+    Table: c (extra), d (extra), A and C (extra, stages and extra). A step made for this model keeps its
+    factors to itself, so that W is factored for these stages anew.
+    """
+    x = floats(a[slot.FLOATS])
+    s = a[slot.STAGE_COUNT]
+    extra = a[slot.EXTRA_COUNT]
+    total = s + extra
+    c = floats(a[slot.EXTRA_TABLE])
+    d = at(c, extra)
+    first = at(d, extra)
+    second = at(first, extra * total)
+    if a[slot.STEP_GENERIC] != 0:
+        x[slot.SCALE] = 1.0 / (x[slot.H_STEP] * floats(a[slot.TABLE])[0])
+        status = factor(a, slot.W)
+        if status != slot.OK:
+            return status
+    for i in range(extra):
+        stage(a, s + i, c[i], d[i], at(first, i * total), at(second, i * total))
     return slot.OK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import (
     Floats,
@@ -15,8 +17,8 @@ from symnum.solving.kernel.pointers import (
 )
 
 __all__ = [
-    "accumulate", "accumulate_two", "copy", "factor", "function", "jacobian", "larger", "refresh_jacobian",
-    "smaller", "solve",
+    "accumulate", "accumulate_two", "copy", "factor", "factor_at", "function", "jacobian", "larger",
+    "refresh_jacobian", "scaled_norm", "smaller", "solve", "solve_at",
 ]  # fmt: skip
 
 
@@ -34,6 +36,21 @@ def smaller(a: float, b: float) -> float:
 def copy(n: int, source: Floats, target: Floats) -> None:
     for i in range(n):
         target[i] = source[i]
+
+
+@compiled
+def scaled_norm(a: Integers, value: Floats) -> float:
+    """Root mean square of value_i / (atol_i + rtol max(|u_i|, |v_i|)); not finite if any of them is not."""
+    n = a[slot.N]
+    u = floats(a[slot.U])
+    v = floats(a[slot.V])
+    atol = floats(a[slot.ATOL])
+    rtol = floats(a[slot.FLOATS])[slot.RTOL]
+    total = 0.0
+    for i in range(n):
+        scaled = value[i] / (atol[i] + rtol * larger(abs(u[i]), abs(v[i])))
+        total += scaled * scaled + (v[i] - v[i])
+    return math.sqrt(total / n)
 
 
 @compiled
@@ -108,18 +125,29 @@ def refresh_jacobian(a: Integers) -> None:
 
 
 @compiled
-def factor(a: Integers, system: int) -> int:
+def factor_at(a: Integers, table: int) -> int:
+    """Factor the linear system whose table is at that address."""
     a[slot.FACTORIZATIONS] += 1
-    status = call_kernel(a[slot.FACTOR], integers(a[system]))
+    status = call_kernel(a[slot.FACTOR], integers(table))
     if status == slot.REPIVOT:
-        a[slot.REPIVOT_SYSTEM] = a[system]
+        a[slot.REPIVOT_SYSTEM] = table
     return status
 
 
 @compiled
-def solve(a: Integers, system: int, right: int) -> None:
+def solve_at(a: Integers, table: int, right: int) -> None:
     """Solve in place for the vector at address `right`."""
     a[slot.SOLVES] += 1
-    s = integers(a[system])
+    s = integers(table)
     s[slot.RIGHT] = right
     call_kernel(a[slot.SOLVE], s)
+
+
+@compiled
+def factor(a: Integers, system: int) -> int:
+    return factor_at(a, a[system])
+
+
+@compiled
+def solve(a: Integers, system: int, right: int) -> None:
+    solve_at(a, a[system], right)

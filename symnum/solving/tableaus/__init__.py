@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from symnum.errors import ModelError
 from symnum.solving.tableau import Method
-from symnum.solving.tableaus.explicit import TSIT5
+from symnum.solving.tableaus.explicit import BS3, TSIT5
+from symnum.solving.tableaus.explicit_high import DOP853, VERN7
 from symnum.solving.tableaus.rosenbrock import RODAS4P, RODAS5P, ROS34PW2
-from symnum.solving.tableaus.tase import MSRKTASE2, MSRKTASE3
+from symnum.solving.tableaus.rosenbrock_high import RODAS6P
+from symnum.solving.tableaus.rosenbrock_low import RODAS3P, RODAS4PW, RODAS23W, ROSENBROCK23
+from symnum.solving.tableaus.tase import MSRKTASE2, MSRKTASE3, MSRKTASE4, RKTASE2, RKTASE3, SRKTASE3
 
 __all__ = ["METHODS", "find"]
 
-METHODS: dict[str, Method] = {
-    method.name: method for method in (TSIT5, RODAS5P, RODAS4P, ROS34PW2, MSRKTASE2, MSRKTASE3)
-}
+_ALL = (
+    BS3, TSIT5, VERN7, DOP853,
+    ROSENBROCK23, RODAS23W, RODAS3P, RODAS4P, RODAS5P, RODAS6P,
+    ROS34PW2, RODAS4PW,
+    MSRKTASE2, MSRKTASE3, MSRKTASE4, SRKTASE3, RKTASE2, RKTASE3,
+)  # fmt: skip
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
 
 def find(method: str | Method) -> Method:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symnum.solving.tableau import ExplicitTableau
 
-__all__ = ["TSIT5"]
+__all__ = ["BS3", "TSIT5"]
 
 TSIT5 = ExplicitTableau(
     name="Tsit5",
@@ -63,3 +63,26 @@ TSIT5 = ExplicitTableau(
         (0.0, 1.5, -4.0, 2.5),
     ),
 )
+
+BS3 = ExplicitTableau(
+    name="BS3",
+    order=3,
+    embedded=2,
+    dense=3,
+    cite="Bogacki and Shampine, A 3(2) pair of Runge-Kutta formulas, Appl. Math. Lett. 2:321 (1989)",
+    a=(
+        (),
+        (0.5,),
+        (0.0, 0.75),
+        (0.2222222222222222, 0.3333333333333333, 0.4444444444444444),
+    ),
+    b=(0.2222222222222222, 0.3333333333333333, 0.4444444444444444, 0.0),
+    bhat=(0.2916666666666667, 0.25, 0.3333333333333333, 0.125),
+    # the cubic Hermite polynomial
+    interpolant=(
+        (1.0, -1.3333333333333335, 0.5555555555555556),
+        (0.0, 1.0, -0.6666666666666666),
+        (0.0, 1.3333333333333333, -0.8888888888888888),
+        (0.0, -1.0, 1.0),
+    ),
+)  # fmt: skip

@@ -58,7 +58,12 @@ def ode(build):
 
 
 # steps in which the error is asymptotic and well above round-off
-STEPS = {"Tsit5": 48, "Rodas5P": 64, "Rodas4P": 96, "ROS34PW2": 64, "MSRKTASE2": 64, "MSRKTASE3": 64}
+STEPS = {
+    "BS3": 64, "Tsit5": 48, "Vern7": 24, "DOP853": 12,
+    "Rosenbrock23": 64, "Rodas23W": 64, "Rodas3P": 64, "Rodas4P": 96, "Rodas5P": 64, "Rodas6P": 24,
+    "ROS34PW2": 64, "Rodas4PW": 96, "MSRKTASE2": 64, "MSRKTASE3": 64, "MSRKTASE4": 256, "SRKTASE3": 256,
+    "RKTASE2": 256, "RKTASE3": 256,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,7 +71,10 @@ def test_order_on_an_ode(build, ode, name):
     states, right, exact = ode
     model = build(states, right, t=t)
     order = measured_order(model, name, exact(0.0), exact, 4.0, STEPS[name])
-    assert order == pytest.approx(METHODS[name].order, abs=0.2)
+    stated = METHODS[name].order
+    # the error constants of the highest orders are so small that at these steps the next power shows; that
+    # they are not of higher order is checked on their coefficients
+    assert stated - 0.2 < order < stated + (0.2 if stated < 6 else 2.0)
 
 
 @pytest.mark.parametrize("name", W_NAMES)
@@ -115,7 +123,8 @@ def dense_error(model, method, exact, end, steps, **options):
 def test_order_of_the_dense_output_in_a_step(build, ode, name):
     states, right, exact = ode
     model = build(states, right, t=t)
-    errors = [dense_error(model, name, exact, h, 1) for h in (0.1, 0.05)]
+    longest = 0.05 if name == "Rodas6P" else 0.1
+    errors = [dense_error(model, name, exact, h, 1) for h in (longest, longest / 2)]
     assert np.log2(errors[0] / errors[1]) > min(METHODS[name].dense, METHODS[name].order) + 1 - 0.25
 
 
@@ -127,3 +136,29 @@ def test_order_of_the_dense_output_on_an_index_1_system(build, dae, name, linear
     model = build(states, right, t=t, mass=[1, 1, 0])
     errors = [dense_error(model, name, exact, 1.0, steps, linear=linear) for steps in (32, 64)]
     assert np.log2(errors[0] / errors[1]) > min(METHODS[name].dense, METHODS[name].dae) - 0.25
+
+
+STIFF = -1e6
+
+
+@pytest.fixture(scope="module")
+def prothero_robinson(build):
+    # u' = lambda (u - g) + g', with g = sin(t) + cos(2t)/2 as the smooth solution
+    smooth = sympy.sin(t) + sympy.cos(2 * t) / 2
+    model = build([x], [STIFF * (x - smooth) + sympy.diff(smooth, t)], t=t)
+    return model, lambda time: np.array([np.sin(time) + np.cos(2 * time) / 2])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].l_stable])
+def test_stiff_decay_and_prothero_robinson(prothero_robinson, name):
+    model, exact = prothero_robinson
+    # what lies off the smooth solution is gone after a few steps, though each is 1e5 time constants long
+    off = run(model, name, exact(0.0) + 1.0, 1.0, 10)
+    assert np.abs(off.u - exact(1.0)) < 1e-2
+    # on it the steps follow with the error of smooth problems, at least of first order
+    errors = []
+    for steps in (40, 80):
+        integrator = run(model, name, exact(0.0), 1.0, steps)
+        errors.append(np.abs(integrator.u - exact(1.0))[0])
+    assert errors[0] < 1e-3
+    assert errors[1] < 0.55 * errors[0] or errors[1] < 1e-11
