@@ -234,7 +234,7 @@ class ExplicitTableau(Method):
         # sum_j q_j theta^j = theta sum_j q_j + theta (1 - theta) (k_1 + theta (k_2 + ...)), where k_l is
         # minus the sum of all q_j beyond l
         beyond: FloatArray = np.cumsum(_array(self.interpolant).T[:0:-1], axis=0)
-        return -beyond[::-1]
+        return _array(-beyond[::-1])
 
     def check(self) -> None:
         s, total = self.stages, len(self.a)
