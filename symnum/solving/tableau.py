@@ -216,7 +216,7 @@ class ExplicitTableau(Method):
         return bool(np.array_equal(row, _array(self.b)))
 
     def _nodes(self) -> FloatArray:
-        c = _square(self.a, len(self.a)).sum(axis=1)
+        c: FloatArray = _square(self.a, len(self.a)).sum(axis=1)
         c[np.abs(c - 1.0) < TOLERANCE] = 1.0
         return c
 
