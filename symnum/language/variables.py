@@ -6,7 +6,6 @@ import keyword
 from typing import Any, NoReturn, overload
 
 from symnum.errors import ModelError, UnitError
-from symnum.language.units import parse
 from symnum.rewriting.expr import TIME, Expr, Operand, Symbol, as_expr, node, symbol
 from symnum.rewriting.walk import leaves
 
@@ -103,6 +102,8 @@ def check_unit(unit: Any) -> None:
         return
     if not isinstance(unit, str):
         raise UnitError(f'unit={unit!r} is a {type(unit).__name__}: write the unit as text, like "m/s^2"')
+    from symnum.language.units import parse  # most first models are without units
+
     parse(unit)
 
 

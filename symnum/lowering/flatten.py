@@ -24,7 +24,6 @@ from symnum.language.variables import joined
 from symnum.lowering.connections import Nodes
 from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.raw import LimitFamily, RawSystem, Sums
-from symnum.lowering.unit_check import check_units
 from symnum.record import record, replace
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, slot
@@ -281,7 +280,7 @@ class _Flattener:
                 for path in paths:
                     self.nodes.join([(_absolute(path, port), side) for port, side in sides])
             elif isinstance(statement, Equation):
-                check_units(statement, f"{title}: {statement}")
+                _check_units(statement, title, statement)
                 label = _labels(statement, paths)
                 self.raw.families.append(self.family(statement.residual, group, owner, label))
             elif isinstance(statement, Limit):
@@ -364,7 +363,7 @@ class _Flattener:
         for side, bound in ((1, limit.high), (-1, limit.low)):
             if bound is None:
                 continue
-            check_units(Equation(limit.state, bound), f"{title}: {limit}")
+            _check_units(Equation(limit.state, bound), title, limit)
             distance = self.family(side * (limit.state - bound), members, owner, label)
             self.raw.limits.append(LimitFamily(distance, state, side))
 
@@ -374,7 +373,7 @@ class _Flattener:
         grouped: dict[Expr, list[tuple[tuple[Expr, ...], Equation]]] = {}
         letters_of: dict[Expr, str] = {}
         for equation in self.system.equations:
-            check_units(equation, f"{self.system.name}: {equation}")
+            _check_units(equation, self.system.name, equation)
             residual = equation.residual
             if residual.is_number:
                 raise ModelError(
@@ -406,11 +405,11 @@ class _Flattener:
             (body,) = substitute(
                 (root,), {slot("d", k): slot("u", k) for k, x in enumerate(letters) if x == "d"}
             )
-            texts = [str(equation) for _, equation in rows]
+            equations = [equation for _, equation in rows]
             count = len(rows)
             family = Family(
                 body, letters.replace("d", "u"), tuple(columns), owner + number_, np.arange(count),
-                (texts.__getitem__, np.arange(count)), np.full(count, -1),
+                (_text_of(equations), np.arange(count)), np.full(count, -1),
             )  # fmt: skip
             self.raw.families.append(compacted(_with_literals(family, [leaves_ for leaves_, _ in rows])))
         for limit in self.system.limits:
@@ -422,14 +421,40 @@ class _Flattener:
         sides = [side for equation in equations for side in (equation.lhs, equation.rhs)]
         for side in [equation.lhs for equation in equations] + sides:
             derivatives = [leaf for leaf in leaves((side,)) if leaf.op == "D"]
-            for leaf in sorted(derivatives, key=str):
+            for leaf in sorted(derivatives, key=_name):
                 while leaf.op == "D":
                     leaf = leaf.args[0]
                 self.number_of(leaf, leaf.name)
         for side in sides:
             symbols = [leaf for leaf in leaves((side,)) if leaf.op == "symbol" and leaf.kind != "time"]
-            for leaf in sorted(symbols, key=str):
+            for leaf in sorted(symbols, key=_name):
                 self.number_of(leaf, leaf.name)
+
+
+def _check_units(equation: Equation, owner: str, statement: Statement) -> None:
+    """Raise UnitError, which names the statement, where units do not fit."""
+    if any(_symbol(leaf).unit is not None for leaf in leaves((equation.lhs, equation.rhs))):
+        from symnum.lowering.unit_check import check_units
+
+        check_units(equation, f"{owner}: {statement}")
+
+
+def _symbol(leaf: Expr) -> Symbol:
+    """What is known about a symbol, or about x of ``D(D(x))``."""
+    while leaf.op == "D":
+        leaf = leaf.args[0]
+    found: Symbol = leaf.data
+    return found
+
+
+def _name(leaf: Expr) -> str:
+    """The text of a symbol or of a derivative of one."""
+    return f"D({_name(leaf.args[0])})" if leaf.op == "D" else leaf.name
+
+
+def _text_of(equations: Sequence[Equation]) -> Callable[[int], str]:
+    """Texts are made when one is asked for: there are thousands of equations, and few are ever shown."""
+    return lambda row: str(equations[row])
 
 
 def _absolute(path: str, template_name: str) -> str:

@@ -10,7 +10,6 @@ from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
 from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record, replace
-from symnum.rewriting.cost import dag_cost
 from symnum.rewriting.expr import ZERO, Expr, slot
 from symnum.rewriting.walk import leaves, substitute
 
@@ -353,6 +352,8 @@ def _gathered(pieces: list[_Piece]) -> list[_Piece]:
 
 def _cost(family: Family) -> float:
     """Operations per call: what holds parameters only is computed when they change."""
+    from symnum.rewriting.cost import dag_cost  # most models have no scratch to decide about
+
     free = [slot(letter, k) for k, letter in enumerate(family.letters) if letter in "pc"]
     return dag_cost((family.root,), free)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,15 @@ from symnum.rewriting.expr import Symbol
 _SEARCHED = 100_000  # names: beyond, near matches to a misspelt one are not looked for
 
 
-@dataclass
 class Names:
     """Numbers 0, 1, … with their symbols. ``add`` and ``add_block`` number further ones."""
 
-    _single: dict[int, Symbol] = field(default_factory=dict)
-    _number: dict[str, int] = field(default_factory=dict)
-    _first: list[int] = field(default_factory=list)
-    _blocks: list[Quantities] = field(default_factory=list)
-    _count: int = 0
+    def __init__(self) -> None:
+        self._single: dict[int, Symbol] = {}
+        self._number: dict[str, int] = {}
+        self._first: list[int] = []
+        self._blocks: list[Quantities] = []
+        self._count = 0
 
     def add(self, info: Symbol) -> int:
         self._single[self._count] = info

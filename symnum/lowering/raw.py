@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,17 +38,14 @@ class LimitFamily:
     side: int
 
 
-@dataclass
 class RawSystem:
     """A flattened system before any structural pass."""
 
-    name: str
-    unknowns: Names = field(default_factory=Names)
-    parameters: Names = field(default_factory=Names)
-    families: list[Family] = field(default_factory=list)
-    equalities: list[tuple[int, int]] = field(default_factory=list)
-    sums: Sums = field(
-        default_factory=lambda: Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
-    )
-    limits: list[LimitFamily] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.unknowns, self.parameters = Names(), Names()
+        self.families: list[Family] = []
+        self.equalities: list[tuple[int, int]] = []
+        self.sums = Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
+        self.limits: list[LimitFamily] = []
+        self.events: list[Event] = []

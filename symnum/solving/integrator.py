@@ -6,7 +6,6 @@ import enum
 import math
 import time
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -39,7 +38,6 @@ class Status(enum.Enum):
     NOT_CONVERGED = slot.NOT_CONVERGED  # no consistent algebraic variables were found after a limit switched
 
 
-@dataclass
 class Statistics:
     """What a run has cost so far."""
 
@@ -57,6 +55,10 @@ class Statistics:
     tier: str = "generic"  # which step function, and why
     setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
     solve_milliseconds: float = 0.0  # in the compiled loop
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).__annotations__)
+        return f"Statistics({values})"
 
 
 @record

@@ -17,7 +17,6 @@ from symnum.solving.events import Action, Schedule, no_conflict
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.integrator import Integrator, Status
 from symnum.solving.problem import Problem, guard_message
-from symnum.solving.progress import Progress
 from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.tableau import Method
@@ -25,6 +24,7 @@ from symnum.solving.tableaus import METHODS, find
 
 if TYPE_CHECKING:
     from symnum.solving.ensemble import Ensemble, EnsembleSolution
+    from symnum.solving.progress import Progress
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
@@ -221,7 +221,11 @@ class _Run:
         self.tier: TierChoice | None = None
         if tier is not None or self.flat.n <= LARGEST:
             self.tier = TierChoice(problem.compiled.model, method, tier, problem.span[1] - problem.span[0])
-        self.progress = Progress(self.flat.name, problem.span) if progress else None
+        self.progress: Progress | None = None
+        if progress:
+            from symnum.solving.progress import Progress
+
+            self.progress = Progress(self.flat.name, problem.span)
         self.times: list[FloatArray] = []
         self.values: list[FloatArray] = []
         self.segment_of: list[int] = []

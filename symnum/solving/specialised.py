@@ -15,7 +15,6 @@ import numpy as np
 
 from symnum.codegen import cache, machine
 from symnum.codegen.function import Loop
-from symnum.codegen.lanes import vector_library
 from symnum.codegen.model import CompiledModel
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
@@ -224,6 +223,8 @@ def lane_steps(
             stored = marshal.dumps((code, prepared, factors), 4)
             cache.store("lanes", key, stored)
         code, prepared, factors = marshal.loads(stored)
+        from symnum.codegen.lanes import vector_library
+
         vector_library()  # its symbols have to be there when the code is loaded
         loaded = machine.load_object(code)
         setup, probe, run = (loaded.address(f"lanes_{name}") for name in ("setup", "probe", "run"))

@@ -10,7 +10,7 @@ the kernels is written in the step functions.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
 from symnum.record import keyword_record
 from symnum.solving.controller import INTEGRAL, PROPORTIONAL_INTEGRAL, Controller
-from symnum.solving.trees import OrderConditions, order_conditions
+
+if TYPE_CHECKING:
+    from symnum.solving.trees import OrderConditions
 
 __all__ = [
     "ExplicitTableau", "InvalidTableau", "Method", "RosenbrockTableau", "TaseSumTableau", "TaseTableau",
@@ -131,6 +133,8 @@ class Method(ABC):
         self, alpha: FloatArray, gamma: FloatArray, b: FloatArray, bhat: FloatArray
     ) -> OrderConditions:
         """Compare `order`, `embedded` and `w` with the coefficients; returns the order conditions."""
+        from symnum.solving.trees import order_conditions  # the methods that come with symnum were checked
+
         conditions = order_conditions(self.order + 1, alpha, gamma)
         defect = conditions.defect(self.order, b)
         if not defect < TOLERANCE:
