@@ -19,10 +19,12 @@ from symnum.errors import (
 )
 
 if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and editors; a test compares the two
+    from symnum.language.compartment import Compartment
     from symnum.language.component import Component, Connector, flow, option, potential
     from symnum.language.connect import connect
     from symnum.language.event import Event
     from symnum.language.limit import Limit
+    from symnum.language.rate_law import Hill, MichaelisMenten, RateLaw
     from symnum.language.reaction_network import ReactionNetwork
     from symnum.language.reactions import Reaction, species
     from symnum.language.system import System
@@ -76,10 +78,12 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
 __version__ = "0.1.0"
 
 _NAMES = {
+    "symnum.language.compartment": "Compartment",
     "symnum.language.component": "Component Connector potential flow option",
     "symnum.language.connect": "connect",
     "symnum.language.event": "Event",
     "symnum.language.limit": "Limit",
+    "symnum.language.rate_law": "Hill MichaelisMenten RateLaw",
     "symnum.language.reaction_network": "ReactionNetwork",
     "symnum.language.reactions": "Reaction species",
     "symnum.language.system": "System",
@@ -108,6 +112,7 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names.s
 __all__ = [
     "METHODS",
     "CodegenError",
+    "Compartment",
     "Component",
     "Connector",
     "D",
@@ -116,10 +121,13 @@ __all__ = [
     "Equation",
     "Event",
     "Expr",
+    "Hill",
     "Limit",
     "LoweringError",
+    "MichaelisMenten",
     "ModelError",
     "Problem",
+    "RateLaw",
     "Reaction",
     "ReactionNetwork",
     "Solution",

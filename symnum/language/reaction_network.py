@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symnum.errors import ModelError, UnknownName
-from symnum.language.block import (
-    Block,
-    Column,
-    GridNames,
-    IndexedEquation,
-    IndexedSums,
-    IntArray,
-    Quantities,
-    References,
-)
+from symnum.language.block import Block, IntArray
+from symnum.language.compartment import Compartment, placed
 from symnum.language.component import Component
 from symnum.language.conservation import left_null_space
-from symnum.language.event import Event
+from symnum.language.event import Event, checked_events
+from symnum.language.network_block import block_of
 from symnum.language.reaction_tables import RateFamily, Sides, grouped_rates
-from symnum.language.reactions import RATE, Reaction, reaction_latex, side_text
+from symnum.language.reactions import MASS_ACTION, RATE, Reaction, reaction_latex, side_text
 from symnum.language.system import System
 from symnum.language.variables import checked_name
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, linear, number, rational, slot
+from symnum.rewriting.expr import Expr, add, multiply, number, rational
 from symnum.rewriting.walk import leaves, substitute
 
 if TYPE_CHECKING:
     import networkx
+    from matplotlib.axes import Axes
     from scipy.sparse import csc_array
 
 __all__ = ["ReactionNetwork", "Totals"]
@@ -51,8 +46,17 @@ class ReactionNetwork:
     """Reactions among species, read as ordinary differential equations by `system`.
 
     reactions: `Reaction` objects, or tuples of them (`Reaction.reversible`). starts: {species: amount}.
-    constant: species that reactions do not change (buffered, boundary). equations: further equations that
-    define what rates read: other variables, algebraic constraints.
+    constant: species that reactions do not change and that stay as they are (buffered). boundary: species
+    that reactions do not change and that other equations determine. equations: further equations that
+    define what rates read: other variables, algebraic constraints. events: as in `System`.
+
+    compartments: where the species are, all of them but constant and boundary ones; without any, a rate is
+    what the values of the species change by. A reaction whose species lie in one compartment runs there, and
+    its rate is per volume of it; one between compartments has a rate in amount per time, unless ``at=`` names
+    a volume. Mass action is taken of concentrations, also where the values of species are amounts; every
+    other law reads the species as they are. Concentrations are diluted by a volume that grows.
+    ``network.rate(j)`` and the variable ``name.rate[j]`` are amount per time.
+
     Readers with tables use `from_tables`; no reaction is a Python object then unless it is asked for.
     """
 
@@ -63,7 +67,10 @@ class ReactionNetwork:
         *,
         starts: Mapping[Expr, Any] | None = None,
         constant: Iterable[Expr] = (),
+        boundary: Iterable[Expr] = (),
+        compartments: Iterable[Compartment] = (),
         equations: Iterable[Equation] = (),
+        events: Iterable[Event] = (),
     ) -> None:
         listed = tuple(_flattened(name, reactions))
         order: dict[Expr, int] = {}
@@ -77,17 +84,13 @@ class ReactionNetwork:
                     )
         self._place(
             name, tuple(order), _sides(listed, order, "reactants"), _sides(listed, order, "products"),
-            grouped_rates((j, reaction.rate) for j, reaction in enumerate(listed)), len(listed),
+            len(listed),
         )  # fmt: skip
+        self._finish(constant, boundary, compartments, starts, equations, events)
         self._listed: tuple[Reaction, ...] | None = listed
-        self._declared: tuple[Expr, ...] = ()
-        self._constant = np.zeros(len(order), bool)
-        for leaf in constant:
-            self._constant[self._index(leaf, "constant=")] = True
-        for leaf in starts or {}:
-            self._index(leaf, "starts=")
-        self.starts: dict[Expr, Any] = dict(starts or {})
-        self.equations = tuple(equations)
+        self.reaction_names: Sequence[str | None] = tuple(reaction.name for reaction in listed)
+        self._set_rates(grouped_rates((j, self._amount_rate(r)) for j, r in enumerate(listed)))
+        self._given: tuple[Expr, ...] = ()
         self.totals: Totals | None = None
 
     @classmethod
@@ -101,47 +104,108 @@ class ReactionNetwork:
         n_reactions: int,
         *,
         constant: Sequence[int] = (),
+        boundary: Sequence[int] = (),
+        compartments: Iterable[Compartment] = (),
         parameters: Sequence[Expr] = (),
         equations: Iterable[Equation] = (),
+        events: Iterable[Event] = (),
         totals: Totals | None = None,
+        starts: Mapping[Expr, Any] | None = None,
+        names: Sequence[str | None] | None = None,
     ) -> ReactionNetwork:
         """A network from tables, as readers of files make it.
 
-        species: symbols with their starts. rates: families that hold each of the ``n_reactions`` once.
-        constant: numbers of species that no reaction changes. parameters: those to be kept whether rates
-        hold them or not. totals: named sums over species.
+        species: symbols with their starts. rates: families that hold each of the ``n_reactions`` once, as
+        amount per time. constant, boundary: numbers of species. parameters: those to be kept whether rates
+        hold them or not. totals: named sums over species. names: of the reactions.
         """
         network = cls.__new__(cls)
-        network._place(name, tuple(species), reactants, products, rates, n_reactions)
+        network._place(name, tuple(species), reactants, products, n_reactions)
+        network._finish(
+            [network.species[i] for i in constant], [network.species[i] for i in boundary], compartments,
+            starts, equations, events,
+        )  # fmt: skip
         network._listed = None
-        network._constant = np.zeros(len(species), bool)
-        network._constant[list(constant)] = True
-        network.starts = {}
-        network._declared = tuple(parameters)
-        network.equations = tuple(equations)
+        network.reaction_names = (None,) * n_reactions if names is None else tuple(names)
+        network._set_rates(rates)
+        network._given = tuple(parameters)
         network.totals = totals
         return network
 
     def _place(
-        self, name: str, species: tuple[Expr, ...], reactants: Sides, products: Sides,
-        rates: Sequence[RateFamily], n_reactions: int,
-    ) -> None:  # fmt: skip
+        self, name: str, species: tuple[Expr, ...], reactants: Sides, products: Sides, n_reactions: int
+    ) -> None:
         self.name = checked_name(name, "ReactionNetwork: ")
         self.species = species
         self.reactants, self.products = reactants, products
-        self.rates = tuple(rates)
         self.n_reactions = n_reactions
         if not n_reactions:
             raise ModelError(f"{name}: a network needs a reaction")
-        times = np.bincount(
-            np.concatenate([family.reactions for family in self.rates]), minlength=n_reactions
-        )
-        if len(times) != n_reactions or (times != 1).any():
-            raise ModelError(f"{name}: every one of the {n_reactions} reactions needs exactly one rate")
         self._number = {leaf.name: i for i, leaf in enumerate(species)}
         if len(self._number) != len(species):
             twice = next(leaf for i, leaf in enumerate(species) if self._number[leaf.name] != i)
             raise ModelError(f"{name}: two species are called {twice.name}; rename one")
+
+    def _set_rates(self, rates: Sequence[RateFamily]) -> None:
+        self.rates = tuple(rates)
+        times = np.bincount(
+            np.concatenate([family.reactions for family in self.rates]), minlength=self.n_reactions
+        )
+        if len(times) != self.n_reactions or (times != 1).any():
+            raise ModelError(
+                f"{self.name}: every one of the {self.n_reactions} reactions needs exactly one rate"
+            )
+
+    def _finish(
+        self, constant: Iterable[Expr], boundary: Iterable[Expr], compartments: Iterable[Compartment],
+        starts: Mapping[Expr, Any] | None, equations: Iterable[Equation], events: Iterable[Event],
+    ) -> None:  # fmt: skip
+        m = len(self.species)
+        self.is_constant, self.is_boundary = np.zeros(m, bool), np.zeros(m, bool)
+        for kind, mask, listed in (
+            ("constant=", self.is_constant, constant),
+            ("boundary=", self.is_boundary, boundary),
+        ):
+            if isinstance(listed, Expr) or not isinstance(listed, Iterable):
+                raise ModelError(f"{self.name}: {kind} is a list of species, not {listed!r}")
+            for leaf in listed:
+                mask[self.number(leaf, kind)] = True
+        both = np.flatnonzero(self.is_constant & self.is_boundary)
+        if len(both):
+            twice = self.species[both[0]]
+            raise ModelError(f"{self.name}: {twice} is both constant and boundary; choose one")
+        for leaf in starts or {}:
+            self.number(leaf, "starts=")
+        self.starts: dict[Expr, Any] = dict(starts or {})
+        self.equations = tuple(equations)
+        self.events = checked_events(events, self.name)
+        self.compartments = tuple(compartments)
+        self.placed = placed(self.name, self.compartments, self._number)
+        lost = [i for i in np.flatnonzero(self.is_free).tolist() if i not in self.placed]
+        if self.compartments and lost:
+            raise ModelError(
+                f"{self.name}: {self.species[lost[0]]} lies in no compartment; every species that reactions "
+                "change needs one"
+            )
+
+    @staticmethod
+    def joined(name: str, networks: Sequence[ReactionNetwork]) -> ReactionNetwork:
+        """All reactions of several networks; what is the same symbol in two of them is one."""
+        from symnum.language.composition import joined
+
+        return joined(name, networks)
+
+    def copy(
+        self, name: str, *, shared: Iterable[Expr] = (), own: Iterable[Expr] = ()
+    ) -> ReactionNetwork:
+        """The same network as ``name``: species X is ``name.X`` then, and so are other variables.
+
+        shared: species and variables that keep their name, to have them in common with other networks. own:
+        parameters of which the copy gets one of its own, ``name.k``.
+        """
+        from symnum.language.composition import copied
+
+        return copied(self, name, shared=shared, own=own)
 
     # ---- what is in it ----------------------------------------------------------------------------
     def __getitem__(self, name: str) -> Expr:
@@ -153,9 +217,20 @@ class ReactionNetwork:
             raise UnknownName(f"{self.name} has no species, observable or parameter called {name}")
         return found
 
+    @property
+    def is_free(self) -> NDArray[np.bool_]:
+        """(n_species,) which ones reactions change."""
+        return ~(self.is_constant | self.is_boundary)
+
+    @property
+    def declared(self) -> tuple[Expr, ...]:
+        """Parameters that belong to the network whether rates hold them or not."""
+        volumes = [c.volume for c in self.compartments if c.volume.kind == "parameter"]
+        return tuple(dict.fromkeys([*self._given, *volumes]))
+
     @cached_property
     def _symbols(self) -> dict[str, Expr]:
-        found = {leaf.name: leaf for leaf in self._declared}
+        found = {leaf.name: leaf for leaf in self.declared}
         for family in self.rates:
             for of, _ in family.columns:
                 for leaf in () if of is None else of.symbols:
@@ -165,6 +240,9 @@ class ReactionNetwork:
                 found.setdefault(leaf.name, leaf)
         for leaf in () if self.totals is None else self.totals.symbols:
             found.setdefault(leaf.name, leaf)
+        for compartment in self.compartments:
+            if not compartment.volume.is_number:
+                found.setdefault(compartment.volume.name, compartment.volume)
         return found
 
     @property
@@ -179,8 +257,13 @@ class ReactionNetwork:
 
     @property
     def constant(self) -> tuple[Expr, ...]:
-        """The species that no reaction changes."""
-        return tuple(self.species[i] for i in np.flatnonzero(self._constant))
+        """The species that stay as they are."""
+        return tuple(self.species[i] for i in np.flatnonzero(self.is_constant))
+
+    @property
+    def boundary(self) -> tuple[Expr, ...]:
+        """The species that other equations determine."""
+        return tuple(self.species[i] for i in np.flatnonzero(self.is_boundary))
 
     @property
     def reactions(self) -> Sequence[Reaction]:
@@ -200,18 +283,43 @@ class ReactionNetwork:
             [rational(count) * self.species[i] for i, count in side.of_reaction(j)]
             for side in (self.reactants, self.products)
         ]
-        rate = self.rate(j)
-        powers = [self.species[i] ** rational(count) for i, count in self.reactants.of_reaction(j)]
+        both = (self.reactants, self.products)
+        inside = self._compartment_of(i for side in both for i, _ in side.of_reaction(j))
+        rate = self.rate(j) if inside is None else self.rate(j) / inside.volume
         constant = rate
-        for power in powers:
-            constant = constant / power
-        if any(leaf in self._species_set for leaf in leaves((constant,))):
-            return Reaction(rate, *sides, law=RATE)
-        return Reaction(constant, *sides)
+        for i, count in self.reactants.of_reaction(j):
+            constant = constant / self.concentration(i) ** rational(count)
+        if any(leaf.op == "symbol" and leaf.name in self._number for leaf in leaves((constant,))):
+            return Reaction(rate, *sides, law=RATE, name=self.reaction_names[j])
+        return Reaction(constant, *sides, name=self.reaction_names[j])
 
-    @cached_property
-    def _species_set(self) -> frozenset[Expr]:
-        return frozenset(self.species)
+    def concentration(self, i: int) -> Expr:
+        """What mass action reads of species i: its value, or the amount over the volume."""
+        compartment, amount = self.placed.get(i, (None, False))
+        leaf = self.species[i]
+        return leaf / compartment.volume if compartment is not None and amount else leaf
+
+    def _compartment_of(self, species: Iterable[int]) -> Compartment | None:
+        """The one compartment in which these species lie; those that lie nowhere do not count."""
+        found = {id(c): c for c, _ in (self.placed[i] for i in species if i in self.placed)}
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    def _amount_rate(self, reaction: Reaction) -> Expr:
+        """The rate in amount per time; the rate itself where there are no compartments."""
+        if reaction.at is not None and reaction.at not in self.compartments:
+            raise ModelError(f"{self.name}: the compartment of {reaction} is not among compartments=")
+        if not self.compartments:
+            return reaction.rate
+        sides = (*reaction.reactants, *reaction.products)
+        inside = reaction.at or self._compartment_of([self._number[leaf.name] for leaf, _ in sides])
+        volume = number(1) if inside is None else inside.volume
+        if reaction.law != MASS_ACTION:
+            return reaction.rate * volume
+        powers = []
+        for leaf, power in reaction.orders:
+            i = self._number.get(leaf.name)
+            powers.append((leaf if i is None else self.concentration(i), power))
+        return multiply([(reaction.constant, 1), (volume, 1), *powers])
 
     @cached_property
     def _place_of_rate(self) -> tuple[IntArray, IntArray]:
@@ -222,7 +330,7 @@ class ReactionNetwork:
         return family, copy
 
     def rate(self, j: int) -> Expr:
-        """The rate of reaction j (counted from 0) as an expression."""
+        """The rate of reaction j (counted from 0) as an expression: turnovers, or amount, per time."""
         family, copy = (table[j] for table in self._place_of_rate)
         rates = self.rates[family]
         mapping = {}
@@ -234,7 +342,8 @@ class ReactionNetwork:
         (found,) = substitute((rates.root,), mapping)
         return found
 
-    def _index(self, leaf: Any, where: str) -> int:
+    def number(self, leaf: Any, where: str = "species") -> int:
+        """The number of a species, or ModelError."""
         found = self._number.get(leaf.name) if isinstance(leaf, Expr) and leaf.op == "symbol" else None
         if found is None:
             raise ModelError(f"{self.name}, {where}: {leaf} is not a species of this network")
@@ -247,44 +356,40 @@ class ReactionNetwork:
         *,
         events: Iterable[Event] = (),
         parts: Iterable[Component] = (),
+        eliminate: bool = False,
     ) -> System:
         """The network as ordinary differential equations: each species changes by its reactions.
 
         equations: further statements, which may read the species; events and parts as in `System`. The rate
         of reaction j is the variable ``network.rate[j]``, counted from 0.
+        eliminate: the first species of each conservation law follows from the law instead of an equation of
+        its own, ``sol[species]`` gives it still. The totals are the parameters ``network.total[k]``, which
+        take their values from the starts; an event must not set a species that a law holds.
         """
+        happening = [*self.events, *checked_events(events, self.name)]
+        if eliminate:
+            self._check_events(happening)
         return System(
-            self.name, [self.block(), *self.equations, *equations],
-            events=events, parts=parts, defaults=self.starts,
+            self.name, [self.block(eliminate=eliminate), *self.equations, *equations],
+            events=happening, parts=parts, defaults=self.starts,
         )  # fmt: skip
 
-    def block(self) -> Block:
+    def _check_events(self, events: Sequence[Event]) -> None:
+        held = {leaf for quantity in self.conserved_quantities() for leaf in leaves((quantity,))}
+        for event in events:
+            for target in event.then:
+                if target in held:
+                    raise ModelError(
+                        f"{self.name}: {event} sets {target}, which is part of a conservation law; "
+                        "write system() without eliminate=True"
+                    )
+
+    def block(self, *, eliminate: bool = False) -> Block:
         """The differential equations as tables: a statement of a `System`."""
-        rates = Quantities("variable", GridNames(f"{self.name}.rate", (self.n_reactions,)))
-        species = References(self.species)
-        numbered: dict[int, Quantities | References] = {id(rates): rates, id(species): species}
-        equations = []
-        for family in self.rates:
-            for of, _ in family.columns:
-                if of is not None:
-                    numbered[id(of)] = of
-            columns = (*(Column(of, index) for of, index in family.columns), Column(rates, family.reactions))
-            root = slot("u", len(family.columns)) - family.root
-            equations.append(IndexedEquation(root, columns, self._rate_label(family)))
-        if self._declared:
-            declared = References(self._declared)
-            numbered[id(declared)] = declared
-        sums = [self._balances(species, rates)]
-        if self.totals is not None:
-            totals = References(self.totals.symbols)
-            numbered[id(totals)] = totals
-            sums.append(_total_sums(self.totals, totals, species))
-        return Block(tuple(numbered.values()), tuple(equations), tuple(sums))
+        return block_of(self, eliminate=eliminate)
 
-    def _rate_label(self, family: RateFamily) -> Callable[[int], str]:
-        return lambda copy: f"rate of {self._text(int(family.reactions[copy]))}"
-
-    def _text(self, j: int) -> str:
+    def text(self, j: int) -> str:
+        """Reaction j as ``S + E >> SE``."""
         left, right = (
             side_text((self.species[i], rational(count)) for i, count in side.of_reaction(j))
             for side in (self.reactants, self.products)
@@ -293,24 +398,10 @@ class ReactionNetwork:
 
     @cached_property
     def change(self) -> Sides:
-        """What one turnover of each reaction adds to each species; constant species are left out."""
+        """What one turnover of each reaction adds to each species; constant and boundary ones left out."""
         net = self.products.minus(self.reactants)
-        kept = ~self._constant[net.species]
+        kept = self.is_free[net.species]
         return Sides(net.reaction[kept], net.species[kept], net.count[kept])
-
-    def _balances(self, species: References, rates: Quantities) -> IndexedSums:
-        """0 == -D(x_i) + sum of the rates that change x_i."""
-        m, net = len(species), self.change
-        derivatives = m + len(rates) + np.arange(m)
-        row = np.concatenate([np.arange(m), net.species])
-        unknown = np.concatenate([derivatives, m + net.reaction])
-        coefficient = np.concatenate([np.full(m, -1.0), net.count])
-        order = np.argsort(row, kind="stable")
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=m))])
-        return IndexedSums(
-            (species, rates), indptr, unknown[order], coefficient[order],
-            lambda i: f"D({self.species[i].name}) is the sum of the rates of its reactions",
-        )  # fmt: skip
 
     # ---- analysis ---------------------------------------------------------------------------------
     @cached_property
@@ -326,34 +417,38 @@ class ReactionNetwork:
     def conserved(self) -> IntArray:
         """(n_laws, n_species) integers L with L @ stoichiometry == 0: a basis of all laws, exact.
 
-        A constant species is a law of its own.
+        They weigh amounts. A constant species is a law of its own; one that other equations determine is in
+        none.
         """
-        return left_null_space(self.change, len(self.species))
+        laws = left_null_space(self.change, len(self.species))
+        kept = ~(laws[:, self.is_boundary] != 0).any(axis=1)
+        return np.asarray(laws[kept])
 
     def conserved_quantities(self) -> tuple[Expr, ...]:
-        """The conservation laws as sums of species that do not change."""
-        return tuple(
-            linear((self.species[i], int(law[i])) for i in np.flatnonzero(law)) for law in self.conserved()
-        )
+        """The conservation laws as sums of species (times volumes, for concentrations) that do not change."""
+        return tuple(self.quantity(law) for law in self.conserved())
+
+    def quantity(self, law: Any) -> Expr:
+        """The sum of amounts that the weights (n_species,) of a law stand for."""
+        return add([int(law[i]) * self.amount(i) for i in np.flatnonzero(law).tolist()])
+
+    def amount(self, i: int) -> Expr:
+        """Species i as an amount: its value, or the concentration times the volume."""
+        compartment, amount = self.placed.get(i, (None, True))
+        leaf = self.species[i]
+        return leaf if compartment is None or amount else leaf * compartment.volume
 
     def graph(self) -> networkx.MultiDiGraph:
-        """Species and reactions as the two kinds of nodes of a directed graph.
+        """Species and reactions as the two kinds of nodes of a directed graph; see `reaction_graph`."""
+        from symnum.language.reaction_graph import graph_of
 
-        Nodes: species by name (kind="species") and reactions by number (kind="reaction", label, constant
-        and rate as text). Edges carry the multiplicity as ``count``.
-        """
-        import networkx
+        return graph_of(self)
 
-        graph = networkx.MultiDiGraph(name=self.name)
-        for leaf in self.species:
-            graph.add_node(leaf.name, kind="species")
-        for j in range(self.n_reactions):
-            graph.add_node(j, kind="reaction", label=self._text(j), rate=str(self.rate(j)))
-            for i, count in self.reactants.of_reaction(j):
-                graph.add_edge(self.species[i].name, j, count=count)
-            for i, count in self.products.of_reaction(j):
-                graph.add_edge(j, self.species[i].name, count=count)
-        return graph
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the graph of species and reactions with matplotlib; returns the axes."""
+        from symnum.language.reaction_graph import draw
+
+        return draw(self, ax)
 
     # ---- looks ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -395,17 +490,3 @@ def _sides(reactions: Sequence[Reaction], order: Mapping[Expr, int], side: str) 
     ]
     j, i, count = zip(*triples, strict=True) if triples else ((), (), ())
     return Sides.of(np.array(j, np.int64), np.array(i, np.int64), np.array(count, float))
-
-
-def _total_sums(totals: Totals, symbols: References, species: References) -> IndexedSums:
-    """0 == -total + sum(count * species)."""
-    m, members = len(symbols), totals.members
-    row = np.concatenate([np.arange(m), members.reaction])
-    unknown = np.concatenate([np.arange(m), m + members.species])
-    coefficient = np.concatenate([np.full(m, -1.0), members.count])
-    order = np.argsort(row, kind="stable")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=m))])
-    return IndexedSums(
-        (symbols, species), indptr, unknown[order], coefficient[order],
-        lambda r: f"{totals.symbols[r].name} is a sum of species",
-    )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from symnum.errors import ModelError
+from symnum.language.compartment import Compartment
+from symnum.language.rate_law import RateLaw
 from symnum.language.variables import _split, checked_expr, variable
 from symnum.rewriting.arrow import Arrow
 from symnum.rewriting.expr import Expr, Operand, Rational, multiply
@@ -32,12 +34,17 @@ def species(names: str = "", /, *, unit: str | None = None, **starts: Operand) -
 class Reaction:
     """One irreversible reaction with its rate law.
 
-    constant: the rate constant, a number or any expression of parameters, variables and time.
+    constant: the rate constant, a number or any expression of parameters, variables and time; or a `RateLaw`
+    (`MichaelisMenten`, `Hill`), which is the whole rate.
     change: ``S + E >> SE``, multiplicities as numbers (``2*A >> B``), None or 0 for nothing (``0 >> A``); or
     the reactants as a list, with ``products`` as another one.
     law: "mass action": the rate is the constant times the product of the reactants, each to the power of its
     multiplicity. The law is the macroscopic one: ``2*A >> B`` has the rate k*A**2, without a factor 1/2, and
     uses up A at twice that rate. "rate": the constant is the whole rate.
+    orders: {species: power} where the kinetic order is not the multiplicity (mass action): with
+    ``orders={A: 1}`` the rate of ``2*A >> B`` is k*A. Species that take no part otherwise may be named too.
+    at: the compartment whose volume the rate is meant for, where the species lie in several ones; see
+    `ReactionNetwork`.
     """
 
     constant: Expr
@@ -45,15 +52,19 @@ class Reaction:
     products: Side
     law: str = MASS_ACTION
     name: str | None = None
+    orders: Side = ()
+    at: Compartment | None = None
     _rate: Expr = field(init=False, repr=False)
 
     def __init__(
         self,
-        constant: Operand,
+        constant: Operand | RateLaw,
         change: Arrow | Sequence[Operand],
         products: Sequence[Operand] | None = None,
         *,
-        law: str = MASS_ACTION,
+        law: str | None = None,
+        orders: Mapping[Expr, Any] | None = None,
+        at: Compartment | None = None,
         name: str | None = None,
     ) -> None:
         if isinstance(constant, Arrow):
@@ -68,27 +79,48 @@ class Reaction:
                 f"Reaction(..., {change!r}): write the reaction as S + E >> SE, "
                 "or give reactants and products as two lists"
             )
-        if law not in (MASS_ACTION, RATE):
+        what = f"Reaction {_arrow(left, right)}"
+        if law not in (None, MASS_ACTION, RATE):
             raise ModelError(f"law={law!r}: choose {MASS_ACTION!r} or {RATE!r}")
+        if isinstance(constant, RateLaw):
+            if law == MASS_ACTION:
+                raise ModelError(f"{what}: {constant} is a whole rate, not the constant of mass action")
+            constant, law = constant.expr, RATE
         if not left and not right:
             raise ModelError("Reaction: nothing becomes nothing; name a reactant or a product")
-        k = checked_expr(constant, f"Reaction, rate constant of {_arrow(left, right)}")
-        rate = k if law == RATE else multiply([(k, 1), *left])
+        if orders is not None and law == RATE:
+            raise ModelError(f"{what}: orders= belong to mass action; a whole rate holds its own powers")
+        if at is not None and not isinstance(at, Compartment):
+            raise ModelError(f"{what}: at={at!r} is not a Compartment")
+        k = checked_expr(constant, f"{what}, rate constant")
+        powers = _orders(left, orders or {}, what)
+        rate = k if law == RATE else multiply([(k, 1), *powers])
         for key, value in (
-            ("constant", k), ("reactants", left), ("products", right), ("law", law), ("name", name),
-            ("_rate", rate),
+            ("constant", k), ("reactants", left), ("products", right), ("law", law or MASS_ACTION),
+            ("name", name), ("orders", () if law == RATE else powers), ("at", at), ("_rate", rate),
         ):  # fmt: skip
             object.__setattr__(self, key, value)
 
     @classmethod
     def reversible(
-        cls, forward: Operand, backward: Operand, change: Arrow, *, name: str | None = None
+        cls,
+        forward: Operand | RateLaw,
+        backward: Operand | RateLaw,
+        change: Arrow,
+        *,
+        law: str | None = None,
+        at: Compartment | None = None,
+        name: str | None = None,
     ) -> tuple[Reaction, Reaction]:
-        """A reaction and its reverse, both with mass action: a pair for the list of a network."""
+        """A reaction and its reverse, each with its constant or law: a pair for the list of a network."""
         if not isinstance(change, Arrow):
             raise ModelError(f"Reaction.reversible(..., {change!r}): write the reaction as S + E >> SE")
         back = None if name is None else f"{name}_reverse"
-        return cls(forward, change, name=name), cls(backward, Arrow(change.right, change.left), name=back)
+        turned = Arrow(change.right, change.left)
+        return (
+            cls(forward, change, law=law, at=at, name=name),
+            cls(backward, turned, law=law, at=at, name=back),
+        )
 
     @property
     def rate(self) -> Expr:
@@ -107,17 +139,25 @@ class Reaction:
     def __repr__(self) -> str:
         label = "" if self.name is None else f"{self.name}: "
         law = "" if self.law == MASS_ACTION else "rate "
-        return f"{label}{_arrow(self.reactants, self.products)}    {law}{self.constant}"
+        powers = "" if self.law == RATE or self.orders == self.reactants else f", orders {self._order_text()}"
+        at = "" if self.at is None else f", at {self.at.name}"
+        return f"{label}{_arrow(self.reactants, self.products)}    {law}{self.constant}{powers}{at}"
+
+    def _order_text(self) -> str:
+        return ", ".join(f"{leaf.name}: {number_text(power)}" for leaf, power in self.orders) or "0"
 
     def _repr_latex_(self) -> str:
         return f"${reaction_latex(self)}$"
 
 
 def reaction_latex(reaction: Reaction) -> str:
-    """The reaction with the rate constant above its arrow; a bare rate is drawn with a double arrow."""
+    """The reaction with the rate constant above its arrow; a whole rate is drawn with a double arrow.
+
+    So is a reaction whose kinetic orders are not its multiplicities.
+    """
     left, right = (_latex_side(side) for side in (reaction.reactants, reaction.products))
-    if reaction.law == RATE:
-        return rf"{left} \overset{{{latex(reaction.constant)}}}{{\Longrightarrow}} {right}"
+    if reaction.law == RATE or reaction.orders != reaction.reactants:
+        return rf"{left} \overset{{{latex(reaction.rate)}}}{{\Longrightarrow}} {right}"
     return rf"{left} \xrightarrow{{{latex(reaction.constant)}}} {right}"
 
 
@@ -138,6 +178,24 @@ def _latex_side(side: Side) -> str:
 
 def _by_name(term: tuple[Expr, Rational]) -> Any:
     return natural(str(term[0]))
+
+
+def _orders(reactants: Side, given: Mapping[Expr, Any], what: str) -> Side:
+    """The kinetic orders: the multiplicities of the reactants, changed by those given; zeros left out."""
+    powers = dict(reactants)
+    if not isinstance(given, Mapping):
+        raise ModelError(f"{what}: orders is {{species: power}}, not {given!r}")
+    for leaf, power in given.items():
+        if not (isinstance(leaf, Expr) and leaf.kind == "variable"):
+            raise ModelError(f"{what}: orders= names {leaf}, which is not a species")
+        exponent = checked_expr(power, f"{what}, order of {leaf}")
+        if not exponent.is_number:
+            raise ModelError(
+                f"{what}: the order of {leaf} is {exponent}; an order is a number. "
+                'Write the whole rate with law="rate" instead.'
+            )
+        powers[leaf] = exponent.value
+    return tuple((leaf, power) for leaf, power in powers.items() if power)
 
 
 def _side(value: Any, where: str) -> Side:

@@ -207,6 +207,9 @@ class _Flattener:
             info = waiting.pop()
             for value in (info.default, info.guess):
                 for leaf in leaves((value,)) if isinstance(value, Expr) else ():
+                    known = leaf.kind == "variable" and leaf.name in self.raw.unknowns
+                    if known and info.kind == "parameter":
+                        continue  # its value at the start
                     if leaf.kind != "parameter":
                         raise ModelError(
                             f"{self.system.name}: the value of {info.name} is {value}, "

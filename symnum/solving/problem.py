@@ -82,7 +82,11 @@ class Problem:
 
     def _new_resolver(self) -> ParameterResolver:
         defaults = _checked_values(_of_kind(self.defaults, "parameter"), "defaults")
-        return ParameterResolver(self.flat, {**defaults, **self.given_parameters})
+        declared = _of_kind(self.defaults, "variable")
+        starts = {key.name: value for key, value in declared.items() if key.op == "symbol"}
+        return ParameterResolver(
+            self.flat, {**defaults, **self.given_parameters}, {**starts, **self.given_start}
+        )
 
     def updated_parameters(self, p: FloatArray, changed: Sequence[int]) -> None:
         """Parameters that were given as expressions of others follow a change of those, in place."""
@@ -147,10 +151,14 @@ class Problem:
 
 
 class ParameterResolver:
-    """Parameter values by name; defaults may be expressions of other parameters."""
+    """Parameter values by name; they may be expressions of other parameters and of starts.
 
-    def __init__(self, flat: FlatSystem, given: Values) -> None:
+    A variable in the value of a parameter stands for its start (``starts``: by name, over the declared ones).
+    """
+
+    def __init__(self, flat: FlatSystem, given: Values, starts: Values) -> None:
         self.flat = flat
+        self.starts = starts
         self.given: dict[str, Any] = {}
         self.known: dict[str, float] = {}
         self.pending: list[str] = []
@@ -209,6 +217,9 @@ class ParameterResolver:
             raise ModelError(f"{self.flat.name}: {what} is {value!r}: it must be finite") from error
         environment: dict[Expr, float] = {}
         for leaf in leaves((expr,)):
+            if leaf.kind == "variable" and what.startswith("parameter "):
+                environment[leaf] = self.start_of(leaf, what)
+                continue
             if leaf.op != "symbol" or leaf.kind != "parameter":
                 raise ModelError(
                     f"{self.flat.name}: {what} is {expr}, but may hold parameters and numbers only, "
@@ -224,6 +235,15 @@ class ParameterResolver:
         if not np.isfinite(result):
             raise ModelError(f"{self.flat.name}: {what} = {expr} is {result}: it must be finite")
         return float(result)
+
+    def start_of(self, leaf: Expr, what: str) -> float:
+        """The start of a variable that the value of a parameter is made of."""
+        number = self.flat.unknowns.find(leaf.name)
+        declared = leaf.data.default if number is None else self.flat.unknowns[number].default
+        value = self.starts.get(leaf.name, declared)
+        if value is None:
+            raise ModelError(f"{self.flat.name}: {what} follows from the start of {leaf}, which has none")
+        return self.of(leaf.name, value)
 
     def follow(self, p: FloatArray, changed: Sequence[int]) -> None:
         moved = set(changed)

@@ -31,10 +31,12 @@ def enzyme() -> sn.ReactionNetwork:
     )
 
 
-def rates_at(network: sn.ReactionNetwork, values: dict[sn.Expr, float]) -> dict[str, float]:
+def rates_at(
+    network: sn.ReactionNetwork, values: dict[sn.Expr, float], parameters: dict[sn.Expr, float] | None = None
+) -> dict[str, float]:
     """D(species) by name, from the compiled right-hand side."""
     system = network.system()
-    problem = sn.Problem(system, {leaf: values[leaf] for leaf in network.species})
+    problem = sn.Problem(system, {leaf: values[leaf] for leaf in network.species}, parameters=parameters)
     found = sn.compile(system).rhs(0.0, problem.u, problem.p)
     return dict(zip(problem.flat.state_names, found.tolist(), strict=True))
 
@@ -91,6 +93,14 @@ Network: Any = sn.ReactionNetwork
         (lambda: React(k, None >> 0 * A), "nothing becomes nothing"),
         (lambda: React("fast", A >> B), "not a number or an expression"),
         (lambda: React(k, A >> B, law="hill"), "choose 'mass action' or 'rate'"),
+        (lambda: React(k, 2 * A >> B, law="rate", orders={A: 1}), "belong to mass action"),
+        (lambda: React(k, 2 * A >> B, orders={A: k}), "an order is a number"),
+        (lambda: React(k, 2 * A >> B, orders={k: 1}), "orders= names k"),
+        (lambda: React(k, 2 * A >> B, orders=[1]), "species: power"),
+        (lambda: React(k, A >> B, at="cell"), "at='cell' is not a Compartment"),
+        (lambda: React(sn.Hill(A, 1, 2, 3), A >> B, law="mass action"), "is a whole rate"),
+        (lambda: sn.Hill(A, 1, 0, 3), "it must be positive"),
+        (lambda: Network("n", [React(k, A >> B)], constant=[A], boundary=[A]), "both constant and boundary"),
         (lambda: React(float("nan"), A >> B), "infinite|nan"),
         (lambda: Network("n", React(k, A >> B)), "write \\[...\\]"),
         (lambda: Network("n", [A >> B]), "not a Reaction"),
@@ -144,6 +154,42 @@ def test_any_rate_law() -> None:
     assert found == pytest.approx(
         {"S": -mm, "P": mm, "A": -decay, "B": hill + 2 * decay - root / 2, "C": root}, rel=1e-14
     )
+
+
+def test_named_rate_laws_are_whole_rates() -> None:
+    """The reactants do not multiply them; sums and multiples of them stay rate laws."""
+    network = sn.ReactionNetwork(
+        "named",
+        [
+            sn.Reaction(sn.MichaelisMenten(S, kf, 3), S >> P),
+            sn.Reaction(0.5 + E * sn.Hill(A, kc, 2, 3), B >> C),
+            sn.Reaction(sn.Hill(A, kc, 2, 3, repressing=True) / 2, 0 >> B),
+            *sn.Reaction.reversible(sn.MichaelisMenten(A, 1, 1), k, A >> E),
+        ],
+    )
+    found = rates_at(network, {S: 6.0, P: 0.0, A: 1.0, B: 9.0, C: 1.0, E: 4.0}, {k: 0.25})
+    up, down = 0.5 + 4 * 0.2 * 1 / 9, 0.2 * 8 / 9 / 2
+    assert found == pytest.approx(
+        {"S": -0.01 * 6 / 9, "P": 0.01 * 6 / 9, "A": -0.5 + 1.0, "E": 0.5 - 1.0, "B": down - up, "C": up},
+        rel=1e-14,
+    )
+
+
+def test_kinetic_order_apart_from_stoichiometry() -> None:
+    reaction = sn.Reaction(k, 2 * A + B >> C, orders={A: 1, B: 0, E: 0.5})
+    assert reaction.rate is k * A * E ** Fraction(1, 2)
+    assert dict(reaction.change) == {A: -2, B: -1, C: 1}
+    assert str(reaction) == "2*A + B >> C    k, orders A: 1, E: 0.5"
+    assert r"\Longrightarrow" in reaction._repr_latex_()
+
+
+def test_boundary_species_are_determined_elsewhere() -> None:
+    network = sn.ReactionNetwork(
+        "driven", [sn.Reaction(2.0, A + B >> C)], boundary=[A], equations=[sn.D(A) == -A], starts={A: 3, B: 1, C: 0}
+    )
+    solution = sn.solve(sn.Problem(network.system(), span=(0, 1)), rtol=1e-10, atol=1e-12)
+    assert solution[A] == pytest.approx(3 * np.exp(-solution.t), rel=1e-9)
+    assert solution[B] == pytest.approx(np.exp(-6 * (1 - np.exp(-solution.t))), rel=1e-8)
 
 
 def test_constant_species_stay_and_still_react() -> None:
@@ -335,6 +381,34 @@ def test_graph() -> None:
     assert graph.nodes[2]["rate"] == str(kc * SE)
     pairs = sn.ReactionNetwork("n", [sn.Reaction(k, 2 * A >> B)]).graph()
     assert pairs.edges["A", 0, 0]["count"] == 2
+
+
+def test_a_graph_shows_what_a_rate_reads() -> None:
+    network = sn.ReactionNetwork(
+        "n", [sn.Reaction(sn.Hill(A, 1, 2, 2), 0 >> B), sn.Reaction(k, A >> C)], constant=[A]
+    )
+    assert {(u, v): count for u, v, count in network.graph().edges(data="count")} == {
+        ("A", 0): 0, (0, "B"): 1, ("A", 1): 1, (1, "C"): 1,
+    }  # fmt: skip
+    assert network.graph().nodes["A"]["fixed"]
+
+
+def test_the_picture_has_every_species_one_dot_a_reversible_pair_and_an_arrow_each_edge() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    axes = enzyme().plot()
+    texts = [text for text in axes.texts if text.get_text()]
+    assert {text.get_text() for text in texts} == {"S", "E", "SE", "P"}
+    assert len(axes.lines) == 2  # binding and its reverse share a dot
+    assert len([text for text in axes.texts if not text.get_text()]) == 6
+    corners = axes.transData.transform([text.get_position() for text in texts])
+    apart = np.linalg.norm(corners[:, None] - corners[None], axis=2)[np.triu_indices(4, 1)]
+    assert apart.min() > 30  # pixels: the boxes do not lie on each other
+    pyplot.close(axes.figure)
+    pairs = sn.ReactionNetwork("n", [sn.Reaction(k, 2 * A + E >> 3 * B + E)])
+    assert {"2", "3"} < {text.get_text() for text in pairs.plot().texts}
+    with pytest.raises(ModelError, match="too many for one picture"):
+        chain(200).plot()
+    pyplot.close("all")
 
 
 # ---- looks ----------------------------------------------------------------------------------------
