@@ -133,7 +133,10 @@ def test_tables_give_the_same_as_reactions() -> None:
         (lambda: sn.Compartment("c", 1, A), "write \\[...\\]"),
         (lambda: sn.Compartment("c", 1, [k]), "k is not a species"),
         (lambda: network_in([sn.Compartment("c", 1, [A])]), "B lies in no compartment"),
-        (lambda: network_in([sn.Compartment("c", 1, [A, B]), sn.Compartment("d", 1, [A])]), "A is placed twice"),
+        (
+            lambda: network_in([sn.Compartment("c", 1, [A, B]), sn.Compartment("d", 1, [A])]),
+            "A is placed twice",
+        ),
         (lambda: network_in(["c"]), "'c' among the compartments"),
         (lambda: network_in([], at=sn.Compartment("c", 1)), "not among compartments="),
     ],

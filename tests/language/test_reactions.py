@@ -185,8 +185,9 @@ def test_kinetic_order_apart_from_stoichiometry() -> None:
 
 def test_boundary_species_are_determined_elsewhere() -> None:
     network = sn.ReactionNetwork(
-        "driven", [sn.Reaction(2.0, A + B >> C)], boundary=[A], equations=[sn.D(A) == -A], starts={A: 3, B: 1, C: 0}
-    )
+        "driven", [sn.Reaction(2.0, A + B >> C)], boundary=[A], equations=[sn.D(A) == -A],
+        starts={A: 3, B: 1, C: 0},
+    )  # fmt: skip
     solution = sn.solve(sn.Problem(network.system(), span=(0, 1)), rtol=1e-10, atol=1e-12)
     assert solution[A] == pytest.approx(3 * np.exp(-solution.t), rel=1e-9)
     assert solution[B] == pytest.approx(np.exp(-6 * (1 - np.exp(-solution.t))), rel=1e-8)
