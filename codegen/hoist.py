@@ -75,7 +75,15 @@ def parameter_only_scratch(function: Function) -> npt.NDArray[np.bool_]:
     return ~changing
 
 
-_WORTH = 2.0  # cost of a subexpression from which a load is cheaper
+_WORTH = 2.0
+"""Cost of a subexpression from which a load through a table is cheaper."""
+
+_WORTH_ONCE = 1.0
+"""The same in straight-line code, where the place is known: one load instead of two and an operation."""
+
+
+def _worth(loop: Loop) -> float:
+    return _WORTH if loop.count > 1 else _WORTH_ONCE
 
 
 def hoist(functions: Mapping[str, Function], persistent: str) -> tuple[Function, dict[str, Function]]:
@@ -228,7 +236,7 @@ class _Move:
                 moved.append((root, output))
             else:
                 stores.append((root, output))
-        split = Split(tuple(root for root, _ in kept), known)
+        split = Split(tuple(root for root, _ in kept), known, _worth(loop))
         places = self.front.values(loop, [root for root, _ in moved] + split.values, stores)
         for (_, output), place in zip(moved, places, strict=False):
             self.place[output.index] = place
@@ -243,9 +251,10 @@ class _Move:
 class Split:
     """Finds the largest parameter-only subexpressions of the roots."""
 
-    def __init__(self, roots: tuple[Expr, ...], fixed: dict[Expr, bool]) -> None:
-        """``fixed``: whether a node is parameter-only, for every node."""
+    def __init__(self, roots: tuple[Expr, ...], fixed: dict[Expr, bool], worth: float = _WORTH_ONCE) -> None:
+        """``fixed``: whether each node is parameter-only. What costs less than ``worth`` stays put."""
         self._roots = roots
+        self._worth = worth
         self.values: list[Expr] = []  # what setup is to compute
         self._number: dict[Expr, int] = {}
         self._fixed = fixed
@@ -259,7 +268,7 @@ class Split:
                 self._consider(root)
 
     def _consider(self, expr: Expr) -> None:
-        if expr not in self._number and leaves(expr) and cost(expr) >= _WORTH:
+        if expr not in self._number and leaves(expr) and cost(expr) >= self._worth:
             self._number[expr] = len(self.values)
             self.values.append(expr)
 
@@ -267,7 +276,9 @@ class Split:
         """The parameter-only operands of a changing node, those of a sum or product taken together."""
         if expr.op == "+":
             sums = [self._sum(expr)[0]]
-            return sums + [self._product(term, c)[0] for term, c in expr.terms() if self._scales(term, c)]
+            alone = _is_scaled_term(expr)
+            scaling = [(term, c) for term, c in expr.terms() if self._scales(term, c, alone)]
+            return sums + [self._product(term, c)[0] for term, c in scaling]
         if expr.op == "*":
             return [self._product(expr, 1)[0]]
         return [arg for arg in expr.args if self._fixed[arg]]
@@ -278,10 +289,12 @@ class Split:
         other = [(term, c) for term, c in expr.terms() if not self._fixed[term]]
         return linear(inside, expr.constant), other
 
-    def _scales(self, term: Expr, coefficient: Rational) -> bool:
-        """Whether a coefficient can be multiplied into the parameter-only factors of its term."""
-        mixed = term.op == "*" and not self._fixed[term] and any(self._fixed[base] for base in term.args)
-        return mixed and coefficient not in (1, -1)
+    def _scales(self, term: Expr, coefficient: Rational, alone: bool) -> bool:
+        """Whether a coefficient can be multiplied into the parameter-only factors of its term. A sign is
+        worth it where there is no other term to subtract from."""
+        if coefficient == 1 or (coefficient == -1 and not alone):
+            return False
+        return term.op == "*" and not self._fixed[term] and any(self._fixed[base] for base in term.args)
 
     def _product(self, expr: Expr, coefficient: Rational) -> tuple[Expr, list[tuple[Expr, Rational]]]:
         """(parameter-only factors times the coefficient, the other factors) of a product."""
@@ -306,8 +319,9 @@ class Split:
             elif expr.op == "+":
                 part, other = self._sum(expr)
                 terms: list[tuple[Expr, Rational]] = [(replaced(part), 1)]
+                alone = _is_scaled_term(expr)
                 for term, coefficient in other:
-                    if self._scales(term, coefficient):
+                    if self._scales(term, coefficient, alone):
                         scaled, factors = self._product(term, coefficient)
                         if scaled in self._number:
                             rest = multiply((done[base], e) for base, e in factors)
@@ -322,6 +336,11 @@ class Split:
             else:
                 done[expr] = rebuild(expr, tuple(done[arg] for arg in expr.args)) if expr.args else expr
         return tuple(done[root] for root in self._roots)
+
+
+def _is_scaled_term(total: Expr) -> bool:
+    """A number times one term, which the canonical form has as a sum."""
+    return len(total.args) == 1 and not total.data[0]
 
 
 # ---- scratch --------------------------------------------------------------------------------------

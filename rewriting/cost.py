@@ -104,8 +104,10 @@ def _sum_cost(expr: Expr, fixed: set[Expr]) -> float:
     hoisted = len(sizes) < len(coefficients)
     scalings = len(set(sizes) - {1})  # a*c + b*c is spelled (a + b)*c
     additions = len(sizes) - 1 + (hoisted or bool(constant))
-    # -x - y has no term to subtract from; in -2*x the sign goes into the number
+    # -x - y has no term to subtract from; in -2*x the sign goes into the number, in -p*x into p
     negation = not scalings and not hoisted and constant <= 0 and max(coefficients) < 0
+    if negation and len(coefficients) == 1 and expr.args[0].op == "*":
+        negation = not any(base in fixed and base.op != "number" for base in expr.args[0].args)
     return ADDITION * additions + MULTIPLICATION * scalings + (NEGATION if negation else 0.0)
 
 

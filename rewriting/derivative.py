@@ -8,10 +8,25 @@ not n products of growing length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from symnum.errors import LoweringError, ModelError
-from symnum.rewriting.expr import ONE, TIME, ZERO, Expr, Rational, apply, linear, multiply, node, number
+from symnum.rewriting.expr import (
+    ONE,
+    TIME,
+    ZERO,
+    Expr,
+    Rational,
+    add,
+    apply,
+    in_bulk,
+    linear,
+    multiply,
+    node,
+    number,
+    scaled,
+)
 from symnum.rewriting.operators import OPERATORS
 from symnum.rewriting.walk import is_leaf, leaves, postorder
 
@@ -21,27 +36,30 @@ class _Chain:
 
     __slots__ = ("factor", "rest", "value")
 
-    def __init__(self, factor: Expr, rest: _Chain | None = None) -> None:
+    def __init__(self, factor: Expr, rest: _Chain | Expr) -> None:
         self.factor = factor
         self.rest = rest
-        self.value = factor if rest is None else None
+        self.value: Expr | None = None
 
     def product(self) -> Expr:
         if self.value is None:
             factors = []
-            link: _Chain | None = self
-            while link is not None:
-                if link.value is not None:
-                    factors.append((link.value, 1))
-                    break
+            link: _Chain | Expr = self
+            while isinstance(link, _Chain) and link.value is None:
                 factors.append((link.factor, 1))
                 link = link.rest
+            factors.append((_product(link), 1))
             self.value = multiply(factors)
         return self.value
 
 
-_Row = dict[Expr, _Chain]
+_Partial: TypeAlias = _Chain | Expr
+_Row: TypeAlias = dict[Expr, _Partial]
 _EMPTY: _Row = {}
+
+
+def _product(partial: _Partial) -> Expr:
+    return partial if partial.__class__ is Expr else partial.product()  # type: ignore[union-attr]
 
 
 def derivative(expr: Expr, leaf: Expr, order: int = 1) -> Expr:
@@ -70,11 +88,11 @@ def gradient(roots: Sequence[Expr], wrt: Iterable[Expr]) -> list[dict[Expr, Expr
                 "Differentiate with respect to a variable, a parameter, t or D(x)."
             )
     rank = {leaf: k for k, leaf in enumerate(wrt)}
-    rows = _forward(roots, {leaf: {leaf: _Chain(ONE)} for leaf in wrt})
     found = []
-    for row in rows:
-        entries = [(leaf, row[leaf].product()) for leaf in sorted(row, key=rank.__getitem__)]
-        found.append({leaf: value for leaf, value in entries if value is not ZERO})
+    with in_bulk():
+        for row in _forward(roots, {leaf: {leaf: ONE} for leaf in wrt}):
+            entries = [(leaf, _product(row[leaf])) for leaf in sorted(row, key=rank.__getitem__)]
+            found.append({leaf: value for leaf, value in entries if value is not ZERO})
     return found
 
 
@@ -86,9 +104,9 @@ def time_derivative(expr: Expr) -> Expr:
     seeds: dict[Expr, _Row] = {}
     for leaf in leaves(expr):
         if leaf is TIME:
-            seeds[leaf] = {TIME: _Chain(ONE)}
+            seeds[leaf] = {TIME: ONE}
         elif leaf.kind == "variable":
-            seeds[leaf] = {TIME: _Chain(node("D", (leaf,)))}
+            seeds[leaf] = {TIME: node("D", (leaf,))}
         elif leaf.op == "D":
             raise LoweringError(
                 f"the time derivative of `{expr}` needs the second derivative of {leaf.args[0]}. "
@@ -97,90 +115,104 @@ def time_derivative(expr: Expr) -> Expr:
         elif leaf.op == "slot":
             raise LoweringError(f"the time derivative of a template: {leaf} is no function of time")
     row = _forward((expr,), seeds)[0]
-    return row[TIME].product() if TIME in row else ZERO
+    return _product(row[TIME]) if TIME in row else ZERO
 
 
 def _forward(roots: Sequence[Expr], seeds: Mapping[Expr, _Row]) -> list[_Row]:
     """The rows of the roots, given those of the leaves."""
     rows: dict[int, _Row] = {id(leaf): row for leaf, row in seeds.items()}
+    # products of such leaves are most of a reaction network
+    plain = {id(leaf) for leaf, row in seeds.items() if len(row) == 1 and row.get(leaf) is ONE}
     for expr in postorder(roots):
         if id(expr) not in rows:
-            rows[id(expr)] = _row(expr, rows) if expr.args and expr.op != "D" else _EMPTY
+            rows[id(expr)] = _row(expr, rows, plain) if expr.args and expr.op != "D" else _EMPTY
     return [rows[id(root)] for root in roots]
 
 
-def _row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
-    args = expr.args
-    if not any(rows[id(arg)] for arg in args):
+def _row(expr: Expr, rows: Mapping[int, _Row], plain: set[int]) -> _Row:
+    op, args = expr.op, expr.args
+    if op == "+":
+        return _sum_row(expr, rows)
+    varying = [k for k, arg in enumerate(args) if rows[id(arg)]]
+    if not varying:
         return _EMPTY
-    if expr.op == "ifelse":
+    if op == "*":
+        if all(id(args[k]) in plain for k in varying):
+            return {args[k]: _reduced(expr, k) for k in varying}
+        partials = [(k, _reduced(expr, k)) for k in varying]
+    elif op == "ifelse":
         return _selected_row(args[0], rows[id(args[1])], rows[id(args[2])])
-    if expr.op == "min":
+    elif op == "min":
         return _selected_row(apply("<=", *args), rows[id(args[0])], rows[id(args[1])])
-    if expr.op == "max":
+    elif op == "max":
         return _selected_row(apply("<=", args[1], args[0]), rows[id(args[0])], rows[id(args[1])])
-    if expr.op == "*" and all(not rows[id(arg)] or _is_seed(arg, rows[id(arg)]) for arg in args):
-        return {arg: _Chain(_reduced(expr, k)) for k, arg in enumerate(args) if rows[id(arg)]}
-    parts: dict[Expr, list[tuple[_Chain, Rational]]] = {}
-    if expr.op == "+":
-        for arg, coefficient in zip(args, expr.data[1], strict=True):
-            for leaf, chain in rows[id(arg)].items():
-                parts.setdefault(leaf, []).append((chain, coefficient))
     else:
-        for position, partial in _partials(expr, rows):
-            for leaf, chain in rows[id(args[position])].items():
-                if partial is not ONE:
-                    chain = _Chain(partial, None if chain.value is ONE else chain)
-                parts.setdefault(leaf, []).append((chain, 1))
-    row = {}
+        known = OPERATORS[op].derivative(*args)
+        partials = [(k, known[k]) for k in varying if known[k] is not ZERO]
+    parts: dict[Expr, list[_Partial]] = {}
+    for k, partial in partials:
+        for leaf, inner in rows[id(args[k])].items():
+            if partial is not ONE:
+                inner = partial if inner is ONE else _Chain(partial, inner)
+            parts.setdefault(leaf, []).append(inner)
+    row: _Row = {}
     for leaf, found in parts.items():
-        chain, coefficient = found[0]
-        if len(found) > 1:
-            total = linear((chain.product(), coefficient) for chain, coefficient in found)
-            if total is not ZERO:
-                row[leaf] = _Chain(total)
-        else:
-            if coefficient != 1:
-                known = chain.value is not None
-                chain = (
-                    _Chain(linear(((chain.product(), coefficient),)))
-                    if known
-                    else _Chain(number(coefficient), chain)
-                )
-            row[leaf] = chain
+        total = found[0] if len(found) == 1 else add(map(_product, found))
+        if total is not ZERO:
+            row[leaf] = total
     return row
 
 
-def _is_seed(leaf: Expr, row: _Row) -> bool:
-    """Whether the row is that of a leaf by itself: products of leaves are most of a reaction network."""
-    chain = row.get(leaf)
-    return chain is not None and chain.value is ONE and len(row) == 1
+def _sum_row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
+    # (partial, coefficient), or a list of several of them
+    parts: dict[Expr, Any] = {}
+    for arg, coefficient in zip(expr.args, expr.data[1], strict=True):
+        for leaf, partial in rows[id(arg)].items():
+            known = parts.get(leaf)
+            if known is None:
+                parts[leaf] = (partial, coefficient)
+            elif known.__class__ is list:
+                known.append((partial, coefficient))
+            else:
+                parts[leaf] = [known, (partial, coefficient)]
+    row: _Row = {}
+    for leaf, found in parts.items():
+        if found.__class__ is list:
+            total = _sum([(p if p.__class__ is Expr else p.product(), c) for p, c in found])
+            if total is not ZERO:
+                row[leaf] = total
+            continue
+        partial, coefficient = found
+        if coefficient != 1:
+            opened = partial.__class__ is Expr
+            partial = scaled(partial, coefficient) if opened else _Chain(number(coefficient), partial)
+        row[leaf] = partial
+    return row
+
+
+def _sum(parts: list[tuple[Expr, Rational]]) -> Expr:
+    """`linear`, with a short way for the most frequent sum: two different products."""
+    if len(parts) == 2:
+        (a, p), (b, q) = parts
+        if a is not b and a.op not in _SUMMED and b.op not in _SUMMED:
+            return node("+", (a, b), (0, (p, q))) if a.key < b.key else node("+", (b, a), (0, (q, p)))
+    return linear(parts)
+
+
+_SUMMED = frozenset({"number", "+"})
 
 
 def _selected_row(condition: Expr, then: _Row, otherwise: _Row) -> _Row:
     """Derivatives of a choice are chosen too. Weighted by 1 and 0 instead, a branch that is not taken and has
     an infinite derivative (``sqrt`` at 0) would make the result nan."""
-    row = {}
+    row: _Row = {}
     for leaf in {**then, **otherwise}:
-        a = then[leaf].product() if leaf in then else ZERO
-        b = otherwise[leaf].product() if leaf in otherwise else ZERO
+        a = _product(then[leaf]) if leaf in then else ZERO
+        b = _product(otherwise[leaf]) if leaf in otherwise else ZERO
         value = apply("ifelse", condition, a, b)
         if value is not ZERO:
-            row[leaf] = _Chain(value)
+            row[leaf] = value
     return row
-
-
-def _partials(expr: Expr, rows: Mapping[int, _Row]) -> Iterator[tuple[int, Expr]]:
-    """(argument position, partial derivative with respect to it) of anything but a sum, where it varies."""
-    varying = [k for k, arg in enumerate(expr.args) if rows[id(arg)]]
-    if expr.op == "*":
-        for k in varying:
-            yield k, _reduced(expr, k)
-    else:
-        partials = OPERATORS[expr.op].derivative(*expr.args)
-        for k in varying:
-            if partials[k] is not ZERO:
-                yield k, partials[k]
 
 
 def _reduced(product: Expr, k: int) -> Expr:
@@ -189,12 +221,7 @@ def _reduced(product: Expr, k: int) -> Expr:
     exponent = exponents[k]
     if exponent == 1:
         bases, exponents = bases[:k] + bases[k + 1 :], exponents[:k] + exponents[k + 1 :]
-    else:
-        exponents = (*exponents[:k], _less_one(exponent), *exponents[k + 1 :])
-    reduced = bases[0] if exponents == (1,) else node("*", bases, exponents)
-    return reduced if exponent == 1 else linear(((reduced, exponent),))
-
-
-def _less_one(exponent: Rational) -> Rational:
+        return bases[0] if exponents == (1,) else node("*", bases, exponents)
     less = exponent - 1
-    return less.numerator if less.denominator == 1 else less
+    exponents = (*exponents[:k], less.numerator if less.denominator == 1 else less, *exponents[k + 1 :])
+    return scaled(bases[0] if exponents == (1,) else node("*", bases, exponents), exponent)

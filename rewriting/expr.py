@@ -15,7 +15,9 @@ Everything else is an operator name with arguments; the names are listed in `sym
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from operator import attrgetter
@@ -132,8 +134,9 @@ class Expr:
             return constant
         return self.data if self.op == "number" else 0
 
-    def __hash__(self) -> int:
-        return self.key
+    # By identity, which interning makes the same as by structure: a hash in Python would be most of the cost
+    # of building. It differs between processes, so nothing may depend on the order of a set of expressions.
+    __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         if self.op == "number":
@@ -179,15 +182,15 @@ class Expr:
 
     # ---- arithmetic -------------------------------------------------------------------------------
     def __add__(self, other: Operand) -> Expr:
-        right = _coerce(other)
-        return NotImplemented if right is None else linear(((self, 1), (right, 1)))
+        right = other if other.__class__ is Expr else _coerce(other)
+        return NotImplemented if right is None else _plus(self, right)
 
     def __radd__(self, other: Operand) -> Expr:
         left = _coerce(other)
-        return NotImplemented if left is None else linear(((left, 1), (self, 1)))
+        return NotImplemented if left is None else _plus(left, self)
 
     def __sub__(self, other: Operand) -> Expr:
-        right = _coerce(other)
+        right = other if other.__class__ is Expr else _coerce(other)
         return NotImplemented if right is None else linear(((self, 1), (right, -1)))
 
     def __rsub__(self, other: Operand) -> Expr:
@@ -195,15 +198,15 @@ class Expr:
         return NotImplemented if left is None else linear(((left, 1), (self, -1)))
 
     def __mul__(self, other: Operand) -> Expr:
-        right = _coerce(other)
-        return NotImplemented if right is None else multiply(((self, 1), (right, 1)))
+        right = other if other.__class__ is Expr else _coerce(other)
+        return NotImplemented if right is None else _times(self, right)
 
     def __rmul__(self, other: Operand) -> Expr:
         left = _coerce(other)
-        return NotImplemented if left is None else multiply(((left, 1), (self, 1)))
+        return NotImplemented if left is None else _times(left, self)
 
     def __truediv__(self, other: Operand) -> Expr:
-        right = _coerce(other)
+        right = other if other.__class__ is Expr else _coerce(other)
         return NotImplemented if right is None else multiply(((self, 1), (right, -1)))
 
     def __rtruediv__(self, other: Operand) -> Expr:
@@ -219,7 +222,7 @@ class Expr:
         return NotImplemented if base is None else power(base, self)
 
     def __neg__(self) -> Expr:
-        return linear(((self, -1),))
+        return scaled(self, -1)
 
     def __pos__(self) -> Expr:
         return self
@@ -265,23 +268,42 @@ class Expr:
 
 
 # ---- interning ------------------------------------------------------------------------------------
-class _Entry(ref["Expr"]):
-    """A node's place in the table, which it leaves when nobody uses it any more."""
-
-    __slots__ = ("identity",)
-
-    identity: tuple[Any, ...]
-
-
-# (op, data, ids of the arguments) -> node. A node keeps its arguments alive, so the ids stay theirs.
-_TABLE: dict[tuple[Any, ...], _Entry] = {}
-_LOCK = RLock()  # reentrant: making a node may start the garbage collector, which runs _forget
+# (op, data, arguments) -> node. The place of a node that nobody uses any more stays behind, and keeps the
+# arguments, until the next sweep or until an equal node takes it.
+_Identity: TypeAlias = tuple[str, Any, "tuple[Expr, ...]"]
+_TABLE: dict[_Identity, ref[Expr]] = {}
+_LOCK = RLock()  # reentrant: what is freed below it may run code of a user
+_LEAST_SWEPT = 1 << 16
+_sweep_at = _LEAST_SWEPT
 
 
-def _forget(entry: _Entry) -> None:
+def _sweep() -> None:
+    """Clear the places of nodes that nobody uses any more. The table at most doubles between two sweeps."""
+    global _sweep_at
     with _LOCK:
-        if _TABLE.get(entry.identity) is entry:
-            del _TABLE[entry.identity]
+        waiting = [identity for identity, entry in list(_TABLE.items()) if entry() is None]
+        while waiting:
+            identity = waiting.pop()
+            entry = _TABLE.get(identity)
+            if entry is not None and entry() is None:
+                del _TABLE[identity]
+                below = [(arg.op, arg.data, arg.args) for arg in identity[2]]
+                del identity  # the last that held the arguments: each may be dead from here on
+                waiting += [found for found in below if (entry := _TABLE.get(found)) and entry() is None]
+        _sweep_at = max(2 * len(_TABLE), _LEAST_SWEPT)
+
+
+@contextmanager
+def in_bulk() -> Iterator[None]:
+    """Where many nodes are made: the search for garbage in cycles, which they never form, takes no part. It
+    would be up to half of the time, for each new node brings several small objects for it to look at."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _data_key(data: Any) -> int:
@@ -300,6 +322,9 @@ def _data_key(data: Any) -> int:
     return crc32(str(data).encode())
 
 
+_numbers_key = lru_cache(maxsize=1 << 14)(_data_key)  # coefficients and exponents repeat
+
+
 @lru_cache(maxsize=256)
 def _name_key(op: str) -> int:
     return crc32(op.encode())
@@ -307,23 +332,32 @@ def _name_key(op: str) -> int:
 
 def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
     """The one node with this operator, arguments and data. No simplification: see `apply`."""
-    identity = (op, data, *map(id, args))
+    identity = (op, data, args)
     entry = _TABLE.get(identity)
     if entry is not None:
         found = entry()
         if found is not None:
             return found
-    key = hash((_name_key(op), _data_key(data), *[arg.key for arg in args])) & _MASK
-    with _LOCK:
-        entry = _TABLE.get(identity)
-        found = None if entry is None else entry()
-        if found is None:
-            found = object.__new__(Expr)
-            found.op, found.args, found.data, found.key, found.blind = op, args, data, key, None
-            entry = _Entry(found, _forget)
-            entry.identity = identity
-            _TABLE[identity] = entry
+    data_key = _numbers_key(data) if op == "+" or op == "*" else _data_key(data)
+    found = _new(Expr)
+    found.op, found.args, found.data, found.blind = op, args, data, None
+    found.key = hash((_name_key(op), data_key, *map(_by_key, args))) & _MASK
+    entry = ref(found)
+    winner = _TABLE.setdefault(identity, entry)
+    if winner is entry:
+        if len(_TABLE) > _sweep_at:
+            _sweep()
+        return found
+    with _LOCK:  # the place is that of a dead node, or another thread was faster
+        known = _TABLE.setdefault(identity, entry)()
+        if known is not None:
+            return known
+        _TABLE[identity] = entry
     return found
+
+
+_by_key = attrgetter("key")
+_new = object.__new__
 
 
 @lru_cache(maxsize=4096)
@@ -396,39 +430,114 @@ def as_expr(value: object) -> Expr:
 
 
 # ---- canonical builders ---------------------------------------------------------------------------
-_by_key = attrgetter("key")
+_UNIT = (0, (1, 1))
+_MINUS = (0, (-1,))
 
 
 def linear(parts: Iterable[tuple[Expr, Rational]], constant: Rational = 0) -> Expr:
     """``constant + sum(coefficient * term)`` in canonical form."""
     total: dict[Expr, Rational] = {}
+    known = total.get
     for term, coefficient in parts:
-        if term.op == "number":
-            constant += coefficient * term.data
-        elif term.op == "+":
+        op = term.op
+        if op == "+":
             inner, coefficients = term.data
-            constant += coefficient * inner
+            if inner:
+                constant += coefficient * inner
             for sub, sub_coefficient in zip(term.args, coefficients, strict=True):
-                total[sub] = total.get(sub, 0) + coefficient * sub_coefficient
+                total[sub] = known(sub, 0) + coefficient * sub_coefficient
+        elif op == "number":
+            constant += coefficient * term.data
         else:
-            total[term] = total.get(term, 0) + coefficient
-    constant = constant if type(constant) is int else _whole(constant)
-    terms = [term for term, coefficient in total.items() if coefficient]
-    if not terms:
-        return node("number", (), constant)
-    if len(terms) == 1 and constant == 0 and total[terms[0]] == 1:
-        return terms[0]
-    terms.sort(key=_by_key)
-    return node("+", tuple(terms), (constant, tuple([_whole(total[term]) for term in terms])))
+            total[term] = known(term, 0) + coefficient
+    return _collected(total, constant)
 
 
 def add(terms: Iterable[Expr]) -> Expr:
     """The sum of any number of terms, in one go (``sum()`` builds every partial sum)."""
-    return linear((term, 1) for term in terms)
+    total: dict[Expr, Rational] = {}
+    known = total.get
+    constant: Rational = 0
+    for term in terms:
+        op = term.op
+        if op == "+":
+            inner, coefficients = term.data
+            if inner:
+                constant += inner
+            for sub, coefficient in zip(term.args, coefficients, strict=True):
+                total[sub] = known(sub, 0) + coefficient
+        elif op == "number":
+            constant += term.data
+        else:
+            total[term] = known(term, 0) + 1
+    return _collected(total, constant)
+
+
+def _collected(total: dict[Expr, Rational], constant: Rational) -> Expr:
+    """The sum with these coefficients, zeros among them."""
+    constant = constant if type(constant) is int else _whole(constant)
+    terms = sorted([term for term, coefficient in total.items() if coefficient], key=_by_key)
+    if not terms:
+        return node("number", (), constant)
+    coefficients = [total[term] for term in terms]
+    if len(terms) == 1 and constant == 0 and coefficients[0] == 1:
+        return terms[0]
+    exact = tuple([c if type(c) is int else _whole(c) for c in coefficients])
+    return node("+", tuple(terms), (constant, exact))
+
+
+def scaled(expr: Expr, factor: Rational) -> Expr:
+    """``factor * expr`` for a factor other than 0 and 1."""
+    op = expr.op
+    if op == "+" or op == "number":
+        return linear(((expr, factor),))
+    return node("+", (expr,), _MINUS if factor == -1 else (0, (factor,)))
+
+
+def _plus(a: Expr, b: Expr) -> Expr:
+    if a.op in _SUMMED or b.op in _SUMMED or a is b:
+        return add((a, b))
+    return node("+", (a, b) if a.key < b.key else (b, a), _UNIT)
+
+
+_SUMMED = frozenset({"number", "+"})
 
 
 def _whole(value: Rational) -> Rational:
     return value.numerator if type(value) is Fraction and value.denominator == 1 else value
+
+
+def _times(a: Expr, b: Expr) -> Expr:
+    """The product of two expressions; most factors are leaves or functions, for which it is soon found."""
+    if b.op not in _OPEN:
+        if a.op == "*":
+            return _with_factor(a, b)
+        if a.op not in _OPEN and a is not b:
+            return node("*", (a, b) if a.key < b.key else (b, a), _ONES)
+    elif b.op == "*" and a.op not in _OPEN:
+        return _with_factor(b, a)
+    return multiply(((a, 1), (b, 1)))
+
+
+_ONES = (1, 1)
+_LINEAR = tuple([(1,) * n for n in range(12)])  # exponents of most products: one object for all of them
+
+
+def _with_factor(product: Expr, factor: Expr) -> Expr:
+    """A product with one more base that does not open up."""
+    bases, exponents = product.args, product.data
+    key, place = factor.key, 0
+    for base in bases:
+        if base is factor:
+            return multiply(((product, 1), (factor, 1)))
+        if base.key > key:
+            break
+        place += 1
+    count = len(bases)
+    bases = (*bases[:place], factor, *bases[place:])
+    if count < 11 and exponents == _LINEAR[count]:
+        return node("*", bases, _LINEAR[count + 1])
+    return node("*", bases, (*exponents[:place], 1, *exponents[place:]))
 
 
 def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
@@ -466,7 +575,7 @@ def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
     else:
         bases.sort(key=_by_key)
         product = node("*", tuple(bases), tuple([_whole(total[base]) for base in bases]))
-    return product if coefficient == 1 else linear(((product, coefficient),))
+    return product if coefficient == 1 else scaled(product, _whole(coefficient))
 
 
 _OPEN = frozenset({"number", "+", "*"})  # bases that may fold or open up

@@ -49,7 +49,7 @@ def worth_rewriting(roots: Iterable[Expr]) -> bool:
         elif expr.op == "*":
             if _has_related_factors(expr):
                 return True
-            keys = sorted(hash((base, e)) for base, e in expr.factors())[:_LOOKED_AT]
+            keys = sorted(hash((base.key, e)) for base, e in expr.factors())[:_LOOKED_AT]
             for k, one in enumerate(keys):
                 for other in keys[k + 1 :]:
                     if (one, other) in pairs:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, overload
 
 from symnum.errors import ModelError
-from symnum.rewriting.expr import TIME, Expr, Rational, node, rebuild
+from symnum.rewriting.expr import TIME, Expr, Rational, in_bulk, node, rebuild
 from symnum.rewriting.operators import HALF, OPERATORS
 
 if TYPE_CHECKING:
@@ -38,19 +38,29 @@ def _postorder(roots: Expr | Iterable[Expr], closed: Container[int]) -> Iterator
     kept = tuple(stack)  # nodes are known by their id below: all must stay alive until the end
     stack.reverse()
     seen: set[int] = set()
+    note = seen.add
     while stack:
         expr = stack[-1]
         if id(expr) in seen:
             stack.pop()
             continue
-        if expr.args and expr.op != "D" and id(expr) not in closed:
-            waiting = [arg for arg in expr.args if id(arg) not in seen]
+        args = expr.args
+        if args and expr.op != "D" and id(expr) not in closed:
+            waiting: list[Expr] = []
+            for arg in args:
+                number = id(arg)
+                if number not in seen:
+                    if arg.args or waiting:
+                        waiting.append(arg)
+                    else:  # a leaf that nothing comes before
+                        note(number)
+                        yield arg
             if waiting:
                 waiting.reverse()
-                stack.extend(waiting)
+                stack += waiting
                 continue
         stack.pop()
-        seen.add(id(expr))
+        note(id(expr))
         yield expr
     del kept
 
@@ -106,11 +116,12 @@ def _substituted(roots: tuple[Expr, ...], mapping: Mapping[Expr, Expr]) -> tuple
         return roots
     by_id = {id(old): new for old, new in mapping.items()}
     done: dict[int, Expr] = {}
-    for expr in _postorder(roots, by_id):
-        new = by_id.get(id(expr))
-        if new is None:
-            new = _substituted_derivative(expr, by_id) if expr.op == "D" else _rebuilt(expr, done)
-        done[id(expr)] = new
+    with in_bulk():
+        for expr in _postorder(roots, by_id):
+            new = by_id.get(id(expr))
+            if new is None:
+                new = _substituted_derivative(expr, by_id) if expr.op == "D" else _rebuilt(expr, done)
+            done[id(expr)] = new
     return tuple(done[id(root)] for root in roots)
 
 

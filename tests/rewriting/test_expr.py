@@ -189,13 +189,25 @@ def test_copies_and_pickles_are_the_same_node():
 
 
 def test_unused_nodes_are_forgotten():
+    module._sweep()
     before = len(module._TABLE)
     names = [symbol(Symbol(f"temporary{k}", "variable")) for k in range(50)]
     total = add(sin(n) * n for n in names)
     assert len(module._TABLE) >= before + 150
     del names, total
     gc.collect()
+    module._sweep()
     assert len(module._TABLE) <= before + 1
+
+
+def test_the_table_of_nodes_sweeps_itself():
+    module._sweep()
+    before = len(module._TABLE)
+    deep = x
+    for k in range(3 * module._LEAST_SWEPT):
+        deep = sin(deep) if k < 50_000 else x * k
+    assert len(module._TABLE) <= 2 * before + 2 * module._LEAST_SWEPT
+    assert x * 5 is 5 * x
 
 
 def test_threads_build_the_same_nodes():
