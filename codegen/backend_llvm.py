@@ -13,7 +13,7 @@ from symnum.codegen.function import Function
 __all__ = ["DATA", "RESERVED", "LlvmEmitter"]
 
 DATA = "symnum_data"  # the global variable that points to the descriptors
-RESERVED = 2  # descriptors 0 and 1: addresses of the position and number tables
+RESERVED = 3  # descriptors 0, 1, 2: addresses of the position and number tables and of the crew
 
 
 class LlvmEmitter(Emitter):
@@ -21,6 +21,7 @@ class LlvmEmitter(Emitter):
 
     name = "llvm"
     cached = True
+    parallel = True
 
     def emit(self, functions: Mapping[str, Function]) -> Program:
         from symnum.codegen import emit_llvm  # not needed for a model that is on disk
@@ -33,7 +34,12 @@ class LlvmEmitter(Emitter):
     def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
         loaded = machine.load_object(code)
         descriptors = tables.descriptors.copy()
-        descriptors[:RESERVED] = tables.positions.ctypes.data, tables.numbers.ctypes.data
+        crew = 0
+        if self.threads > 1:
+            from symnum.codegen.crew import crew as crew_of
+
+            crew = crew_of(self.threads)
+        descriptors[:RESERVED] = tables.positions.ctypes.data, tables.numbers.ctypes.data, crew
         loaded.write(DATA, np.array([descriptors.ctypes.data], np.uint64))
         owners = (loaded, descriptors, tables)
         return Loaded({name: loaded.address(name) for name in names}, owners)

@@ -19,6 +19,7 @@ from symnum.codegen.backend_llvm import DATA, RESERVED
 from symnum.codegen.emitter import Addressing, Program, TableBuilder, addressing
 from symnum.codegen.function import Array, Function, Gather, Loop
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
+from symnum.codegen.llvm_share import SHARE, SHARE_ROWS, piece
 from symnum.codegen.rows import Rows, row_offsets, rows_of
 from symnum.codegen.share import Body, Chunk, Statement, chunks, statements
 from symnum.rewriting.expr import Expr
@@ -49,7 +50,9 @@ _PARAMETERS = (
     "ptr noalias readonly %r, ptr noalias %w, ptr noalias readonly %d, "
     "ptr noalias readonly %x, ptr noalias readonly %k"
 )
-_ARGUMENTS = "double %t, ptr %out, ptr %u, ptr %p, ptr %w, ptr %w"
+_CALLER = "double %t, ptr %out, ptr %u, ptr %p, ptr %w"
+_ARGUMENTS = f"{_CALLER}, ptr %w"
+_FIRST = 2  # descriptors of a loop before those of its columns: copies (or rows), and how many are a piece
 
 
 def _literal(value: float) -> str:
@@ -209,7 +212,10 @@ class _Module:
         if kinds not in self.bodies:  # optimized or not: it comes to be used as it is there
             self.bodies[kinds] = f"loop{len(self.bodies)}"
             self.functions.append(self.loop_body(self.bodies[kinds], loop.name, kinds))
-        described = [loop.count if rows is None else len(rows.start) - 1]
+        count = loop.count if rows is None else len(rows.start) - 1
+        alone = any(output.accumulate for output in loop.outputs)
+        work = loop.count * (len(loop.outputs) + cost(loop.roots))
+        described = [count, count if alone else piece(count, work, rows is None)]
         for column, place in zip(loop.columns, columns, strict=True):
             if column.space == "c":
                 values = column.index[:1] if place.kind == "uniform" else column.index
@@ -223,7 +229,8 @@ class _Module:
         start = self.tables.describe(*described)
         return [
             f"%d{start} = getelementptr inbounds i64, ptr %d, i64 {start}",
-            f"call void @{self.bodies[kinds]}({_ARGUMENTS}, ptr %d{start}, ptr %x, ptr %k)",
+            f"call void @share(ptr @{self.bodies[kinds]}, {_CALLER}, ptr %d{start}, ptr %x, ptr %k, "
+            "ptr %crew)",
         ]
 
     def described(self, place: Addressing, index: Array, rows: Rows | None) -> list[int]:
@@ -244,7 +251,7 @@ class _Module:
                 f'!{group + 1} = !{{!"llvm.loop.parallel_accesses", !{group}}}',
                 f"!{group + 2} = distinct !{{!{group + 2}, !{group + 1}}}",
             ]
-        head = ["%count = load i64, ptr %d, align 8"]
+        head: list[str] = []
         row: list[str] = []
         inner: list[str] = []
         value = [""] * len(body.statements)
@@ -256,7 +263,8 @@ class _Module:
                 value[k] = f"%v{k}"
                 pointer = "%k" if space == "c" else _POINTERS[space]
                 lines = head if kind == "uniform" else inner
-                address = self.place(head, row, inner, f"c{number}", kind, pointer, 1 + 2 * number, access)
+                at = _FIRST + 2 * number
+                address = self.place(head, row, inner, f"c{number}", kind, pointer, at, access)
                 lines.append(f"%v{k} = load double, ptr {address}, align 8{access if lines is inner else ''}")
             elif statement.op == "number":
                 assert isinstance(statement.data, float)
@@ -266,7 +274,7 @@ class _Module:
             else:
                 inner += self.spell(k, statement, value)
                 value[k] = f"%v{k}"
-        first = 1 + 2 * len(kinds.columns)
+        first = _FIRST + 2 * len(kinds.columns)
         for number, (space, kind, accumulate) in enumerate(kinds.outputs):
             pointer = "%w" if space == "w" else "%out"
             address = self.place(head, row, inner, f"o{number}", kind, pointer, first + 2 * number, access)
@@ -276,19 +284,20 @@ class _Module:
                 inner.append(f"%os{number} = fadd contract double %ob{number}, {stored}")
                 stored = f"%os{number}"
             inner.append(f"store double {stored}, ptr {address}, align 8{access}")
-        begin, before, end = ("0", "entry", "%count") if not kinds.rows else ("%first", "row", "%last")
+        begin, before, end = ("%from", "entry", "%to") if not kinds.rows else ("%first", "row", "%last")
         around, after = ["  br label %copy"], ["done:", "  ret void"]
         if kinds.rows:
             head += _table("%starts", first + 2 * len(kinds.outputs))
-            around = ["  br label %row", "row:", "  %g = phi i64 [ 0, %entry ], [ %g.next, %done ]",
+            around = ["  br label %row", "row:", "  %g = phi i64 [ %from, %entry ], [ %g.next, %done ]",
                       "  %g.next = add nuw nsw i64 %g, 1", *_entry("%first", "%starts", "%g", "zext nneg"),
                       *_entry("%last", "%starts", "%g.next", "zext nneg"), *(f"  {line}" for line in row),
                       "  br label %copy"]  # fmt: skip
-            after = ["done:", "  %g.more = icmp ult i64 %g.next, %count",
+            after = ["done:", "  %g.more = icmp ult i64 %g.next, %to",
                      "  br i1 %g.more, label %row, label %end", "end:", "  ret void"]  # fmt: skip
         return "\n".join([
             f"; {_comment(comment)}",
-            f"define internal void @{name}({_PARAMETERS}) {_PLAIN if self.seldom else _LOOP} {{", "entry:",
+            f"define internal void @{name}({_PARAMETERS}, i64 %from, i64 %to) "
+            f"{_PLAIN if self.seldom else _LOOP} {{", "entry:",
             *(f"  {line}" for line in head), *around, "copy:",
             f"  %i = phi i64 [ {begin}, %{before} ], [ %next, %copy ]", *(f"  {line}" for line in inner),
             "  %next = add nuw nsw i64 %i, 1", f"  %more = icmp ult i64 %next, {end}",
@@ -326,7 +335,9 @@ class _Module:
         kernel = kernel_name(signed, gather.second is not None, gather.output.accumulate)
         self.kernels.add(kernel)
         order = np.arange(len(gather.first))
-        described = [len(gather.output.index), self.tables.positions(gather.output.index)]
+        count = len(gather.output.index)
+        grain = count if gather.output.accumulate else piece(count, 2 * len(gather.first), False)
+        described = [count, grain, self.tables.positions(gather.output.index)]
         if signed:  # per row first the positive terms, then the negative ones
             row = np.repeat(np.arange(len(gather.output.index)), np.diff(gather.indptr))
             negative = gather.coefficient < 0
@@ -344,7 +355,8 @@ class _Module:
         return [
             f"; {_comment(gather.name)}",
             f"%d{start} = getelementptr inbounds i64, ptr %d, i64 {start}",
-            f"call void @{kernel}(ptr {target}, ptr {source}, ptr %d{start}, ptr %x, ptr %k)",
+            f"call void @share_rows(ptr @{kernel}, ptr {target}, ptr {source}, ptr %d{start}, ptr %x, "
+            "ptr %k, ptr %crew)",
         ]
 
     # ---- functions ----------------------------------------------------------------------------
@@ -363,13 +375,15 @@ class _Module:
             "ptr noalias %w) #0 {",
             f"  %d = load ptr, ptr @{DATA}, align 8", "  %x = load ptr, ptr %d, align 8",
             "  %kp = getelementptr inbounds ptr, ptr %d, i64 1", "  %k = load ptr, ptr %kp, align 8",
+            "  %cp = getelementptr inbounds ptr, ptr %d, i64 2", "  %crew = load ptr, ptr %cp, align 8",
             *(f"  {line}" for line in lines), "  ret void", "}",
         ])  # fmt: skip
 
     def text(self) -> str:
         kernels = [GATHER_KERNELS[name] for name in sorted(self.kernels)]
         return "\n\n".join([
-            f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels, *self.functions,
+            f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels,
+            *([SHARE] if self.bodies else []), *([SHARE_ROWS] if self.kernels else []), *self.functions,
             "attributes #0 = { nounwind }\nattributes #1 = { nounwind willreturn memory(none) }\n"
             "attributes #2 = { nounwind noinline optnone }\nattributes #3 = { nounwind noinline }\n"
             "attributes #4 = { nounwind noimplicitfloat }",

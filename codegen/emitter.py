@@ -143,6 +143,10 @@ class Emitter(ABC):
 
     name: ClassVar[str]
     cached: ClassVar[bool]  # whether the bytes of `build` are worth keeping on disk
+    parallel: ClassVar[bool] = False  # whether threads may share the copies of big loops
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
 
     @abstractmethod
     def emit(self, functions: Mapping[str, Function]) -> Program:
@@ -157,10 +161,15 @@ class Emitter(ABC):
         """Put built code into memory."""
 
 
-def emitter_for(name: str) -> Emitter:
-    """The back end of this name; `CodegenError` lists the known ones."""
+def emitter_for(name: str, threads: int = 1) -> Emitter:
+    """The back end of this name; `CodegenError` lists the known ones.
+
+    threads: how many share big loops; more than one with those back ends only that are ``parallel``.
+    """
     if name not in BACKENDS:
         raise CodegenError(f"unknown back end {name!r}. Choose one of {', '.join(BACKENDS)}.")
     module, cls = BACKENDS[name]
-    emitter: Emitter = getattr(import_module(module), cls)()
+    emitter: Emitter = getattr(import_module(module), cls)(threads)
+    if threads > 1 and not emitter.parallel:
+        raise CodegenError(f"threads={threads}: the back end {name!r} works with one thread; leave one out")
     return emitter

@@ -1,9 +1,9 @@
 """Sparse sums in LLVM IR: the kernels behind `Gather`.
 
 Four accumulators per row hide the latency of the additions; LLVM may not reorder sums by itself, and its
-gather instructions were measured to be slower than this. Descriptors: rows, outputs, bounds, first, second,
-coefficients. Signed kernels read no coefficients: each row holds its positive terms, then its negative
-ones.
+gather instructions were measured to be slower than this. Descriptors: rows, rows of a piece, outputs, bounds,
+first, second, coefficients. Signed kernels read no coefficients: each row holds its positive terms, then its
+negative ones.
 """
 
 from __future__ import annotations
@@ -105,19 +105,19 @@ def _bound(name: str, at: str) -> list[str]:
 
 
 def _kernel(signed: bool, product: bool, accumulate: bool) -> str:
-    tables = [("outputs", 1, "i32", "%x"), ("bounds", 2, "i32", "%x"), ("first", 3, "i32", "%x")]
+    tables = [("outputs", 2, "i32", "%x"), ("bounds", 3, "i32", "%x"), ("first", 4, "i32", "%x")]
     if product:
-        tables.append(("second", 4, "i32", "%x"))
+        tables.append(("second", 5, "i32", "%x"))
     if not signed:
-        tables.append(("coefficients", 5, "double", "%k"))
-    lines = ["entry:", "%rows = load i64, ptr %d, align 8"]
+        tables.append(("coefficients", 6, "double", "%k"))
+    lines = ["entry:"]
     for name, at, kind, pool in tables:
         lines += [
             f"%{name}.d = getelementptr inbounds i64, ptr %d, i64 {at}",
             f"%{name}.b = load i64, ptr %{name}.d, align 8",
             f"%{name} = getelementptr inbounds {kind}, ptr {pool}, i64 %{name}.b",
         ]
-    lines += ["br label %row", "row:", "%i = phi i64 [ 0, %entry ], [ %next, %stored ]"]
+    lines += ["br label %row", "row:", "%i = phi i64 [ %from, %entry ], [ %next, %stored ]"]
     if signed:
         lines += [
             "%at = shl nuw nsw i64 %i, 1",
@@ -145,7 +145,7 @@ def _kernel(signed: bool, product: bool, accumulate: bool) -> str:
         "br label %stored",
         "stored:",
         "%next = add nuw nsw i64 %i, 1",
-        "%more = icmp slt i64 %next, %rows",
+        "%more = icmp slt i64 %next, %to",
         "br i1 %more, label %row, label %end",
         "end:",
         "ret void",
@@ -154,7 +154,7 @@ def _kernel(signed: bool, product: bool, accumulate: bool) -> str:
     return (
         f"define internal void @{kernel_name(signed, product, accumulate)}(ptr noalias %target, "
         "ptr noalias readonly %source, ptr noalias readonly %d, "
-        "ptr noalias readonly %x, ptr noalias readonly %k) #0 {\n" + text + "\n}"
+        "ptr noalias readonly %x, ptr noalias readonly %k, i64 %from, i64 %to) #0 {\n" + text + "\n}"
     )
 
 

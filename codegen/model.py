@@ -224,6 +224,7 @@ def build_model(
     simplify: Simplify | None = None,
     simplify_tag: str = "",
     backend: str = "llvm",
+    threads: int = 1,
 ) -> CompiledModel:
     """Compile M u' = f(t, u, p).
 
@@ -231,7 +232,7 @@ def build_model(
     then distance and drive of every hard limit. event_direction: (n_events,) +1 up, -1 down, 0 both.
     limit_parameter: (n_limits,) the parameter that is 0 while a limit holds its state. simplify: applied to
     the roots of every loop, right-hand side and derivatives alike; ``simplify_tag`` names its version and
-    settings, for the cache.
+    settings, for the cache. threads: how many share the copies of big loops; results do not depend on it.
 
     Raises `CodegenError` where sizes do not agree.
     """
@@ -251,7 +252,7 @@ def build_model(
         raise CodegenError(f"a limit is switched by parameter {limits.max()}, but there are {n_parameters}")
     inputs = _Inputs(rhs, roots, n, n_parameters, simplify, simplify_tag)
     inputs.check()
-    emitter = emitter_for(backend)
+    emitter = emitter_for(backend, threads)
     made = _artefact(inputs, emitter)
     loaded = emitter.load(made.names, made.code, made.tables)
     names = ("setup", "rhs", "jacobian", "time_gradient", "roots")

@@ -108,37 +108,46 @@ class CompiledSystem:
 
 
 def compile(
-    system: System, *, events: Sequence[Event] = (), backend: str = "llvm", simplify: str | None = "default"
+    system: System,
+    *,
+    events: Sequence[Event] = (),
+    backend: str = "llvm",
+    simplify: str | None = "default",
+    threads: int = 1,
 ) -> CompiledSystem:
     """Machine code for a system. Compiled once per system, options and process; kept on disk for the next.
 
     events: further events beside those of the system. backend: see `symnum.codegen.emitter`.
     simplify: level of the rewriter ("strict", "default", "fast"), or None to leave expressions as written.
+    threads: how many share the copies of big loops in the right-hand side and the Jacobian (grids, networks);
+    results are the same to the last bit whatever the number. On Windows always one.
     """
     if not isinstance(system, System):
         raise ModelError(f"compile takes a System, not {system!r}; write sn.System(name, [equations])")
     if simplify not in (None, "default"):
         _check_level(simplify)
+    _check_threads(threads)
     extra = checked_events(events, system.name)
     memory = _COMPILED.setdefault(system, {})
-    options = (tuple(id(event) for event in extra), backend, simplify)
+    options = (tuple(id(event) for event in extra), backend, simplify, threads)
     if options not in memory:
-        memory[options] = _compiled(lower(system, extra), system.defaults, simplify, backend)
+        memory[options] = _compiled(lower(system, extra), system.defaults, simplify, backend, threads)
     return memory[options]
 
 
-def load(path: str | Path, *, backend: str = "llvm") -> CompiledSystem:
+def load(path: str | Path, *, backend: str = "llvm", threads: int = 1) -> CompiledSystem:
     """The system that ``CompiledSystem.save`` wrote, compiled for this machine (the code is kept on disk).
 
     Raises ModelError for a file that is missing, damaged or made for another version.
     """
     from symnum.lowering.save import read
 
-    return _compiled(*read(path), backend=backend)
+    _check_threads(threads)
+    return _compiled(*read(path), backend, threads)
 
 
 def _compiled(
-    flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None, backend: str
+    flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None, backend: str, threads: int
 ) -> CompiledSystem:
     functions = functions_of(flat)
     state_events = [event for event in flat.events if event.when is not None]
@@ -152,8 +161,14 @@ def _compiled(
         simplify=None if simplify is None else _simplifier(simplify),
         simplify_tag=str(simplify),
         backend=backend,
+        threads=threads,
     )
     return CompiledSystem(flat, model, defaults, simplify)
+
+
+def _check_threads(threads: Any) -> None:
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise ModelError(f"threads={threads!r}: give the number of threads, 1 or more")
 
 
 def _check_level(simplify: str) -> None:
