@@ -53,6 +53,7 @@ class Symbol(NamedTuple):
     default: Operand | None = None  # parameter: its value; variable: its start
     guess: Operand | None = None  # variable: where Newton begins when it is not a start
     nominal: float | None = None  # variable: its usual size; the absolute tolerance is a multiple of it
+    state_priority: float | None = None  # variable: how much it is wanted as a state, 0 without one
 
 
 class Expr:
@@ -314,6 +315,8 @@ def _data_key(data: Any) -> int:
     if data is None:
         return 0
     if isinstance(data, tuple):
+        if isinstance(data, Symbol) and data.state_priority is None:
+            data = data[:-1]  # without one a symbol keeps the key, and stored code its place, of before
         return hash(tuple([_data_key(item) for item in data]))
     if kind is Fraction:
         return hash((_data_key(data.numerator), data.denominator))

@@ -29,7 +29,12 @@ __all__ = [
 
 
 class SymnumError(Exception):
-    """Root of all errors raised by symnum; catch this to catch them all."""
+    """Root of all errors raised by symnum; catch this to catch them all.
+
+    ``findings``: what is wrong piece by piece, where a pass of lowering has told; see `symnum.explain`.
+    """
+
+    findings: tuple[Any, ...] = ()  # of Finding; the room that defines it is above this one
 
 
 class ModelError(SymnumError):

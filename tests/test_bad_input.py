@@ -16,7 +16,6 @@ import pytest
 import symnum as sn
 from symnum.errors import (
     CodegenError,
-    LoweringError,
     ModelError,
     SolveFailed,
     SymnumError,
@@ -219,16 +218,6 @@ def test_a_function_that_leaves_its_domain() -> None:
         "D(x) == 1/x   gives inf",
     )
 
-
-def test_a_system_of_higher_index() -> None:
-    system = sn.System("crane", [D(x) == y, D(y) == z - x, x == sn.sin(sn.t)])
-    says(
-        LoweringError,
-        lambda: sn.compile(system),
-        "crane: needs index reduction",
-        "x == sin(t)",
-        "Differentiate",
-    )
 
 
 def test_a_singular_system(electrical: ModuleType) -> None:

@@ -26,6 +26,7 @@ class Declaration:
         about: str | None,
         guess: Any = None,
         nominal: float | None = None,
+        state_priority: float | None = None,
     ) -> None:
         check_unit(unit)
         self.role = role  # variable | parameter | option | potential | flow
@@ -34,6 +35,7 @@ class Declaration:
         self.about = about
         self.guess = guess
         self.nominal = nominal
+        self.state_priority = state_priority
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -63,7 +65,7 @@ class Declaration:
         value = settings.get(self.name, self.default)
         kind = "parameter" if self.role == "parameter" else "variable"
         name = joined(path, self.name)
-        return Symbol(name, kind, self.unit, self.about, value, self.guess, self.nominal)
+        return Symbol(name, kind, self.unit, self.about, value, self.guess, self.nominal, self.state_priority)
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise ModelError(
@@ -137,6 +139,7 @@ def variable(
     start: Operand | None = None,
     guess: Operand | None = None,
     nominal: float | None = None,
+    state_priority: float | None = None,
     about: str | None = None,
 ) -> Expr: ...
 @overload
@@ -147,6 +150,7 @@ def variable(
     start: Operand | None = None,
     guess: Operand | None = None,
     nominal: float | None = None,
+    state_priority: float | None = None,
     about: str | None = None,
 ) -> Any: ...
 def variable(
@@ -156,6 +160,7 @@ def variable(
     start: Operand | None = None,
     guess: Operand | None = None,
     nominal: float | None = None,
+    state_priority: float | None = None,
     about: str | None = None,
 ) -> Any:
     """An unknown function of time.
@@ -163,6 +168,8 @@ def variable(
     start: its value at the beginning of a simulation (a state) or where Newton begins (an algebraic unknown).
     guess: where Newton begins; unlike a start it is never held against the equations.
     nominal: its usual size; the absolute tolerance of a solution is meant for 1 and is multiplied by it.
+    state_priority: where constraints leave fewer states than unknowns with derivatives, those with the
+    higher number stay states (0 without one); a matter of accuracy and speed, not of the result.
     In the body of a component class leave the name out: it is taken from the attribute.
     """
     what = f"variable {name}" if name else "variable"
@@ -172,10 +179,16 @@ def variable(
         if not (size.is_number and size.value > 0):
             raise ModelError(f"{what}, nominal={nominal}: the usual size of a variable is a positive number")
         nominal = float(size)
+    if state_priority is not None:
+        wanted = checked_expr(state_priority, f"{what}, state_priority")
+        if not wanted.is_number:
+            raise ModelError(f"{what}, state_priority={state_priority}: give a number")
+        state_priority = float(wanted)
     if name is None:
-        return Declaration("variable", start, unit, about, guess, nominal)
+        return Declaration("variable", start, unit, about, guess, nominal, state_priority)
     check_unit(unit)
-    return symbol(Symbol(checked_name(name, "variable: "), "variable", unit, about, start, guess, nominal))
+    checked = checked_name(name, "variable: ")
+    return symbol(Symbol(checked, "variable", unit, about, start, guess, nominal, state_priority))
 
 
 def variables(names: str, *, unit: str | None = None) -> tuple[Expr, ...]:

@@ -100,7 +100,13 @@ class FlatSystem:
             named = self.unknowns.find(_derivative_name(key))
             if named is not None:
                 return int(self.structure.representative[named])
-            number = n + self.number_of(inner, where)
+            below = self.number_of(inner, where)
+            own = self.unknowns.find(f"D({self.number_name(below)})")
+            if own is not None:
+                return int(self.structure.representative[own])
+            if below >= n:
+                raise ModelError(f"{where}: {key} is not part of the model; add an equation that holds it")
+            number = n + below
             if self.position[number] < 0 and not self._is_defined(number):
                 raise ModelError(
                     f"{where}: {inner} is not a state of {self.name}, so {key} is not part of the model; "

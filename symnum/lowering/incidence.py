@@ -62,6 +62,12 @@ class Matching:
     block: IntArray
 
 
+def is_perfect(graph: Incidence, matching: Matching) -> bool:
+    """Whether every equation has its unknown and every unknown its equation."""
+    as_many = graph.n_equations == graph.is_unknown.sum()
+    return bool(as_many and (matching.equation_of[graph.is_unknown] >= 0).all())
+
+
 def match(graph: Incidence) -> Matching:
     """A maximum matching and its blocks (the fine Dulmage-Mendelsohn blocks where it is perfect).
 

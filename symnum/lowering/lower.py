@@ -7,12 +7,18 @@ import numpy as np
 from symnum.errors import ModelError
 from symnum.language.event import Event
 from symnum.language.system import System
+from symnum.lowering.alias import Equations, Unknowns, unknowns_of, without_aliases
+from symnum.lowering.balance import check_balance
+from symnum.lowering.dulmage_mendelsohn import Decomposition
+from symnum.lowering.explicit import choose_explicit
 from symnum.lowering.families import Family, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import flatten
+from symnum.lowering.incidence import Incidence, Matching, incidence, is_perfect, match
 from symnum.lowering.names import Names
 from symnum.lowering.raw import LimitFamily, RawSystem
-from symnum.lowering.structure import Structure, analyse
+from symnum.lowering.reduce import reduce_index
+from symnum.lowering.structure import Structure
 from symnum.record import replace
 from symnum.rewriting.expr import Symbol
 
@@ -22,8 +28,25 @@ def lower(system: System, events: tuple[Event, ...] = ()) -> FlatSystem:
     raw = flatten(system, events)  # System    -> RawSystem: numbered unknowns, families, sums
     if not len(raw.unknowns):
         raise ModelError(f"{system.name}: there is nothing to solve: no equation holds a variable")
-    structure = analyse(raw)  #     RawSystem -> Structure: states, explicit definitions, implicit rest
+    equations = without_aliases(raw)  # RawSystem -> Equations: equal unknowns are one
+    unknowns = unknowns_of(equations)  # states and what is to be determined
+    graph, matching = matched(equations, unknowns)  # every unknown gets its equation
+    if is_perfect(graph, matching):
+        structure = choose_explicit(equations, unknowns.states, graph, matching)
+    else:
+        check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
+        reduced = reduce_index(raw, equations)  # of a higher index: differentiate, select states
+        graph, matching = matched(reduced.equations, reduced.unknowns)
+        assert is_perfect(graph, matching)
+        structure = choose_explicit(
+            reduced.equations, reduced.unknowns.states, graph, matching, reduced.keep, reduced.choices
+        )
     return _numbered(system, raw, structure)
+
+
+def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matching]:
+    graph = incidence(equations.families, equations.sums, unknowns.wanted)
+    return graph, match(graph)
 
 
 def _numbered(system: System, raw: RawSystem, structure: Structure) -> FlatSystem:

@@ -79,9 +79,8 @@ class Names:
 
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that the user may have meant."""
-        known = (
-            [n for n in self._number if not n.startswith("free(")] if len(self._number) < _SEARCHED else []
-        )
+        searched = self._number if len(self._number) < _SEARCHED else ()
+        known = [n for n in searched if not n.startswith(("free(", "select("))]
         known += [block.names[0] for block in self._blocks]
         from difflib import get_close_matches
 

@@ -49,3 +49,8 @@ class RawSystem:
         self.sums = Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
         self.limits: list[LimitFamily] = []
         self.events: list[Event] = []
+
+    def number_name(self, number: int) -> str:
+        """The name of an unknown or of a derivative, by the numbers of `families`."""
+        n = len(self.unknowns)
+        return self.unknowns[number].name if number < n else f"D({self.unknowns[number - n].name})"

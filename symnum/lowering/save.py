@@ -27,7 +27,7 @@ from symnum.lowering.families import Family
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.names import Names
 from symnum.lowering.raw import LimitFamily, Sums
-from symnum.lowering.structure import Structure
+from symnum.lowering.structure import StateChoice, Structure
 from symnum.rewriting.expr import Expr, Rational, Symbol, node
 from symnum.rewriting.operators import OPERATORS
 from symnum.rewriting.walk import postorder
@@ -35,9 +35,11 @@ from symnum.rewriting.walk import postorder
 __all__ = ["read", "write"]
 
 _HEAD = b"symnum model "
-_VERSION = 1
+_VERSION = 2
 _DIGEST_BYTES = 32
-_RECORDS: dict[str, type] = {cls.__name__: cls for cls in (FlatSystem, Structure, Sums, LimitFamily, Family)}
+_RECORDS: dict[str, type] = {
+    cls.__name__: cls for cls in (FlatSystem, Structure, StateChoice, Sums, LimitFamily, Family)
+}
 _OPERATORS = {"number", "symbol", "slot", "+", "*", "D", *OPERATORS}
 
 Json: TypeAlias = Any

@@ -42,6 +42,11 @@ class Ensemble:
     def __init__(self, problem: Problem, changes: Mapping[Any, Any]) -> None:
         if not isinstance(problem, Problem):
             raise ModelError(f"Ensemble takes a Problem, not {problem!r}: sn.Problem(system, start, span)")
+        if problem.flat.structure.choices:
+            raise ModelError(
+                f"Ensemble: {problem.flat.name} chooses its states anew in a run, which ensembles cannot do. "
+                "Solve the members one by one, or say with state_priority= which variables are the states."
+            )
         if not changes:
             raise ModelError("Ensemble: say what changes, {parameter or variable: array of numbers}")
         self.problem = problem

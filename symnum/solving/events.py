@@ -32,12 +32,14 @@ class Action:
         where = f"{event}"
         states, parameters = [], []
         values = flat.with_numbers(tuple(event.then.values()), where)
+        constrained = {int(x) for choice in flat.structure.choices for x in choice.candidates}
         for target, value in zip(event.then, values, strict=True):
             if target.kind == "parameter":
                 parameters.append((flat.parameter_index(target, where), value))
                 continue
-            at = flat.position[flat.number_of(target, where)]
-            if at < 0 or not flat.mass[at]:
+            number = flat.number_of(target, where)
+            at = flat.position[number]
+            if at < 0 or not (flat.mass[at] or number in constrained):
                 raise ModelError(
                     f"{where}: {target} is determined by the equations and cannot be set. "
                     "Set a state or a parameter that it follows from."

@@ -51,6 +51,7 @@ class Statistics:
     limit_switches: int = 0
     newton_iterations: int = 0
     pivot_orders: int = 0
+    state_selections: int = 0  # how often states were chosen anew: see `state_selection`
     fallbacks: int = 0  # steps of the specialised tier that had to pivot
     tier: str = "generic"  # which step function, and why
     setup_milliseconds: float = 0.0  # memory, kernels, pivot orders

@@ -59,6 +59,9 @@ class Problem:
         self._resolver = self._new_resolver()
         self.p: FloatArray = self._resolver.values()
         self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
+        # (n,) where each start is from: 0 this problem, 1 the defaults of the system, 2 the declaration,
+        # 3 a guess, 9 nowhere
+        self.start_rank: NDArray[np.int64]
         self.u: FloatArray = self._start_values()
 
     def with_(
@@ -99,7 +102,7 @@ class Problem:
     def _start_values(self) -> FloatArray:
         flat = self.flat
         values = np.full(flat.n, np.nan)
-        rank = np.full(flat.n, 9)
+        rank = np.full(flat.n, 9, np.int64)
 
         def put(number: int, value: Any, name: str, level: int) -> None:
             at = flat.position[number]
@@ -131,6 +134,11 @@ class Problem:
         places = flat.position[flat.structure.representative[given]]
         fresh = (places >= 0) & np.isnan(values[places])
         values[places[fresh]] = from_blocks[given[fresh]]
+        rank[places[fresh]] = 2
+        self.start_rank = rank
+        chosen = [flat.position[choice.states] for choice in flat.structure.choices]  # follow from others
+        for states in chosen:
+            values[states] = 0.0
         missing = np.flatnonzero((flat.mass != 0) & np.isnan(values))
         if len(missing):
             names = [flat.number_name(int(flat.vector[i])) for i in missing[:8]]

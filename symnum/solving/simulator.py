@@ -54,6 +54,11 @@ def simulator_of(
     """The simulator of a problem. saved: (k,) times of the output. ModelError for what it cannot do."""
     flat, model = problem.flat, problem.compiled.model
     functions = model.functions
+    if flat.structure.choices:
+        raise ModelError(
+            f"export: {flat.name} chooses its states anew in a run, which simulators cannot do. "
+            "Say with state_priority= which variables are the states."
+        )
     u, p = consistent_start(problem)
     events = _Events(problem)
     made = {

@@ -24,6 +24,7 @@ from symnum.solving.tableaus import METHODS, find
 
 if TYPE_CHECKING:
     from symnum.solving.ensemble import Ensemble, EnsembleSolution
+    from symnum.solving.state_selection import StateSelection
     from symnum.solving.progress import Progress
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -31,6 +32,10 @@ Times: TypeAlias = float | Sequence[float] | FloatArray
 
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
+_LOOK = 10  # steps between looks at the states where these are chosen in the run
+_TURNED = 0.7  # cosine of the angle from the free directions at which states are changed
+_AFRESH = 0.95  # the same, when steps fail
+_NO_STEP = (Status.STEP_TOO_SMALL, Status.SINGULAR, Status.NOT_FINITE, Status.NOT_CONVERGED)
 
 
 @overload
@@ -129,11 +134,21 @@ def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, 
         raise ModelError(f"max_steps={max_steps!r}: give a positive integer")
 
 
+def state_selection(problem: Problem) -> StateSelection:
+    """Of a system with states that are chosen in the run; the few that have some import what chooses them."""
+    from symnum.solving.state_selection import StateSelection
+
+    return StateSelection(problem.compiled)
+
+
 def consistent_start(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """(u, p) at the beginning of the span, algebraic unknowns included and checked."""
-    u = consistent(problem.compiled, problem.span[0], problem.u, problem.p)
-    _check_start(problem, u, problem.p, problem.compiled.rhs(problem.span[0], u, problem.p))
-    return u, problem.p.copy()
+    t, u, p = problem.span[0], problem.u, problem.p.copy()
+    if problem.flat.structure.choices:
+        u, p = state_selection(problem).start(problem)
+    u = consistent(problem.compiled, t, u, p)
+    _check_start(problem, u, p, problem.compiled.rhs(t, u, p))
+    return u, p
 
 
 def _check_start(problem: Problem, u: FloatArray, p: FloatArray, slopes: FloatArray) -> None:
@@ -218,6 +233,7 @@ class _Run:
             rtol=rtol, atol=tolerances(self.flat, rtol, atol),
             max_step=max_step, first_step=first_step, max_steps=max_steps,
         )  # fmt: skip
+        self.selection = state_selection(problem) if self.flat.structure.choices else None
         self.tier: TierChoice | None = None
         if tier is not None or self.flat.n <= LARGEST:
             self.tier = TierChoice(problem.compiled.model, method, tier, problem.span[1] - problem.span[0])
@@ -253,7 +269,8 @@ class _Run:
     def finished(self) -> Solution:
         begin, end = self.problem.span
         integrator = self.integrator
-        integrator.start(begin, self.problem.u, self.problem.p)
+        u, p = self.selection.start(self.problem) if self.selection else (self.problem.u, self.problem.p)
+        integrator.start(begin, u, p)
         self.make_consistent()
         _check_start(self.problem, integrator.u, integrator.p, integrator.slope())
         if self.tier:
@@ -265,13 +282,18 @@ class _Run:
             self.keep(np.array([begin]), integrator.u[:, None].copy())
         while True:
             stop = pending[0][0] if pending else end
-            status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=_PAUSE)
+            pause = _LOOK if self.selection else _PAUSE
+            status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=pause)
             self.keep(*integrator.saved())
             if self.progress:
                 self.progress.show(integrator.t)
             if self.tier:
                 self.tier.consider(integrator)
             if status is Status.PAUSED:
+                if self.selection:
+                    self.select_states(_TURNED)
+                continue
+            if status in _NO_STEP and self.selection and self.select_states(_AFRESH):
                 continue
             if status is Status.EVENT:
                 actions = tuple(self.schedule.crossing[i] for i in integrator.fired)
@@ -285,6 +307,22 @@ class _Run:
                 return self.solution("terminated")
             if integrator.t >= end:
                 return self.solution("done")
+
+    # ---- states chosen in the run -----------------------------------------------------------------
+    def select_states(self, turned: float) -> bool:
+        """Choose states anew where they have turned away from the free directions."""
+        integrator = self.integrator
+        assert self.selection is not None
+        t, u, p = integrator.t, integrator.u, integrator.p
+        if not self.selection.is_needed(t, u, p, turned):
+            return False
+        self.close_segment()
+        self.selection.choose(t, u, p)
+        integrator.changed_parameters()
+        self.make_consistent()
+        self.segment_begin = t
+        integrator.stats.state_selections += 1
+        return True
 
     # ---- events -----------------------------------------------------------------------------------
     def happen(self, actions: Sequence[Action]) -> bool:
@@ -304,6 +342,8 @@ class _Run:
             message = guard_message(self.flat, integrator.p)
             if message is not None:
                 raise ModelError(f"{self.flat.name}: {actions[0].event} at t = {t:g}: {message}")
+        if self.selection and any(action.states for action in actions):
+            self.selection.choose(t, integrator.u, integrator.p)
         integrator.changed_parameters()
         self.make_consistent()
         self.segment_begin = t

@@ -14,7 +14,6 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import symnum as sn
-from symnum.errors import LoweringError
 
 x, y, z, v, w = sn.variables("x y z v w")
 D = sn.D
@@ -79,30 +78,6 @@ def test_tearing_is_not_needed_where_everything_is_explicit(reference_models: di
         (0, 5e-3), [0, 0], "DOP853", rtol=1e-11, atol=1e-14,
     )  # fmt: skip
     np.testing.assert_allclose(solution.y[:, -1], expected.y[:, -1], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("name", "constraints", "undetermined"),
-    [
-        ("pendulum_cartesian", ["x**2 + y**2 == 1"], ["lam"]),
-        ("cstr_inverse_control", ["c == 0.2*sin(t) + 1"], ["D(T)"]),
-        ("ideal_gear", ["phi1 == 3*phi2"], ["tg"]),
-        (
-            "double_pendulum_cartesian",
-            ["x1**2 + y1**2 == 1", "(x2 - x1)**2 + (y2 - y1)**2 == 1"],
-            ["lam1", "lam2"],
-        ),
-    ],
-)
-def test_reference_models_of_higher_index_are_refused(
-    name: str, constraints: list[str], undetermined: list[str], reference_models: dict[str, Any]
-) -> None:
-    with pytest.raises(LoweringError, match="needs index reduction") as caught:
-        sn.compile(model(reference_models[name], name))
-    lines = [line.strip() for line in str(caught.value).splitlines()]
-    assert lines[0].startswith(name)
-    for line in (*constraints, *undetermined):
-        assert line in lines
 
 
 def test_a_definition_is_substituted_and_an_implicit_equation_stays() -> None:

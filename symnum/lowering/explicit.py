@@ -1,0 +1,310 @@
+"""Explicit unknowns: which equations are solved for which unknowns, and in which order.
+
+Every unknown is defined once. Unknowns in blocks of one equation are solved for; in larger blocks, columns
+whose equations give them explicitly are taken as long as no cycle arises, per family and never per copy, so
+that families stay whole. What remains becomes an algebraic unknown of the DAE with its residual row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.codegen.distinct import distinct
+from symnum.lowering.alias import Equations
+from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted
+from symnum.lowering.incidence import Incidence, Matching
+from symnum.lowering.raw import Sums
+from symnum.lowering.structure import StateChoice, Structure
+from symnum.record import replace
+from symnum.rewriting.expr import linear, rational, slot
+
+_WIDEST = 12  # terms: wider sums are rows of a table, never a template
+_DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
+
+
+def choose_explicit(
+    equations: Equations,
+    states: IntArray,
+    graph: Incidence,
+    matching: Matching,
+    keep: NDArray[np.bool_] | None = None,
+    choices: tuple[StateChoice, ...] = (),
+) -> Structure:
+    """The structure of equations with a perfect matching: definitions in order, and what stays implicit.
+
+    keep: (equations,) those that must stay implicit. choices: ``rows`` are numbers of equations.
+    """
+    chosen = _Selection(equations.families, equations.sums, graph, matching, keep, choices)
+    return chosen.structure(equations.representative, states, choices)
+
+
+class _Selection:
+    """Chooses, family by family, which equations are solved for which unknowns."""
+
+    def __init__(
+        self,
+        families: list[Family],
+        sums: Sums,
+        graph: Incidence,
+        matching: Matching,
+        keep: NDArray[np.bool_] | None,
+        choices: tuple[StateChoice, ...],
+    ) -> None:
+        self.families, self.sums, self.graph = families, sums, graph
+        self.matched = matching.equation_of
+        self.size = matching.block  # of the block of each equation
+        self.block_size = np.where(self.matched >= 0, self.size[self.matched], 0)  # by unknown
+        self.occurrences = np.bincount(graph.unknown, minlength=len(graph.is_unknown))
+        self.taken = np.zeros(graph.n_equations, bool)
+        self.keep = keep
+        self.kept_unknown = np.zeros(len(graph.is_unknown), bool)
+        for choice in choices:
+            self.kept_unknown[choice.candidates] = True
+        self.defined = np.full(len(graph.is_unknown), -1, np.int64)  # by group
+        self.groups: list[Family] = []
+        self.equations: list[IntArray] = []  # the equations that each group solves
+
+    def structure(
+        self, representative: IntArray, states: IntArray, choices: tuple[StateChoice, ...]
+    ) -> Structure:
+        self.single_blocks()
+        self.larger_blocks()
+        sum_rows, sum_targets = self.single_sums()
+        self.cut_long_chains()
+        order = self.ordered()
+        first = self.graph.first
+        residuals = []
+        for f, family in enumerate(self.families):
+            rows = np.flatnonzero(~self.taken[first[f] : first[f + 1]])
+            if len(rows):
+                residuals.append(family.select(rows))
+        left = np.flatnonzero(~self.taken[first[-2] :])
+        explicit = self.defined >= 0
+        explicit[sum_targets] = True
+        implicit = np.flatnonzero(self.graph.is_unknown & ~explicit)
+        return Structure(
+            representative, states, implicit, tuple(order), self.sums, sum_rows, sum_targets,
+            tuple(residuals), left, self.placed(choices),
+        )  # fmt: skip
+
+    def placed(self, choices: tuple[StateChoice, ...]) -> tuple[StateChoice, ...]:
+        """The choices with their constraints by place among the residuals."""
+        place = np.cumsum(~self.taken) - 1
+        return tuple(replace(choice, rows=place[choice.rows]) for choice in choices)
+
+    def take(self, f: int, k: int, rows: IntArray) -> None:
+        """Solve the copies ``rows`` of family f for the unknowns in its slot k."""
+        family = self.families[f]
+        solved = family.solved_for(k)
+        assert solved is not None
+        targets = np.asarray(family.columns[k][rows], np.int64)
+        self.add(replace(family.select(rows), target=targets).with_root(solved), self.graph.first[f] + rows)
+
+    def add(self, group: Family, equations: IntArray) -> None:
+        self.defined[group.target] = len(self.groups)
+        self.taken[equations] = True
+        self.groups.append(group)
+        self.equations.append(equations)
+
+    def candidates(self, f: int, k: int) -> IntArray:
+        """Copies of f whose slot k holds an undefined unknown that occurs once in the copy."""
+        family = self.families[f]
+        column = family.columns[k]
+        fine = self.graph.is_unknown[column] & (self.defined[column] < 0)
+        here = slice(self.graph.first[f], self.graph.first[f + 1])
+        fine &= ~self.taken[here]
+        if self.keep is not None:
+            fine &= ~(self.keep[here] | self.kept_unknown[column])
+        for other in family.unknown_slots():
+            if other != k:
+                fine &= family.columns[other] != column
+        rows = np.flatnonzero(fine)
+        held = np.asarray(column[rows], np.int64)
+        holder = np.empty(len(self.graph.is_unknown), np.int64)
+        holder[held[::-1]] = rows[::-1]  # the first copy that holds an unknown stays
+        single: IntArray = rows[holder[held] == rows]
+        return single
+
+    def single_blocks(self) -> None:
+        for f, family in enumerate(self.families):
+            equations = np.arange(self.graph.first[f], self.graph.first[f + 1])
+            for k in family.unknown_slots():
+                rows = self.candidates(f, k)
+                own = self.size[equations[rows]] == 1
+                own &= self.matched[family.columns[k][rows]] == equations[rows]
+                rows = rows[own]
+                if len(rows) and family.coefficient(k) is not None:
+                    self.take(f, k, rows)
+
+    def larger_blocks(self) -> None:
+        ranked = []
+        for f, family in enumerate(self.families):
+            sizes = self.size[self.graph.first[f] : self.graph.first[f + 1]]
+            if not (sizes > 1).any():
+                continue
+            for k in family.unknown_slots():
+                coefficient = family.coefficient(k)
+                if coefficient is None or coefficient_rank(coefficient) > 2:
+                    continue
+                rows = np.flatnonzero(sizes > 1)
+                uses = self.occurrences[family.columns[k][rows]]
+                ranked.append((coefficient_rank(coefficient) // 2, int(uses.max(initial=0)), f, k))
+        for _, _, f, k in sorted(ranked):
+            family = self.families[f]
+            rows = self.candidates(f, k)
+            inside = self.size[self.graph.first[f] + rows] > 1
+            inside &= self.block_size[family.columns[k][rows]] > 1
+            rows = rows[inside]
+            if len(rows) and not self.makes_cycle(f, k, rows):
+                self.take(f, k, rows)
+
+    def makes_cycle(self, f: int, k: int, rows: IntArray) -> bool:
+        family = self.families[f]
+        new = np.zeros(len(self.graph.is_unknown), bool)
+        new[family.columns[k][rows]] = True
+        before: set[int] = set()
+        for other in family.unknown_slots():
+            if other != k:
+                read = family.columns[other][rows]
+                if new[read].any():
+                    return True
+                before |= set(distinct(self.defined[read]).tolist()) - {-1}
+        after = {
+            g
+            for g, group in enumerate(self.groups)
+            if any(new[group.columns[j]].any() for j in group.unknown_slots())
+        }
+        seen: set[int] = set()
+        stack = list(before)
+        while stack:
+            g = stack.pop()
+            if g in after:
+                return True
+            if g not in seen:
+                seen.add(g)
+                stack.extend(self.read_by(g))
+        return False
+
+    def read_by(self, g: int) -> set[int]:
+        group = self.groups[g]
+        found: set[int] = set()
+        for j in group.unknown_slots():
+            read = self.defined[group.columns[j]]
+            found |= set(np.flatnonzero(np.bincount(read[read >= 0])).tolist())
+        return found
+
+    def single_sums(self) -> tuple[IntArray, IntArray]:
+        """Rows of the sums that alone determine an unknown.
+
+        Where nothing else reads it (the current into ground) the row is kept for results; short rows become
+        templates, by length and signs; longer ones stay implicit.
+        """
+        sums = self.sums
+        entry = np.repeat(np.arange(sums.count), np.diff(sums.indptr))
+        equation = int(self.graph.first[-2]) + entry
+        hit = (self.size[equation] == 1) & (self.matched[sums.unknown] == equation)
+        if self.keep is not None:
+            hit &= ~(self.keep[equation] | self.kept_unknown[sums.unknown])
+        alone = hit & (self.occurrences[sums.unknown] == 1)
+        rows, targets = entry[alone], sums.unknown[alone]
+        self.taken[equation[alone]] = True
+        short: dict[tuple[float, ...], list[tuple[int, list[int]]]] = {}
+        for r, target in zip(entry[hit & ~alone].tolist(), sums.unknown[hit & ~alone].tolist(), strict=True):
+            unknowns = sums.unknown[sums.row(r)].tolist()
+            if unknowns.count(target) == 1 and len(unknowns) <= _WIDEST:
+                signs = sums.coefficient[sums.row(r)]
+                at = unknowns.index(target)
+                entries = zip(signs, unknowns, strict=True)
+                others = sorted((float(-c / signs[at]), u) for c, u in entries if u != target)
+                row = [target, *(u for _, u in others)]
+                short.setdefault(tuple(c for c, _ in others), []).append((r, row))
+        for signs_, found in short.items():
+            table = np.array([unknowns for _, unknowns in found], np.int64).T
+            numbers = np.array([r for r, _ in found], np.int64)
+            root = linear((slot("u", k), rational(c)) for k, c in enumerate(signs_))
+            group = Family(
+                root, "u" * len(signs_), tuple(table[1:]), -9, numbers,
+                (self.sums.labels.__getitem__, numbers), table[0],
+            )  # fmt: skip
+            self.add(compacted(group), int(self.graph.first[-2]) + numbers)
+        return rows, targets
+
+    # ---- order ------------------------------------------------------------------------------------
+    def levels(self) -> IntArray:
+        """Per unknown the length of the longest chain of explicit unknowns below it, up to the cap."""
+        level = np.zeros(len(self.graph.is_unknown), np.int64)
+        for _ in range(_DEEPEST + 1):
+            changed = False
+            for group in self.groups:
+                best = level[group.target]
+                for j in group.unknown_slots():
+                    column = group.columns[j]
+                    best = np.maximum(best, np.where(self.defined[column] >= 0, level[column] + 1, 0))
+                if (best > level[group.target]).any():
+                    level[group.target] = np.minimum(best, _DEEPEST + 1)
+                    changed = True
+            if not changed:
+                break
+        return level
+
+    def cut_long_chains(self) -> None:
+        """Explicit unknowns at the end of very long chains go back to being implicit."""
+        level = self.levels()
+        for g, group in enumerate(self.groups):
+            deep = level[group.target] > _DEEPEST
+            if not deep.any():
+                continue
+            self.defined[group.target[deep]] = -1
+            self.taken[self.equations[g][deep]] = False
+            self.groups[g] = group.select(~deep)
+            self.equations[g] = self.equations[g][~deep]
+
+    def ordered(self) -> list[Family]:
+        """Groups such that each reads only earlier ones; groups on a cycle are split by level first."""
+        cyclic = self.on_cycles()
+        if cyclic:
+            level = self.levels()
+            parts: list[Family] = []
+            for g, group in enumerate(self.groups):
+                if g in cyclic:
+                    own = level[group.target]
+                    parts += [group.select(own == value) for value in distinct(own)]
+                else:
+                    parts.append(group)
+            self.groups = parts
+            for g, group in enumerate(parts):
+                self.defined[group.target] = g
+        done: list[int] = []
+        state = [0] * len(self.groups)
+        for start in range(len(self.groups)):
+            stack = [(start, iter(sorted(self.read_by(start))))] if not state[start] else []
+            state[start] = 1
+            while stack:
+                g, below = stack[-1]
+                following = next((h for h in below if not state[h]), None)
+                if following is None:
+                    done.append(g)
+                    stack.pop()
+                else:
+                    state[following] = 1
+                    stack.append((following, iter(sorted(self.read_by(following)))))
+        return [self.groups[g] for g in done if self.groups[g].count]
+
+    def on_cycles(self) -> set[int]:
+        """Groups that read themselves, directly or through others."""
+        waiting = {g: self.read_by(g) for g in range(len(self.groups))}
+        while free := [g for g, below in waiting.items() if not below]:
+            for g in free:
+                del waiting[g]
+            waiting = {g: below - set(free) for g, below in waiting.items()}
+        if not waiting:
+            return set()
+        import networkx
+
+        graph = networkx.DiGraph([(g, h) for g, below in waiting.items() for h in below])
+        found = {g for g in graph if graph.has_edge(g, g)}
+        for component in networkx.strongly_connected_components(graph):
+            if len(component) > 1:
+                found |= component
+        return found
