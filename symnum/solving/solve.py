@@ -24,8 +24,8 @@ from symnum.solving.tableaus import METHODS, find
 
 if TYPE_CHECKING:
     from symnum.solving.ensemble import Ensemble, EnsembleSolution
-    from symnum.solving.state_selection import StateSelection
     from symnum.solving.progress import Progress
+    from symnum.solving.state_selection import StateSelection
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
