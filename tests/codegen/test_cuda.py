@@ -31,7 +31,9 @@ def toolkit_missing() -> str:
     return ""
 
 
-needs_toolkit = pytest.mark.skipif(bool(toolkit_missing()), reason=toolkit_missing())
+needs_toolkit = pytest.mark.skipif(
+    bool(toolkit_missing()) and not os.environ.get("SYMNUM_TEST_NEEDS_CUDA"), reason=toolkit_missing()
+)
 
 
 def built(model) -> CompiledModel:
