@@ -220,6 +220,7 @@ def build_model(
     mass: FloatArray,
     n_parameters: int,
     event_direction: IntArray | None = None,
+    event_side: IntArray | None = None,
     limit_parameter: IntArray | None = None,
     simplify: Simplify | None = None,
     simplify_tag: str = "",
@@ -230,6 +231,7 @@ def build_model(
 
     rhs: writes f, (n,); n is the length of ``mass`` (0 marks an algebraic row). roots: event functions,
     then distance and drive of every hard limit. event_direction: (n_events,) +1 up, -1 down, 0 both.
+    event_side: (n_events,) see `ModelFunctions`, zeros without it.
     limit_parameter: (n_limits,) the parameter that is 0 while a limit holds its state. simplify: applied to
     the roots of every loop, right-hand side and derivatives alike; ``simplify_tag`` names its version and
     settings, for the cache. threads: how many share the copies of big loops; results do not depend on it.
@@ -238,6 +240,7 @@ def build_model(
     """
     mass = np.ascontiguousarray(mass, float)
     direction = np.ascontiguousarray(() if event_direction is None else event_direction, np.int64)
+    side = np.zeros(len(direction), np.int64) if event_side is None else np.ascontiguousarray(event_side)
     limits = np.ascontiguousarray(() if limit_parameter is None else limit_parameter, np.int64)
     n = len(mass)
     wanted = len(direction) + 2 * len(limits)
@@ -260,7 +263,7 @@ def build_model(
         n=n, n_parameters=n_parameters, n_work=made.n_work, n_events=len(direction), n_limits=len(limits),
         **{name: loaded.addresses.get(name, 0) for name in names},
         mass=mass, indptr=made.indptr, indices=made.indices,
-        event_direction=direction, limit_parameter=limits,
+        event_direction=direction, event_side=side, limit_parameter=limits,
         owners=loaded.owners,
     )  # fmt: skip
     return CompiledModel(inputs, functions)

@@ -52,6 +52,9 @@ class ModelFunctions:
     indptr: IntArray  # (n + 1,), CSC pattern of df/du
     indices: IntArray  # (nnz,), sorted in each column
     event_direction: IntArray  # (n_events,): +1 up, -1 down, 0 both
+    # (n_events,): where a run starts with the event function at exactly zero it counts as
+    # 1: above, -1: below, 2: zero, 0: what it was before
+    event_side: IntArray
     limit_parameter: IntArray  # (n_limits,)
     owners: tuple[object, ...] = ()  # must live as long as the addresses are used
 
@@ -65,6 +68,7 @@ class ModelFunctions:
             ("mass", self.mass.shape, (self.n,)),
             ("indptr", self.indptr.shape, (self.n + 1,)),
             ("event_direction", self.event_direction.shape, (self.n_events,)),
+            ("event_side", self.event_side.shape, (self.n_events,)),
             ("limit_parameter", self.limit_parameter.shape, (self.n_limits,)),
         )
         for name, found, wanted in shapes:

@@ -14,7 +14,7 @@ DIRECTIONS = {"up": 1, "down": -1, "both": 0}
 
 
 class Event:
-    """At time ``at``, or when ``when`` crosses zero, the targets of ``then`` take new values.
+    """At time ``at``, when ``when`` crosses zero, or when ``trigger`` becomes true, targets take new values.
 
     at: a number or a sequence of numbers. when: an expression, or a comparison (``x < 1``: fires when it
     becomes true). crossing: "up", "down" or "both" (of ``when``). then: {state or parameter: expression};
@@ -22,22 +22,47 @@ class Event:
     Algebraic unknowns are made consistent again after every event. An expression that another event makes
     jump across zero has not crossed it. Crossings are looked for at the quarters of each step: for a
     condition that holds for a moment only, bound the steps with ``max_step=``.
+
+    trigger: a condition, comparisons joined by ``&``, ``|`` and ``~``. It fires when it becomes true in
+    any way, by an event before it at the same time as well; its options are
+
+    * delay: an expression, taken when the trigger fires: the time from there until the new values are set.
+    * priority: an expression, taken when the event is due. Of several that are due at one time the highest
+      goes first; without one an event goes last; equal ones go in the order in which they are listed.
+      Each sees what those before it have set.
+    * persistent: False to drop the event when the trigger becomes false before it was carried out.
+    * initially: what the trigger was before the start. With False it fires at the start if it holds there.
+    * values: "trigger" to compute the new values when the trigger fires, "execution" when they are set.
+
+    Events with ``at`` or ``when`` go before triggers that are due at the same time.
     """
 
-    __slots__ = ("at", "crossing", "name", "terminal", "then", "when")
+    __slots__ = (
+        "at", "crossing", "delay", "initially", "name", "persistent", "priority", "terminal", "then",
+        "trigger", "values", "when",
+    )  # fmt: skip
 
     def __init__(
         self,
         *,
         at: float | list[float] | tuple[float, ...] | None = None,
         when: Expr | None = None,
+        trigger: Expr | bool | None = None,
         crossing: str = "both",
         then: Mapping[Expr, Operand] | None = None,
         terminal: bool = False,
         name: str | None = None,
+        delay: Operand | None = None,
+        priority: Operand | None = None,
+        persistent: bool = True,
+        initially: bool = True,
+        values: str = "execution",
     ) -> None:
-        if (at is None) == (when is None):
-            raise ModelError("Event: give either at= (times) or when= (an expression that crosses zero)")
+        if [at is None, when is None, trigger is None].count(False) != 1:
+            raise ModelError(
+                "Event: give either at= (times) or when= (an expression that crosses zero) "
+                "or trigger= (a condition that becomes true)"
+            )
         if crossing not in DIRECTIONS:
             raise ModelError(f'Event: crossing is "up", "down" or "both", not {crossing!r}')
         if not then and not terminal:
@@ -46,19 +71,16 @@ class Event:
         self.crossing = DIRECTIONS[crossing]
         self.when: Expr | None = None
         if when is not None:
-            if isinstance(when, Equation):
-                raise ModelError(
-                    f"Event(when={when}): an equation is no event; "
-                    f"write when={when.residual}, which crosses zero"
-                )
-            self.when = checked_expr(when, "Event, when")
+            self.when = _checked_condition(when, "when")
             if self.when.op in ("<", "<="):  # true is positive: fires when it becomes true
                 left, right = self.when.args
                 self.when, self.crossing = right - left, 1
             if self.when.op in ("and", "or", "not", "equal"):
                 raise ModelError(
-                    f"Event(when={when}): give one expression that crosses zero, or one comparison"
+                    f"Event(when={when}): give one expression that crosses zero, or one comparison; "
+                    "a condition of several is a trigger="
                 )
+        self.trigger: Expr | None = None if trigger is None else _checked_condition(trigger, "trigger")
         self.then: dict[Expr, Expr] = {}
         if then is not None and not isinstance(then, Mapping):
             raise ModelError(f"Event: then is {{target: new value}}, not {then!r}")
@@ -72,13 +94,42 @@ class Event:
             self.then[target] = checked_expr(value, f"Event, new value of {target}")
         self.terminal = terminal
         self.name = name
+        self.delay: Expr | None = None if delay is None else checked_expr(delay, "Event, delay")
+        self.priority: Expr | None = None if priority is None else checked_expr(priority, "Event, priority")
+        self.persistent, self.initially, self.values = bool(persistent), bool(initially), values
+        if values not in ("trigger", "execution"):
+            raise ModelError(f'Event: values is "trigger" or "execution", not {values!r}')
+        if trigger is None and (delay, priority, persistent, initially, values) != (
+            None, None, True, True, "execution"
+        ):  # fmt: skip
+            raise ModelError(
+                "Event: delay, priority, persistent, initially and values belong to a trigger; "
+                "write trigger=condition in place of at= or when="
+            )
+
+    def expressions(self) -> tuple[Expr, ...]:
+        """Everything that the event reads."""
+        watched = (self.when, self.trigger, self.delay, self.priority)
+        return (*(expr for expr in watched if expr is not None), *self.then.values())
 
     def __repr__(self) -> str:
         if self.name:
             return self.name
-        start = f"at={', '.join(map(str, self.at))}" if self.at is not None else f"when={self.when}"
+        start = f"when={self.when}" if self.trigger is None else f"trigger={self.trigger}"
+        if self.at is not None:
+            start = f"at={', '.join(map(str, self.at))}"
+        if self.delay is not None:
+            start += f", delay={self.delay}"
         then = ", ".join(f"{target}: {value}" for target, value in self.then.items())
         return f"Event({start}, then={{{then}}}{', terminal' if self.terminal else ''})"
+
+
+def _checked_condition(when: Any, what: str) -> Expr:
+    if isinstance(when, Equation):
+        raise ModelError(
+            f"Event({what}={when}): an equation is no event; write when={when.residual}, which crosses zero"
+        )
+    return checked_expr(when, f"Event, {what}")
 
 
 def _times(at: Any) -> tuple[float, ...]:

@@ -150,13 +150,13 @@ def _compiled(
     flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None, backend: str, threads: int
 ) -> CompiledSystem:
     functions = functions_of(flat)
-    state_events = [event for event in flat.events if event.when is not None]
     model = build_model(
         functions.rhs,
         functions.roots,
         mass=flat.mass,
         n_parameters=len(flat.parameters),
-        event_direction=np.array([event.crossing for event in state_events], np.int64),
+        event_direction=np.array([direction for _, direction, _ in flat.crossings], np.int64),
+        event_side=np.array([side for _, _, side in flat.crossings], np.int64),
         limit_parameter=flat.limit_parameter,
         simplify=None if simplify is None else _simplifier(simplify),
         simplify_tag=str(simplify),

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from symnum.errors import ModelError
+from symnum.language.condition import Condition
 from symnum.language.event import Event
 from symnum.language.system import Guard
 from symnum.lowering.families import Family, IntArray
@@ -20,6 +21,10 @@ from symnum.rewriting.operators import ifelse
 from symnum.rewriting.walk import leaves, substitute
 
 _AT_BOUND = 1e-9  # relative distance from its bound below which a limited state is at it
+
+
+# What holds where the distance of a relation is exactly zero: the side, of `ModelFunctions.event_side`.
+_AT_ZERO = {"<": -1, "<=": 1, "equal": 2}
 
 
 @record
@@ -83,6 +88,33 @@ class FlatSystem:
     def number_name(self, number: int) -> str:
         n = len(self.unknowns)
         return self.unknowns[number].name if number < n else f"D({self.unknowns[number - n].name})"
+
+    # ---- events -----------------------------------------------------------------------------------
+    @cached_property
+    def triggers(self) -> tuple[tuple[Event, Condition], ...]:
+        """The events with a condition that becomes true."""
+        return tuple((e, Condition.of(e.trigger)) for e in self.events if e.trigger is not None)
+
+    @cached_property
+    def crossings(self) -> tuple[tuple[Expr, int, int], ...]:
+        """(expression, direction, side) of all that is watched: ``when`` of events, relations of triggers.
+
+        side: see `ModelFunctions.event_side`.
+        """
+        whens = [(event.when, event.crossing, 0) for event in self.events if event.when is not None]
+        relations = dict.fromkeys(relation for _, c in self.triggers for relation in c.relations)
+        return (*whens, *((distance, 0, _AT_ZERO[kind]) for distance, kind in relations))
+
+    @cached_property
+    def relation_numbers(self) -> tuple[tuple[int, ...], ...]:
+        """For each of `triggers` the numbers of its relations among `crossings`."""
+        whens = sum(event.when is not None for event in self.events)
+        keys = [(expr, side) for expr, _, side in self.crossings[whens:]]
+        number = {key: whens + k for k, key in enumerate(keys)}
+        return tuple(
+            tuple(number[distance, _AT_ZERO[kind]] for distance, kind in condition.relations)
+            for _, condition in self.triggers
+        )
 
     # ---- from names to numbers --------------------------------------------------------------------
     def parameter_index(self, key: Expr | str, where: str) -> int:

@@ -198,8 +198,7 @@ class _Flattener:
     def number_mentioned(self) -> None:
         """Parameters that no equation holds, but an event, the value of another parameter or a start does."""
         for event in self.raw.events:
-            watched = [event.when] if event.when is not None else []
-            for leaf in leaves((*watched, *event.then.values())):
+            for leaf in leaves(event.expressions()):
                 if leaf.kind == "parameter":
                     self.number_of(leaf, leaf.name)
         waiting = [info for names in (self.raw.unknowns, self.raw.parameters) for _, info in names.singles()]

@@ -28,18 +28,14 @@ class Functions:
 
 def functions_of(flat: FlatSystem) -> Functions:
     builder = _Builder(flat)
-    limits = builder.limit_outputs(len(_state_events(flat)))
+    limits = builder.limit_outputs(len(flat.crossings))
     outputs = builder.right_hand_side()
     rhs = builder.function("rhs", outputs, flat.n, sums=True)
     events = builder.event_outputs()
     if not events and not limits:
         return Functions(rhs, None)
-    n_out = len(_state_events(flat)) + 2 * len(flat.limit_parameter)
+    n_out = len(flat.crossings) + 2 * len(flat.limit_parameter)
     return Functions(rhs, builder.function("roots", [*events, *limits], n_out, sums=False))
-
-
-def _state_events(flat: FlatSystem) -> list[Expr]:
-    return [event.when for event in flat.events if event.when is not None]
 
 
 class _Builder:
@@ -175,8 +171,8 @@ class _Builder:
 
     def event_outputs(self) -> list[Family]:
         rows = []
-        for i, when in enumerate(_state_events(self.flat)):
-            (expr,) = self.flat.with_numbers((when,), f"Event(when={when})")
+        for i, (watched, _, _) in enumerate(self.flat.crossings):
+            (expr,) = self.flat.with_numbers((watched,), f"Event, {watched}")
             rows += self.expanded(scalar_family(expr, np.array([i])))
         return rows
 

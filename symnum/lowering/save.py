@@ -35,11 +35,12 @@ from symnum.rewriting.walk import postorder
 __all__ = ["read", "write"]
 
 _HEAD = b"symnum model "
-_VERSION = 2
+_VERSION = 3
 _DIGEST_BYTES = 32
 _RECORDS: dict[str, type] = {
     cls.__name__: cls for cls in (FlatSystem, Structure, StateChoice, Sums, LimitFamily, Family)
 }
+_TRIGGER = ("trigger", "delay", "priority", "persistent", "initially", "values")
 _OPERATORS = {"number", "symbol", "slot", "+", "*", "D", *OPERATORS}
 
 Json: TypeAlias = Any
@@ -166,7 +167,8 @@ class _Writer:
     def event(self, event: Event) -> Json:
         then = [[self.value(target), self.value(value)] for target, value in event.then.items()]
         times = None if event.at is None else self.value(event.at)
-        return [times, self.value(event.when), event.crossing, then, event.terminal, event.name]
+        more = [self.value(getattr(event, name)) for name in _TRIGGER]
+        return [times, self.value(event.when), event.crossing, then, event.terminal, event.name, more]
 
     def expr(self, expr: Expr) -> int:
         for part in postorder((expr,)):
@@ -262,13 +264,15 @@ class _Reader:
         return Quantities(kind, found, self.value(values), unit)
 
     def event(
-        self, times: Json, when: Json, crossing: int, then: list[Json], terminal: bool, name: str | None
+        self, times: Json, when: Json, crossing: int, then: list[Json], terminal: bool, name: str | None,
+        more: list[Json],
     ) -> Event:
         direction = next(text for text, sign in DIRECTIONS.items() if sign == crossing)
         targets = {self.value(target): self.value(value) for target, value in then}
         return Event(
             at=self.value(times), when=self.value(when), crossing=direction, then=targets,
             terminal=terminal, name=name,
+            **{name: self.value(value) for name, value in zip(_TRIGGER, more, strict=True)},
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from symnum.rewriting.walk import leaves
 from symnum.solving.initialize import value_of
 
 FloatArray: TypeAlias = NDArray[np.float64]
+Values: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]  # new states and parameters
 
 
 @record
@@ -47,17 +48,20 @@ class Action:
             states.append((int(at), value))
         return cls(event, tuple(states), tuple(parameters))
 
-    def apply(
-        self, flat: FlatSystem, t: float, before: tuple[FloatArray, FloatArray], u: FloatArray, p: FloatArray
-    ) -> list[int]:
-        """Write the new values, taken from ``before`` = (u, p); returns the parameters changed."""
-        for at, value in self.states:
-            u[at] = self._number(flat, value, t, before)
-        changed = []
-        for at, value in self.parameters:
-            p[at] = self._number(flat, value, t, before)
-            changed.append(at)
-        return changed
+    def values(self, flat: FlatSystem, t: float, before: tuple[FloatArray, FloatArray]) -> Values:
+        """The new values at time t and ``before`` = (u, p)."""
+        return (
+            tuple(self._number(flat, value, t, before) for _, value in self.states),
+            tuple(self._number(flat, value, t, before) for _, value in self.parameters),
+        )
+
+    def apply(self, values: Values, u: FloatArray, p: FloatArray) -> list[int]:
+        """Write the new values; returns the parameters changed."""
+        for (at, _), value in zip(self.states, values[0], strict=True):
+            u[at] = value
+        for (at, _), value in zip(self.parameters, values[1], strict=True):
+            p[at] = value
+        return [at for at, _ in self.parameters]
 
     def _number(
         self, flat: FlatSystem, value: Expr, t: float, before: tuple[FloatArray, FloatArray]
@@ -81,6 +85,8 @@ class Schedule:
         timed: dict[float, list[Action]] = {}
         crossing = []
         for event in events:
+            if event.trigger is not None:
+                continue  # these belong to `triggers`
             action = Action.of(flat, event)
             if event.at is None:
                 crossing.append(action)

@@ -124,7 +124,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         layout.table[where] = number
     constants = {
         slot.MASS: model.mass, slot.ALGEBRAIC: np.flatnonzero(model.mass == 0.0).astype(np.int32),
-        slot.DIRECTION: model.event_direction, slot.LIMIT_PARAMETER: model.limit_parameter,
+        slot.DIRECTION: model.event_direction, slot.SIDE_AT_ZERO: model.event_side,
+        slot.LIMIT_PARAMETER: model.limit_parameter,
         slot.INDPTR: model.indptr, slot.INDICES: model.indices,
         slot.TABLE: method.table(), slot.EXTRA_TABLE: method.extra_table(),
         slot.DENSE_TABLE: _NOTHING if dense is None else dense,
@@ -314,6 +315,11 @@ class Integrator:
     def fired(self) -> list[int]:
         """The events at which the run has just stopped."""
         return [int(k) for k in np.flatnonzero(self._memory.integers(slot.FIRED)[: self.model.n_events])]
+
+    @property
+    def sides(self) -> npt.NDArray[np.int64]:
+        """(n_events,) the sign that each event function had before this moment; 0: it was about zero."""
+        return self._memory.integers(slot.SIDE)[: self.model.n_events].copy()
 
     @property
     def held(self) -> list[int]:

@@ -39,11 +39,11 @@ class Problem:
         events: Sequence[Event] = (),
     ) -> None:
         extra = checked_events(events, "Problem")
-        crossing = tuple(event for event in extra if event.when is not None)
+        crossing = tuple(event for event in extra if event.at is None)
         if isinstance(system, CompiledSystem):
             if crossing:
                 raise ModelError(
-                    "events with when= must be known when the system is compiled: "
+                    "events with when= or trigger= must be known when the system is compiled: "
                     "sn.compile(system, events=...)"
                 )
             self.compiled = system
@@ -51,7 +51,7 @@ class Problem:
             self.compiled = compile_system(system, events=crossing)
         self.defaults = self.compiled.defaults
         self.flat: FlatSystem = self.compiled.flat
-        timed = tuple(event for event in extra if event.when is None)
+        timed = tuple(event for event in extra if event.at is not None)
         self.events = (*self.flat.events, *timed)
         self.span = _checked_span(span)
         self.given_start = _checked_values(start, "start")

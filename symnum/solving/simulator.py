@@ -59,6 +59,9 @@ def simulator_of(
             f"export: {flat.name} chooses its states anew in a run, which simulators cannot do. "
             "Say with state_priority= which variables are the states."
         )
+    if flat.triggers:
+        event = flat.triggers[0][0]
+        raise ModelError(f"export: {event}: simulators have events with at= and when=, not trigger=")
     u, p = consistent_start(problem)
     events = _Events(problem)
     made = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
-from symnum.solving.events import Action, Schedule, no_conflict
+from symnum.solving.events import Action, Schedule, Values, no_conflict
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.integrator import Integrator, Status
 from symnum.solving.problem import Problem, guard_message
@@ -21,6 +21,7 @@ from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.tableau import Method
 from symnum.solving.tableaus import METHODS, find
+from symnum.solving.triggers import Triggers, check_end
 
 if TYPE_CHECKING:
     from symnum.solving.ensemble import Ensemble, EnsembleSolution
@@ -248,6 +249,11 @@ class _Run:
         self.segments: list[Segment] = []
         self.happened: list[Happened] = []
         self.segment_begin = problem.span[0]
+        model = problem.compiled.model
+        self.triggers = None
+        if self.flat.triggers:
+            n_events = model.functions.n_events
+            self.triggers = Triggers(self.flat, lambda t, u, p: model.roots(t, u, p)[:n_events])
 
     def ready_integrator(self, **options: Any) -> Integrator:
         """One that has done a run of this model before, or a new one."""
@@ -276,12 +282,18 @@ class _Run:
         if self.tier:
             self.tier.begin(integrator)
         pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
-        if pending and pending[0][0] == begin and self.happen(pending.pop(0)[1]):
+        crossing = self.schedule.crossing
+        if self.triggers:
+            self.triggers.begin(begin, integrator.u, integrator.p)
+        first = pending.pop(0)[1] if pending and pending[0][0] == begin else ()
+        if self.happen(first):
             return self.solution("terminated")
         if self.grid is None and not self.times:
             self.keep(np.array([begin]), integrator.u[:, None].copy())
         while True:
             stop = pending[0][0] if pending else end
+            if self.triggers:
+                stop = max(min(stop, self.triggers.next_time), integrator.t)
             pause = _LOOK if self.selection else _PAUSE
             status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=pause)
             self.keep(*integrator.saved())
@@ -295,14 +307,19 @@ class _Run:
                 continue
             if status in _NO_STEP and self.selection and self.select_states(_AFRESH):
                 continue
+            actions: tuple[Action, ...] = ()
+            fired: list[int] = []
             if status is Status.EVENT:
-                actions = tuple(self.schedule.crossing[i] for i in integrator.fired)
-            elif status is Status.DONE and pending:
+                fired = integrator.fired
+                actions = tuple(crossing[i] for i in fired if i < len(crossing))
+            elif status is Status.DONE and pending and pending[0][0] == integrator.t:
                 actions = pending.pop(0)[1]
-            elif status is Status.DONE:
-                return self.solution("done")
-            else:
+            elif status is not Status.DONE:
                 raise failure(self.explain(status), self.solution(status.name.lower()))
+            elif not self.triggers:
+                return self.solution("done")
+            if self.triggers:
+                self.triggers.arrive(integrator.t, integrator.u, integrator.p, integrator.sides, fired)
             if self.happen(actions):
                 return self.solution("terminated")
             if integrator.t >= end:
@@ -326,16 +343,47 @@ class _Run:
 
     # ---- events -----------------------------------------------------------------------------------
     def happen(self, actions: Sequence[Action]) -> bool:
-        """Apply events at the present time; True when one of them ends the run."""
-        integrator = self.integrator
+        """Apply events at the present time, then the triggers that are due; True when one ends the run."""
+        integrator, triggers = self.integrator, self.triggers
         t = integrator.t
         no_conflict(self.flat, t, actions)
-        before = integrator.u.copy(), integrator.p.copy()
-        if t > self.problem.span[0]:
+        ends, count = False, 0
+        if actions:
+            before = integrator.u.copy(), integrator.p.copy()
+            self.begin_segment()
+            values = [action.values(self.flat, t, before) for action in actions]
+            self.carry_out(actions, values)
+            ends = any(action.event.terminal for action in actions)
+        while triggers is not None:
+            if actions or count:
+                triggers.jump(t, integrator.u, integrator.p)
+            chosen = triggers.due(t, integrator.u, integrator.p)
+            if chosen is None:
+                break
+            if not actions and not count:
+                self.begin_segment()
+            count += 1
+            check_end(count, t, chosen.trigger.event)
+            action = chosen.trigger.action
+            found = chosen.values
+            if found is None:
+                found = action.values(self.flat, t, (integrator.u, integrator.p))
+            self.carry_out([action], [found])
+            ends = ends or action.event.terminal
+        if (actions or count) and self.grid is None:
+            self.keep(np.array([t]), integrator.u[:, None].copy())
+        return ends
+
+    def begin_segment(self) -> None:
+        if self.integrator.t > self.problem.span[0]:
             self.close_segment()
+        self.segment_begin = self.integrator.t
+
+    def carry_out(self, actions: Sequence[Action], values: Sequence[Values]) -> None:
+        integrator, t = self.integrator, self.integrator.t
         changed: list[int] = []
-        for action in actions:
-            changed += action.apply(self.flat, t, before, integrator.u, integrator.p)
+        for action, found in zip(actions, values, strict=True):
+            changed += action.apply(found, integrator.u, integrator.p)
             self.happened.append(Happened(t, action.event))
         if changed:
             self.problem.updated_parameters(integrator.p, changed)
@@ -346,10 +394,6 @@ class _Run:
             self.selection.choose(t, integrator.u, integrator.p)
         integrator.changed_parameters()
         self.make_consistent()
-        self.segment_begin = t
-        if self.grid is None:
-            self.keep(np.array([t]), integrator.u[:, None].copy())
-        return any(action.event.terminal for action in actions)
 
     def make_consistent(self) -> None:
         """Algebraic unknowns that fit: Newton in the compiled core, block by block where that fails."""

@@ -45,8 +45,8 @@ def settle_sides(a: Integers) -> int:
     """SIDE at the accepted state, when a run starts or starts again after a stop.
 
     An event that is exactly zero at a stop for another reason stays on the side that it came from: its sign
-    change is still to come. A limit is inside, be it by a hair outside: `switch_outside` has held what is
-    pushed outwards.
+    change is still to come; one that belongs to a relation goes to the side where that holds or does not.
+    A limit is inside, be it by a hair outside: `switch_outside` has held what is pushed outwards.
     """
     events = a[slot.N_EVENTS]
     m = events + a[slot.N_LIMITS]
@@ -54,6 +54,7 @@ def settle_sides(a: Integers) -> int:
     before = floats(a[slot.ROOTS_BEFORE])
     side = integers(a[slot.SIDE])
     fired = integers(a[slot.FIRED])
+    zero = integers(a[slot.SIDE_AT_ZERO])
     for k in range(m):
         before[k] = now[k]
         if fired[k] != 0:
@@ -62,6 +63,10 @@ def settle_sides(a: Integers) -> int:
             side[k] = -1
         elif now[k] > 0.0:
             side[k] = 1
+        elif zero[k] == 2:
+            side[k] = 0
+        elif zero[k] != 0:
+            side[k] = zero[k]
     return slot.OK
 
 

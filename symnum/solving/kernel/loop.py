@@ -132,6 +132,9 @@ def restart(a: Integers) -> int:
                 x[slot.H] = remaining
             else:
                 x[slot.H] = first_step(a)
+                if a[slot.CROWDED] == 0:
+                    # at a state of round-off size the estimate may be shorter than time can tell
+                    x[slot.H] = larger(x[slot.H], 10.0 * ADJACENT * abs(x[slot.T]))
         x[slot.H] = smaller(x[slot.H], x[slot.STEP_CAP])
     else:
         x[slot.H] = x[slot.FIRST_STEP]

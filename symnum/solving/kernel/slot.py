@@ -13,7 +13,7 @@ kernels see them as constants.
     # the model: addresses of functions
     SETUP, RHS, JACOBIAN, GRADIENT, ROOTS,
     # the model: addresses of data
-    P, WORK, MASS, ATOL, ALGEBRAIC, DIRECTION, LIMIT_PARAMETER,
+    P, WORK, MASS, ATOL, ALGEBRAIC, DIRECTION, SIDE_AT_ZERO, LIMIT_PARAMETER,
     # vectors of length n
     U,        # the accepted state at T
     V,        # the state at the end of the step
@@ -68,7 +68,7 @@ kernels see them as constants.
     # a step made for this model: the step of any model, for where its pivot order is bad; its factors
     STEP_GENERIC, FACTORS, FALLBACKS,
     SIZE,
-) = range(107)  # fmt: skip
+) = range(108)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (

@@ -67,6 +67,7 @@ def build(
         indptr=np.searchsorted(columns, np.arange(n + 1)).astype(np.int64),
         indices=np.array([i for i, _ in entries], dtype=np.int64),
         event_direction=np.array(directions, dtype=np.int64),
+        event_side=np.zeros(len(directions), dtype=np.int64),
         limit_parameter=np.array(limit_parameters, dtype=np.int64),
         owners=tuple(keep),
     )
