@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from symnum.codegen.model_functions import FloatArray, ModelFunctions
+from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.errors import ModelError
 from symnum.record import record
 from symnum.solving.dense import DenseOutput
@@ -317,7 +317,7 @@ class Integrator:
         return [int(k) for k in np.flatnonzero(self._memory.integers(slot.FIRED)[: self.model.n_events])]
 
     @property
-    def sides(self) -> npt.NDArray[np.int64]:
+    def sides(self) -> IntArray:
         """(n_events,) the sign that each event function had before this moment; 0: it was about zero."""
         return self._memory.integers(slot.SIDE)[: self.model.n_events].copy()
 
