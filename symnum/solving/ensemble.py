@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError, SolveFailed
 from symnum.lowering.flat import FlatSystem
-from symnum.record import record
+from symnum.record import record, replace
 from symnum.rewriting.expr import Expr
+from symnum.solving.choice import MANY_TIMES, choice_for_all, stiff_method
 from symnum.solving.integrator import Integrator, Status
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel
@@ -204,7 +205,7 @@ class EnsembleTask:
 
 def solve_ensemble(
     ensemble: Ensemble,
-    method: Method,
+    method: Method | None,
     times: FloatArray,
     *,
     rtol: float,
@@ -221,6 +222,11 @@ def solve_ensemble(
     problem, flat = ensemble.problem, ensemble.problem.flat
     starts, parameters = ensemble.numbers()
     members, m = len(starts), len(times)
+    chosen = method is None
+    if method is None:
+        functions = problem.compiled.model.functions
+        interpolated = m > MANY_TIMES or functions.n_events + functions.n_limits > 0
+        method = choice_for_all(functions, problem.span, starts, parameters, rtol, interpolated)
     task = EnsembleTask(
         problem, method, times, starts, parameters, rtol, atol, max_step, first_step or 0.0, max_steps,
         np.full((members, m, flat.n), np.nan),
@@ -242,6 +248,12 @@ def solve_ensemble(
         alone = np.flatnonzero(task.status == slot.REPIVOT)
     if len(alone):
         _one_by_one(task, alone, tier)
+    if chosen and method is not stiff_method():
+        # a few were looked at to choose the method, and these are of another kind
+        stiff = np.flatnonzero(task.status == slot.MAX_STEPS_REACHED)
+        if len(stiff):
+            _one_by_one(replace(task, method=stiff_method()), stiff, tier)
+            alone = np.union1d(alone, stiff)
     names = np.array([_name(int(code)) for code in np.unique(task.status)])
     status = names[np.searchsorted(np.unique(task.status), task.status)]
     end = time.perf_counter()

@@ -53,6 +53,7 @@ class Statistics:
     pivot_orders: int = 0
     state_selections: int = 0  # how often states were chosen anew: see `state_selection`
     fallbacks: int = 0  # steps of the specialised tier that had to pivot
+    choice: str = "asked for"  # which method, and why
     tier: str = "generic"  # which step function, and why
     setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
     solve_milliseconds: float = 0.0  # in the compiled loop
@@ -84,6 +85,7 @@ _COUNTERS = {
 _COUNTED = np.array([*_COUNTERS.values()])
 _FROM_ZERO = np.array([*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS])
 _NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0])
+_GOES_ON = np.array([slot.T, slot.LAST_STOP, slot.STEP_CAP, slot.ERROR_BEFORE])
 _POINT = np.array([slot.U, slot.P, slot.WORK])
 _NOTHING: FloatArray = np.empty(0)
 
@@ -232,6 +234,7 @@ class Integrator:
         self._grid: FloatArray | None = None
         self._dense_records: list[FloatArray] = []
         self._saved: list[tuple[FloatArray, FloatArray]] = []
+        self._paused: tuple[float, bool, FloatArray | None] | None = None  # what a pause goes on with
         self.options(
             rtol=rtol, atol=atol, max_step=max_step, first_step=first_step, max_steps=max_steps,
             adaptive=adaptive,
@@ -307,6 +310,11 @@ class Integrator:
         return float(self._floats[slot.T])
 
     @property
+    def steps(self) -> int:
+        """Steps made since the start."""
+        return int(self._integers[slot.STEPS])
+
+    @property
     def work(self) -> FloatArray:
         """The scratch memory of the model's functions, (n_work,)."""
         return self._memory.floats(slot.WORK)
@@ -352,6 +360,7 @@ class Integrator:
 
     def changed_parameters(self) -> None:
         """After `p` or `u` was written to: nothing that was computed for the old values is used again."""
+        self._paused = None
         # what limits hold is state of the run, whatever the caller wrote into these parameters
         if self.model.n_limits:
             limited = self.model.limit_parameter
@@ -361,6 +370,27 @@ class Integrator:
         self._integers[_NOT_KNOWN] = 0
         self._floats[slot.H] = 0.0
         self._set(slot.PHASE, slot.RESTART)
+
+    def take_over(self, other: Integrator, longest: float = math.inf) -> None:
+        """Go on from where another run of the same model with another method stands, with its step or a
+        shorter one."""
+        switchings = (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE)
+        if self.model.n_events + self.model.n_limits:
+            for where in switchings:
+                self._memory.integers(where)[:] = other._memory.integers(where)
+        self.u[:] = other.u
+        self.p[:] = other.p
+        self._integers[_FROM_ZERO] = other._integers[_FROM_ZERO]
+        self._floats[_GOES_ON] = other._floats[_GOES_ON]
+        self._set(slot.FAILURE, slot.STEP_TOO_SMALL)
+        self.changed_parameters()
+        self._floats[slot.H] = min(float(other._floats[slot.H]), longest)
+        self._stats = other._stats
+
+    def spectral_radius(self) -> float:
+        """Of df/du at the present point."""
+        self._run(library.addresses("stiffness")["radius"])
+        return float(self._floats[slot.RADIUS])
 
     def slope(self) -> FloatArray:
         """f at the present point, (n,), which the next step uses; do not change it."""
@@ -406,14 +436,19 @@ class Integrator:
         """
         if not self.t <= t_stop < math.inf:
             raise ModelError(f"cannot run from t = {self.t} to {t_stop}: the end must be finite, not earlier")
-        self._floats[slot.T_STOP] = t_stop
         self._set(slot.PAUSE_LEFT, -1 if pause_after is None else pause_after)
-        self._set(slot.KEEP_DENSE, int(dense))
-        if self._integers[slot.PHASE] != slot.SAVING:
-            self._output(saveat)
+        before, self._paused = self._paused, None
+        goes_on = before and before[0] == t_stop and before[1] == dense and before[2] is saveat
+        if not goes_on:
+            self._floats[slot.T_STOP] = t_stop
+            self._set(slot.KEEP_DENSE, int(dense))
+            if self._integers[slot.PHASE] != slot.SAVING:
+                self._output(saveat)
         while True:
             status = self._run(self._advance)
             if status != slot.BUFFER_FULL:
+                if status == slot.PAUSED:
+                    self._paused = (t_stop, dense, saveat)
                 return Status(status)
             self._drain()
 

@@ -72,6 +72,15 @@ class Pattern:
         self.layout = self._layout()  # until a pivot order is known
         self.known: dict[str, Layout] = {}
         self._dense: Layout | None = None
+        # before a pivot order is known: as if the factors had twice the entries of the matrix
+        self._cost = (2.0 * SPARSE_ENTRY + 4.0 * SPARSE_UPDATE) * len(self.indices)
+
+    def dense_cost(self) -> float:
+        return self.n**3 / 3 + DENSE_ENTRY * self.n**2
+
+    def step_cost(self) -> float:
+        """Of the linear algebra of a step with eight solves, in updates of a dense factorization."""
+        return self.dense_cost() if self.n <= SMALL else min(self._cost, self.dense_cost())
 
     def with_pivoting(self) -> Layout:
         """A dense matrix; pivots are chosen in every factorization."""
@@ -89,8 +98,8 @@ class Pattern:
         """A sparse matrix with a fixed pivot order; with mode "auto" a dense one where that is faster."""
         n = self.n
         entries = n + order.lower_count + order.upper_count
-        sparse_cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries
-        if mode == "auto" and n <= LARGE and sparse_cost > n**3 / 3 + DENSE_ENTRY * n**2:
+        self._cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries
+        if mode == "auto" and n <= LARGE and self._cost > self.dense_cost():
             return self.with_pivoting()
         layout = self._layout(order.position, entries)
         for where, table in order.tables.items():

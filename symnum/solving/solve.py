@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
+from symnum.solving.choice import MANY_TIMES, Choice
 from symnum.solving.events import Action, Schedule, Values, no_conflict
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.integrator import Integrator, Status
@@ -89,7 +90,9 @@ def solve(
 ) -> Solution | EnsembleSolution:
     """Integrate a problem, or an ensemble of them, over its span.
 
-    method: a name in `METHODS` (Rodas5P without one). rtol, atol: the local error of each unknown is held
+    method: a name in `METHODS`. Without one it is chosen by the structure of the system and its rates, and
+    changed during the run where the system becomes stiff or ceases to be (``sol.stats.choice`` says what was
+    used, and why). rtol, atol: the local error of each unknown is held
     near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number} over
     1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept value
     is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
@@ -101,7 +104,7 @@ def solve(
     """
     runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
     _check_arguments(runs, method, max_step, first_step, max_steps)
-    chosen = find("Rodas5P" if method is None else method)
+    chosen = None if method is None else find(method)
     if tier not in (None, "generic", "specialised"):
         raise ModelError(f"tier={tier!r}: give 'generic', 'specialised' or nothing")
     if not isinstance(problem, Problem):
@@ -214,7 +217,7 @@ class _Run:
     def __init__(
         self,
         problem: Problem,
-        method: Method,
+        method: Method | None,
         rtol: float,
         atol: float | Mapping[Any, float] | FloatArray,
         saveat: Times | None,
@@ -225,19 +228,29 @@ class _Run:
         progress: bool,
         tier: str | None,
     ) -> None:
-        self.problem, self.flat, self.method = problem, problem.flat, method
+        self.problem, self.flat = problem, problem.flat
         self.began = time.perf_counter()
         self.schedule = Schedule.of(self.flat, problem.events, problem.span)
         self.grid = None if saveat is None else save_times(saveat, problem.span)
         self.dense = self.grid is None if dense is None else dense
-        self.integrator = self.ready_integrator(
-            rtol=rtol, atol=tolerances(self.flat, rtol, atol),
-            max_step=max_step, first_step=first_step, max_steps=max_steps,
-        )  # fmt: skip
+        self.options: dict[str, Any] = {
+            "rtol": rtol, "atol": tolerances(self.flat, rtol, atol),
+            "max_step": max_step, "first_step": first_step, "max_steps": max_steps,
+        }  # fmt: skip
+        self.choice: Choice | None = None
+        if method is None:
+            model = problem.compiled.model.functions
+            many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
+            interpolated = many or model.n_events + model.n_limits > 0
+            self.choice = Choice(model, problem.span, rtol, interpolated)
+            method = self.choice.begin(problem.u, problem.p)
+        self.method, self.methods = method, [method.name]
+        self.integrator = self.ready_integrator()
+        if self.choice:
+            self.integrator.stats.choice = self.choice.reason
         self.selection = state_selection(problem) if self.flat.structure.choices else None
-        self.tier: TierChoice | None = None
-        if tier is not None or self.flat.n <= LARGEST:
-            self.tier = TierChoice(problem.compiled.model, method, tier, problem.span[1] - problem.span[0])
+        self.wanted_tier = tier
+        self.tier = self.new_tier()
         self.progress: Progress | None = None
         if progress:
             from symnum.solving.progress import Progress
@@ -255,26 +268,52 @@ class _Run:
             n_events = model.functions.n_events
             self.triggers = Triggers(self.flat, lambda t, u, p: model.roots(t, u, p)[:n_events])
 
-    def ready_integrator(self, **options: Any) -> Integrator:
+    def ready_integrator(self) -> Integrator:
         """One that has done a run of this model before, or a new one."""
         model = self.problem.compiled.model
-        self.idle: list[Integrator] = model.derived.setdefault(self.method, [])
+        idle: list[Integrator] = model.derived.setdefault(self.method, [])
         try:
-            found: Integrator = self.idle.pop()  # at once: other threads may do the same
+            found = idle.pop()  # at once: other threads may do the same
         except IndexError:
-            return Integrator(model.functions, self.method, **options)
-        found.options(**options)
+            return Integrator(model.functions, self.method, **self.options)
+        found.options(**self.options)
         return found
+
+    def release(self, integrator: Integrator) -> None:
+        """Keep the memory of a run that is over, for the next."""
+        if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
+            self.problem.compiled.model.derived[integrator.method].append(integrator)
+
+    def new_tier(self) -> TierChoice | None:
+        if self.wanted_tier is None and self.flat.n > LARGEST:
+            return None
+        span = self.problem.span[1] - self.problem.span[0]
+        return TierChoice(self.problem.compiled.model, self.method, self.wanted_tier, span)
 
     def run(self) -> Solution:
         solution = self.finished()
-        if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
-            self.idle.append(self.integrator)
+        self.release(self.integrator)
         return solution
+
+    def change_method(self, method: Method, longest: float) -> None:
+        """Go on with another method, with a step not longer than that."""
+        assert self.choice
+        old, at = self.integrator, self.integrator.t
+        self.close_segment()
+        self.segment_begin = at
+        self.method = method
+        self.methods.append(method.name)
+        self.integrator = self.ready_integrator()
+        self.integrator.take_over(old, longest)
+        self.release(old)
+        self.integrator.stats.choice = self.choice.reason
+        self.tier = self.new_tier()
+        if self.tier:
+            self.tier.begin(self.integrator)
 
     def finished(self) -> Solution:
         begin, end = self.problem.span
-        integrator = self.integrator
+        integrator, choice = self.integrator, self.choice
         u, p = self.selection.start(self.problem) if self.selection else (self.problem.u, self.problem.p)
         integrator.start(begin, u, p)
         self.make_consistent()
@@ -295,16 +334,23 @@ class _Run:
             if self.triggers:
                 stop = max(min(stop, self.triggers.next_time), integrator.t)
             pause = _LOOK if self.selection else _PAUSE
+            if choice:
+                pause = min(pause, choice.pause(integrator.steps))
             status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=pause)
-            self.keep(*integrator.saved())
             if self.progress:
                 self.progress.show(integrator.t)
             if self.tier:
                 self.tier.consider(integrator)
             if status is Status.PAUSED:
                 if self.selection:
+                    self.keep(*integrator.saved())
                     self.select_states(_TURNED)
+                if choice and (change := choice.changed(integrator)):
+                    self.keep(*integrator.saved())
+                    self.change_method(*change)
+                    integrator = self.integrator
                 continue
+            self.keep(*integrator.saved())
             if status in _NO_STEP and self.selection and self.select_states(_AFRESH):
                 continue
             actions: tuple[Action, ...] = ()
@@ -433,7 +479,7 @@ class _Run:
             logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
         return Solution(
             self.flat, tuple(self.segments), t, y, segment, status, stats, tuple(self.happened),
-            self.method.name,
+            ", ".join(dict.fromkeys(self.methods)),
         )  # fmt: skip
 
     def explain(self, status: Status) -> str:

@@ -83,8 +83,9 @@ kernels see them as constants.
     LAST_STOP,      # time of the last event or switch
     STEP_CAP,       # bound on the first step after an event
     RESIDUAL,       # largest algebraic residual of the last re-initialization
+    RADIUS,         # spectral radius of the Jacobian, where it was asked for
     FLOATS_SIZE,
-) = range(21)  # fmt: skip
+) = range(22)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
