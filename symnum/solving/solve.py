@@ -239,10 +239,10 @@ class _Run:
         }  # fmt: skip
         self.choice: Choice | None = None
         if method is None:
-            model = problem.compiled.model.functions
+            functions = problem.compiled.model.functions
             many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
-            interpolated = many or model.n_events + model.n_limits > 0
-            self.choice = Choice(model, problem.span, rtol, interpolated)
+            interpolated = many or functions.n_events + functions.n_limits > 0
+            self.choice = Choice(functions, problem.span, rtol, interpolated)
             method = self.choice.begin(problem.u, problem.p)
         self.method, self.methods = method, [method.name]
         self.integrator = self.ready_integrator()
