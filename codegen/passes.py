@@ -1,4 +1,4 @@
-"""The passes from the right-hand side to all functions of a model: differentiate, simplify, hoist."""
+"""The passes from the right-hand side to all functions of a model: differentiate, share, simplify, hoist."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from symnum.codegen.function import Function, Item, Loop, compact
 from symnum.codegen.hoist import Split, hoist, parameter_only, parameter_only_columns, parameter_only_scratch
 from symnum.codegen.jacobian import jacobian
 from symnum.codegen.model_functions import IntArray
+from symnum.codegen.repeated import evaluated_once
 from symnum.codegen.time_gradient import time_gradient
 from symnum.errors import CodegenError
 from symnum.record import record, replace
@@ -32,8 +33,13 @@ class Lowered:
     indices: IntArray
 
 
-def lowered(rhs: Function, roots: Function | None, n: int, simplify: Simplify | None) -> Lowered:
-    """All functions that a model with ``n`` unknowns needs besides ``rhs`` and ``roots``."""
+def lowered(
+    rhs: Function, roots: Function | None, n: int, simplify: Simplify | None, *, split_angles: bool = False
+) -> Lowered:
+    """All functions that a model with ``n`` unknowns needs besides ``rhs`` and ``roots``.
+
+    split_angles: whether sines and cosines of differences may be split, which moves roundings.
+    """
     plan = jacobian(rhs, n)
     functions = {"rhs": rhs, "jacobian": plan.function}
     gradient = time_gradient(rhs)
@@ -42,7 +48,8 @@ def lowered(rhs: Function, roots: Function | None, n: int, simplify: Simplify | 
     if roots is not None:
         functions["roots"] = roots
     if simplify is not None:
-        functions = {name: _simplified(f, simplify) for name, f in functions.items()}
+        once = {name: evaluated_once(f, split_angles=split_angles) for name, f in functions.items()}
+        functions = {name: _simplified(f, simplify) for name, f in once.items()}
     setup, functions = hoist(functions, persistent="jacobian")
     return Lowered({"setup": setup, **functions}, plan.indptr, plan.indices)
 

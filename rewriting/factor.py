@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
+from math import prod
+from typing import NamedTuple
 
 from symnum.rewriting.cost import DIVISION, MULTIPLICATION, free_nodes
-from symnum.rewriting.expr import Expr, Rational, linear, multiply
-from symnum.rewriting.walk import postorder, transform
+from symnum.rewriting.expr import ONE, Expr, Rational, linear, multiply, rebuild
+from symnum.rewriting.walk import is_leaf, postorder, transform
 
 Term = tuple[Expr, Rational]
 """An expression and its coefficient in a sum."""
@@ -23,12 +25,13 @@ _Factor = tuple[Expr, bool]
 """A base, and whether it stands above the line of the fraction."""
 
 
-def factored(roots: Iterable[Expr], *, ties: int = 1) -> tuple[Expr, ...]:
+def factored(roots: Iterable[Expr], *, ties: int = 1, free: Iterable[Expr] = ()) -> tuple[Expr, ...]:
     """The same expressions with common factors taken out of sums, greedily, the most frequent factor first.
 
     Products that are used more than once are left whole: computed anyway, they cost nothing as a term.
     Between factors that save the same the structural key decides; ``ties=-1`` turns its order round, for the
-    best choice is hard to know and easy to try.
+    best choice is hard to know and easy to try. Factors of ``free`` leaves only stay in their terms: what
+    they make together is computed outside.
     """
     wanted = tuple(roots)
     users: dict[Expr, int] = dict.fromkeys(wanted, 1)
@@ -36,9 +39,10 @@ def factored(roots: Iterable[Expr], *, ties: int = 1) -> tuple[Expr, ...]:
         for arg in expr.args:
             users[arg] = users.get(arg, 0) + 1
     shared = {expr for expr, count in users.items() if count > 1 and expr.op == "*"}
+    kept = _Kept(shared, free_nodes(wanted, free) if free else set(), ties)
 
     def visit(expr: Expr) -> Expr:
-        return _factored_sum(expr, shared, ties, _DEPTH) if expr.op == "+" and len(expr.args) > 1 else expr
+        return _factored_sum(expr, kept, _DEPTH) if expr.op == "+" and len(expr.args) > 1 else expr
 
     return transform(wanted, visit)
 
@@ -70,14 +74,59 @@ def absorbed(roots: Iterable[Expr], free: Iterable[Expr]) -> tuple[Expr, ...]:
     return transform(wanted, visit)
 
 
-def _factored_sum(expr: Expr, shared: set[Expr], ties: int, depth: int) -> Expr:
-    work = _Terms(expr, shared, ties)
+def expanded(roots: Iterable[Expr]) -> tuple[Expr, ...]:
+    """The same expressions with products of sums multiplied out, where that leaves few terms and the sums
+    have no other user: another place to start factoring from."""
+    wanted = tuple(roots)
+    users: dict[Expr, int] = dict.fromkeys(wanted, 2)
+    for expr in postorder(wanted):
+        for arg in expr.args:
+            users[arg] = users.get(arg, 0) + 1
+    done: dict[Expr, Expr] = {}
+    for expr in postorder(wanted):
+        if not expr.args or is_leaf(expr):
+            done[expr] = expr
+            continue
+        opened = []
+        if expr.op == "*":
+            opened = [base for base, e in expr.factors() if e == 1 and users[base] == 1 and base.op == "+"]
+        sums = [list(_parts(done[base])) for base in opened]
+        if not sums or prod(map(len, sums)) > _OPENED:
+            done[expr] = rebuild(expr, tuple(done[arg] for arg in expr.args))
+            continue
+        terms: list[Term] = [(multiply((done[b], e) for b, e in expr.factors() if b not in opened), 1)]
+        for parts in sums:
+            terms = [(multiply(((t, 1), (s, 1))), c * d) for t, c in terms for s, d in parts]
+        done[expr] = linear(terms)
+    return tuple(done[root] for root in wanted)
+
+
+_OPENED = 32  # terms that a product of sums may become
+
+
+def _parts(expr: Expr) -> Iterator[Term]:
+    """The terms of a sum, its constant among them."""
+    yield from expr.terms()
+    if expr.constant:
+        yield ONE, expr.constant
+
+
+class _Kept(NamedTuple):
+    """Products that stay whole, bases that stay in their terms, and the sign of the key among equals."""
+
+    whole: set[Expr]
+    free: set[Expr]
+    ties: int
+
+
+def _factored_sum(expr: Expr, kept: _Kept, depth: int) -> Expr:
+    work = _Terms(expr, kept)
     while (found := work.best_factor()) is not None:
         (base, _), exponent, members = found
         inside = work.take(members)
         quotient = linear([(multiply(((term, 1), (base, -exponent))), c) for term, c in inside])
         if quotient.op == "+" and len(quotient.args) > 1 and depth:
-            quotient = _factored_sum(quotient, shared, ties, depth - 1)
+            quotient = _factored_sum(quotient, kept, depth - 1)
         # Being a product, it can be a term of a later round: x*y*a + x*y*b + x*c.
         work.put(multiply(((base, exponent), (quotient, 1))), 1)
     return linear(work.terms.values(), expr.constant)
@@ -90,10 +139,9 @@ class _Terms:
     as the terms it touches and a sum of thousands of terms is no problem.
     """
 
-    def __init__(self, expr: Expr, shared: set[Expr], ties: int) -> None:
+    def __init__(self, expr: Expr, kept: _Kept) -> None:
         self.terms: dict[int, Term] = {}
-        self._shared = shared
-        self._ties = ties
+        self._kept = kept
         self._holders: dict[_Factor, dict[int, Rational]] = {}
         self._queue: list[tuple[float, int, bool, Expr]] = []
         self._count = 0
@@ -134,9 +182,10 @@ class _Terms:
         return None
 
     def _factors(self, term: Expr) -> Iterator[tuple[_Factor, Rational]]:
-        if term not in self._shared and term.op != "number":
+        if term not in self._kept.whole and term.op != "number":
             for base, exponent in term.factors():
-                yield (base, exponent > 0), exponent
+                if base not in self._kept.free:
+                    yield (base, exponent > 0), exponent
 
     def _saving(self, factor: _Factor) -> float:
         return (len(self._holders[factor]) - 1) * (MULTIPLICATION if factor[1] else DIVISION)
@@ -146,4 +195,4 @@ class _Terms:
         if saving > 0:
             base, above = factor
             # the structural key makes the choice the same in every process
-            heappush(self._queue, (-saving, self._ties * base.key, above, base))
+            heappush(self._queue, (-saving, self._kept.ties * base.key, above, base))

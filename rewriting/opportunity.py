@@ -6,7 +6,7 @@ running a rewriter for them would cost a thousand times what it finds, which is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from symnum.rewriting.expr import ONE, Expr, Rational
@@ -110,15 +110,26 @@ def _bases(expr: Expr) -> list[Expr]:
 
 
 def _shares_factor(expr: Expr) -> bool:
-    """Two terms with a common factor; also the difference of a square and one, which may cancel."""
+    """Two terms with a common factor, also one that shows when products of sums are multiplied out."""
     seen: set[tuple[Expr, bool]] = set()
     for term, _ in expr.terms():
-        for base, exponent in term.factors():
-            factor = (base, exponent > 0)
+        for factor in dict.fromkeys(_factors(term, _DEPTH)):
             if factor in seen:
                 return True
             seen.add(factor)
     return False
+
+
+_DEPTH = 3
+
+
+def _factors(term: Expr, depth: int) -> Iterator[tuple[Expr, bool]]:
+    """(base, whether it stands above the line) of a term and of the terms of sums among its factors."""
+    for base, exponent in term.factors():
+        yield base, exponent > 0
+        if depth and exponent == 1 and base.op == "+" and len(base.args) <= _LOOKED_AT:
+            for inner in base.args:
+                yield from _factors(inner, depth - 1)
 
 
 def _without_scale(expr: Expr) -> tuple[tuple[Expr, Rational], ...]:

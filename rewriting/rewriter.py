@@ -17,7 +17,7 @@ from symnum.rewriting.binary import Binary, raised
 from symnum.rewriting.bounds import Where, intervals
 from symnum.rewriting.cost import CPU, CostTable, dag_cost
 from symnum.rewriting.expr import Expr
-from symnum.rewriting.factor import absorbed, factored
+from symnum.rewriting.factor import absorbed, expanded, factored
 from symnum.rewriting.match import Matcher
 from symnum.rewriting.pairs import paired
 from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, Rule, RuleSet
@@ -90,13 +90,18 @@ class Factoring:
         if sum(1 for _ in postorder(forms[0])) > MANY:
             return [paired(factored(forms[0]), search.free)]
         for form in forms:
-            for start in dict.fromkeys((form, absorbed(form, search.free) if search.free else form)):
-                for other in dict.fromkeys((start, factored(start), factored(start, ties=-1))):
+            for start in dict.fromkeys((form, *self._opened(form, search))):
+                tried = (start, factored(start), factored(start, ties=-1), factored(start, free=search.free))
+                for other in dict.fromkeys(tried):
                     found.setdefault(other)
                     if search.seconds < 0:
                         return list(found)
                     found.setdefault(paired(other, search.free))
         return list(found)
+
+    @staticmethod
+    def _opened(form: Expressions, search: Search) -> tuple[Expressions, ...]:
+        return (absorbed(form, search.free), expanded(form)) if search.free else (expanded(form),)
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,7 @@ def _compiled(
         limit_parameter=flat.limit_parameter,
         simplify=None if simplify is None else _simplifier(simplify),
         simplify_tag=str(simplify),
+        split_angles=simplify not in (None, "strict"),
         backend=backend,
         threads=threads,
     )

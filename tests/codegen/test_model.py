@@ -41,9 +41,9 @@ def lowered(monkeypatch, tmp_path) -> list[object]:
     runs: list[object] = []
     original = passes.lowered
 
-    def watched(rhs, *rest):
+    def watched(rhs, *rest, **options):
         runs.append(rhs)
-        return original(rhs, *rest)
+        return original(rhs, *rest, **options)
 
     monkeypatch.setattr(passes, "lowered", watched)
     return runs
