@@ -9,24 +9,33 @@ from symnum.errors import ModelError
 from symnum.language.reaction_network import ReactionNetwork
 
 if TYPE_CHECKING:
+    from symnum.models.chemistry.mechanism import Mechanism
     from symnum.models.chemistry.sbml import SBMLModel
 
 __all__ = ["read"]
 
 
-def read(path: str | Path) -> ReactionNetwork | SBMLModel:
-    """The model in a file: BioNetGen networks (``.net``), SBML (``.xml``, ``.sbml``).
+def read(path: str | Path) -> ReactionNetwork | SBMLModel | Mechanism:
+    """The model in a file: BioNetGen networks (``.net``), SBML (``.xml``, ``.sbml``), Cantera (``.yaml``).
 
-    Either has ``.system()``. Raises ModelError with the line that is wrong.
+    The first two have ``.system()``, a mechanism of Cantera has ``.reactor(...)``. Raises ModelError with the
+    line that is wrong.
     """
     where = Path(path)
-    if where.suffix.lower() == ".net":
+    kind = where.suffix.lower()
+    if kind == ".net":
         from symnum.models.chemistry.bionetgen import read_net
 
         return read_net(where)
-    if where.suffix.lower() in (".xml", ".sbml"):
+    if kind in (".xml", ".sbml"):
         from symnum.models.chemistry.sbml import read_sbml
 
         return read_sbml(where)
-    kind = where.suffix or "(no ending)"
-    raise ModelError(f"{path}: files of kind {kind} are unknown; known kinds: .net (BioNetGen), .xml (SBML)")
+    if kind in (".yaml", ".yml"):
+        from symnum.models.chemistry.cantera import read_cantera
+
+        return read_cantera(where)
+    raise ModelError(
+        f"{path}: files of kind {where.suffix or '(no ending)'} are unknown; "
+        "known kinds: .net (BioNetGen), .xml (SBML), .yaml (Cantera)"
+    )

@@ -297,7 +297,10 @@ _TABLE = {
     "Pa": _Row("pascal", "N/m^2"),
     "bar": _Row("bar", "1e5*Pa"),
     "atm": _Row("atmosphere", "101325*Pa", prefixes=False),
+    "Torr": _Row("torr", f"{101325 / 760!r}*Pa", prefixes=False),
+    "dyn": _Row("dyne", "1e-5*N", prefixes=False),
     "J": _Row("joule", "N*m"),
+    "erg": _Row("erg", "1e-7*J", prefixes=False),
     "cal": _Row("calorie", "4.184*J"),  # thermochemical
     "eV": _Row("electronvolt", "1.602176634e-19*J"),
     "W": _Row("watt", "J/s"),
@@ -328,6 +331,7 @@ _TABLE = {
     "lx": _Row("lux", "lm/m^2"),
     # chemistry
     "M": _Row("molar", "mol/L"),
+    "molec": _Row("molecule", f"{1 / 6.02214076e23!r}*mol", prefixes=False),
     "Da": _Row("dalton", "1.66053906660e-24*g"),
     "kat": _Row("katal", "mol/s"),
 }

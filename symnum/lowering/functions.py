@@ -38,6 +38,15 @@ def functions_of(flat: FlatSystem) -> Functions:
     return Functions(rhs, builder.function("roots", [*events, *limits], n_out, sums=False))
 
 
+def values_of(flat: FlatSystem, numbers: IntArray) -> Function:
+    """The unknowns with these numbers as a function, (len(numbers),)."""
+    builder = _Builder(flat)
+    every = np.arange(len(numbers))
+    label = (lambda row: flat.number_name(int(numbers[row])), every)
+    rows = builder.expanded(Family(slot("u", 0), "u", (numbers,), -10, every, label, every))
+    return builder.function("values", rows, len(numbers), sums=False)
+
+
 class _Builder:
     def __init__(self, flat: FlatSystem) -> None:
         self.flat = flat
@@ -46,11 +55,33 @@ class _Builder:
         self.part_of = np.full(2 * self.n, -1, np.int64)
         self.row_of = np.zeros(2 * self.n, np.int64)
         self.uses = self.count_uses()
+        self.sum_target, self.sum_factor = self.solved_sums()
+        solved = np.flatnonzero((self.sum_target >= 0) & (self.sum_target < self.n))
+        self.sum_row = np.full(2 * self.n, -1, np.int64)  # of what a sum gives into scratch
+        self.sum_row[self.sum_target[solved]] = solved
         for group in flat.structure.definitions:
             for part in self.expanded(group):
                 self.part_of[part.target] = len(self.parts)
                 self.row_of[part.target] = np.arange(part.count)
                 self.parts.append(part)
+        self.node_of = np.where(self.sum_row >= 0, len(self.parts) + self.sum_row, self.part_of)
+
+    def solved_sums(self) -> tuple[IntArray, AnyArray]:
+        """Per row of the sums the number it is solved for, or -1, and what its terms are multiplied by."""
+        structure = self.flat.structure
+        sums = structure.sums
+        target = np.full(sums.count, -1, np.int64)
+        target[structure.sum_rows] = structure.sum_targets
+        factor = np.ones(sums.count)
+        row = np.repeat(np.arange(sums.count), self.sum_length)
+        own = target[row] == sums.unknown
+        factor[row[own]] = -1.0 / sums.coefficient[own]
+        return target, factor
+
+    @property
+    def sum_length(self) -> IntArray:
+        """Terms of each row of the sums."""
+        return np.diff(self.flat.structure.sums.indptr)
 
     def count_uses(self) -> IntArray:
         """How often each unknown is read."""
@@ -87,7 +118,7 @@ class _Builder:
     def treatment(self, consumer: Family, column: IntArray) -> IntArray:
         """Per copy: -1 read from ``u``, -2 from scratch, else the part whose expression is substituted."""
         producer = np.where(self.flat.position[column] >= 0, -1, self.part_of[column])
-        result = producer.copy()
+        result = np.where(self.sum_row[column] >= 0, -2, producer)
         for g in distinct(producer[producer >= 0]).tolist():
             rows = np.flatnonzero(producer == g)
             if not self.worth_inlining(consumer, column, rows, self.parts[g]):
@@ -178,37 +209,38 @@ class _Builder:
 
     # ---- items ------------------------------------------------------------------------------------
     def function(self, name: str, outputs: list[Family], n_out: int, *, sums: bool) -> Function:
-        wanted: set[int] = set().union(*(self.parts_read(family) for family in outputs))
-        structure = self.flat.structure
+        wanted: set[int] = set().union(*(self.nodes_read(family) for family in outputs))
         if sums:
-            summed = np.zeros(structure.sums.count, bool)
-            summed[self.sum_outputs()[0]] = True
-            flows = structure.sums.unknown[np.repeat(summed, np.diff(structure.sums.indptr))]
-            wanted |= set(distinct(self.part_of[flows[~self.is_zero(flows)]]).tolist())
+            final = np.zeros(self.flat.structure.sums.count, bool)
+            final[self.sum_outputs()[0]] = True
+            flows = self.flat.structure.sums.unknown[np.repeat(final, self.sum_length)]
+            wanted |= set(distinct(self.node_of[flows[~self.is_zero(flows)]]).tolist())
         wanted.discard(-1)
-        stack = list(wanted)
-        while stack:
-            for g in self.parts_read(self.parts[stack.pop()]):
-                if g not in wanted:
-                    wanted.add(g)
-                    stack.append(g)
         scratch = np.full(2 * self.n, -1, np.int64)
         placed: list[tuple[int, int, Family]] = []
+        summed: dict[int, list[int]] = {}  # rows of the sums by level
         depth: dict[int, int] = {}
         latest: dict[int, int] = {}
         size = 0
-        reading = [(self.parts[g], g) for g in sorted(wanted)]  # parts read only earlier ones
-        for family, g in [*reading, *((family, -1) for family in outputs)]:
-            below = self.parts_read(family)
+        for node in [*self.in_order(wanted), *(-1 - k for k in range(len(outputs)))]:
+            below = self.below(node) if node >= 0 else self.nodes_read(outputs[-1 - node])
             level = 1 + max((depth[h] for h in below), default=-1)
             for h in below:
                 latest[h] = min(latest.get(h, _NEVER), level - 1)
-            if g >= 0:
-                depth[g] = level
+            if node < 0:
+                placed.append((level, -1, outputs[-1 - node]))
+                continue
+            depth[node] = level
+            if node < len(self.parts):
+                family = self.parts[node]
                 scratch[family.target] = np.arange(size, size + family.count)
+                placed.append((level, node, replace(family, target=scratch[family.target])))
                 size += family.count
-                family = replace(family, target=scratch[family.target])
-            placed.append((level, g, family))
+            else:
+                row = node - len(self.parts)
+                scratch[self.sum_target[row]] = size
+                summed.setdefault(level, []).append(row)
+                size += 1
         pieces = _gathered(
             [
                 _Piece(level, latest.get(g, _NEVER), family, "out" if g < 0 else "w")
@@ -216,18 +248,46 @@ class _Builder:
             ]
         )
         items: list[Item] = []
-        for level in sorted({piece.level for piece in pieces}):
+        for level in sorted({*(piece.level for piece in pieces), *summed}):
             together = [(piece.family, piece.space) for piece in pieces if piece.level == level]
             items += self.fused(f"{name}_{level}", scratch, together)
+            if level in summed:
+                rows = np.array(summed[level], np.int64)
+                places = scratch[self.sum_target[rows]]
+                items += self.gathers(f"{name}_{level}_sums", "w", rows, places, self.sum_factor[rows], scratch)
         if sums and len(self.sum_outputs()[0]):
-            items += self.gathers(scratch)
+            items += self.gathers("sums", "out", *self.sum_outputs(), scratch)
         return Function(name, tuple(items), n_out, size)
 
-    def parts_read(self, family: Family) -> set[int]:
+    def in_order(self, wanted: set[int]) -> list[int]:
+        """The nodes and all they read, each after what it reads. A node is a part, or a sum into scratch."""
+        done: dict[int, None] = {}
+        for first in sorted(wanted):
+            stack = [(first, iter(sorted(self.below(first))))] if first not in done else []
+            while stack:
+                node, below = stack[-1]
+                following = next((h for h in below if h not in done), None)
+                if following is None:
+                    done[node] = None
+                    stack.pop()
+                else:
+                    stack.append((following, iter(sorted(self.below(following)))))
+        return list(done)
+
+    def below(self, node: int) -> set[int]:
+        """The nodes that a node reads."""
+        if node < len(self.parts):
+            return self.nodes_read(self.parts[node])
+        row = node - len(self.parts)
+        entries = self.flat.structure.sums.unknown[self.flat.structure.sums.row(row)]
+        entries = entries[(entries != self.sum_target[row]) & ~self.is_zero(entries)]
+        return set(distinct(self.node_of[entries[self.flat.position[entries] < 0]]).tolist())
+
+    def nodes_read(self, family: Family) -> set[int]:
         found: set[int] = set()
         for k in family.unknown_slots():
             column = family.columns[k]
-            read = self.part_of[column[self.flat.position[column] < 0]]
+            read = self.node_of[column[self.flat.position[column] < 0]]
             found |= set(np.flatnonzero(np.bincount(read[read >= 0])).tolist())
         return found
 
@@ -281,46 +341,39 @@ class _Builder:
         Sums that stay implicit are residuals; a sum solved for a derivative gives that row of f.
         """
         structure, flat = self.flat.structure, self.flat
-        algebraic = np.flatnonzero(flat.mass == 0)
         residual = structure.residual_sums
-        derivative = structure.sum_targets >= self.n
-        explicit, targets = structure.sum_rows[derivative], structure.sum_targets[derivative]
-        sums = structure.sums
-        entry = np.repeat(np.arange(sums.count), np.diff(sums.indptr))
-        factor = np.zeros(sums.count)
-        own = np.full(sums.count, -1, np.int64)
-        own[explicit] = targets
-        hit = own[entry] == sums.unknown
-        factor[entry[hit]] = -1.0 / sums.coefficient[hit]
+        explicit = np.flatnonzero(self.sum_target >= self.n)
+        last = np.flatnonzero(flat.mass == 0)
+        last = last[len(last) - len(residual) :]
+        places = np.concatenate([flat.position[self.sum_target[explicit] - self.n], last])
         rows = np.concatenate([explicit, residual])
-        last = algebraic[len(algebraic) - len(residual) :]
-        places = np.concatenate([flat.position[targets - self.n], last])
-        return rows, places, np.concatenate([factor[explicit], np.ones(len(residual))])
+        return rows, places, self.sum_factor[rows]
 
-    def gathers(self, scratch: IntArray) -> list[Item]:
-        """Rows that are sums: flows in scratch are summed first, those in ``u`` are added."""
-        structure, flat = self.flat.structure, self.flat
-        rows, places, factor = self.sum_outputs()
-        sums = structure.sums
-        length = np.diff(sums.indptr)[rows]
+    def gathers(
+        self, name: str, space: str, rows: IntArray, places: IntArray, factor: AnyArray, scratch: IntArray
+    ) -> list[Item]:
+        """Sums into ``space[places]``: flows in scratch are summed first, those in ``u`` are added."""
+        sums, position = self.flat.structure.sums, self.flat.position
+        length = self.sum_length[rows]
         start = np.repeat(sums.indptr[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
         entry = start + np.arange(int(length.sum()))
         row = np.repeat(np.arange(len(rows)), length)
         unknown = sums.unknown[entry]
-        own = np.full(sums.count, -1, np.int64)
-        own[structure.sum_rows] = structure.sum_targets
         value = factor[row] * sums.coefficient[entry]
-        kept = (own[rows[row]] != unknown) & ~self.is_zero(unknown)
-        inside = flat.position[unknown] >= 0
+        kept = (self.sum_target[rows[row]] != unknown) & ~self.is_zero(unknown)
+        inside = position[unknown] >= 0
         items: list[Item] = []
-        for space, chosen in (("w", kept & ~inside), ("u", kept & inside)):
-            if not chosen.any() and space == "u":
+        for source, chosen in (("w", kept & ~inside), ("u", kept & inside)):
+            if not chosen.any() and (source == "u" or (space == "w" and inside[kept].all())):
                 continue
             indptr = np.concatenate([[0], np.cumsum(np.bincount(row[chosen], minlength=len(rows)))])
-            first = (flat.position if space == "u" else scratch)[unknown[chosen]]
-            output = Output("out", places, accumulate=space == "u")
-            items.append(Gather(f"sums_{space}", output, indptr, space, first, None, value[chosen]))
+            first = (position if source == "u" else scratch)[unknown[chosen]]
+            output = Output(space, places, accumulate=source == "u" and bool(items))
+            items.append(
+                Gather(f"{name}_{source}", output, indptr, source, first, None, value[chosen])
+            )
         return items
+
 
 @record
 class _Piece:

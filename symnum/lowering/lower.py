@@ -11,6 +11,7 @@ from symnum.lowering.alias import Equations, Unknowns, unknowns_of, without_alia
 from symnum.lowering.balance import check_balance
 from symnum.lowering.dulmage_mendelsohn import Decomposition
 from symnum.lowering.explicit import choose_explicit
+from symnum.lowering.explicit_sums import with_explicit_sums
 from symnum.lowering.families import Family, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import flatten
@@ -33,6 +34,7 @@ def lower(system: System, events: tuple[Event, ...] = ()) -> FlatSystem:
     graph, matching = matched(equations, unknowns)  # every unknown gets its equation
     if is_perfect(graph, matching):
         structure = choose_explicit(equations, unknowns.states, graph, matching)
+        structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
     else:
         check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
         reduced = reduce_index(raw, equations)  # of a higher index: differentiate, select states
