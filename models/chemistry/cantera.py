@@ -8,6 +8,8 @@ Everything else is refused by name. The format: Cantera documentation, "YAML Inp
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
+from math import log as ln
 from pathlib import Path
 
 from symnum.errors import ModelError
@@ -76,7 +78,9 @@ def _species(
     for section, names in declared:
         if section not in sections:
             line = f", line {phase['species'].line}" if "species" in phase else ""
-            raise ModelError(f"{where}{line}: there is no section {section!r} with species; is the file cut off?")
+            raise ModelError(
+                f"{where}{line}: there is no section {section!r} with species; is the file cut off?"
+            )
         if section not in tables:
             tables[section] = {}
             for entry in sections[section].members():
@@ -139,7 +143,7 @@ def _one_species(name: str, node: Node, weights: dict[str, float], units: FileUn
         tuple(entry.number() for entry in row.members()) for row in _needed(model, thermo, "data").members()
     ]
     ranges = thermo["temperature-ranges"]
-    if len(limits) not in (2, 3) or any(b <= a for a, b in zip(limits, limits[1:], strict=False)):
+    if len(limits) not in (2, 3) or any(b <= a for a, b in pairwise(limits)):
         ranges.fail(f"temperature ranges of {name} are two or three increasing temperatures, not {limits}")
     if len(rows) != len(limits) - 1 or any(len(row) != 7 for row in rows):
         thermo["data"].fail(
@@ -166,11 +170,11 @@ def _check_middle(species: GasSpecies, node: Node) -> None:
         s = sum(a[k] * t**k / k for k in range(1, 5)) + a[6]  # without the common a0 ln T
         return cp, h, s
 
-    for what, below, above in zip(("cp/R", "h/(R T)", "s/R"), values(species.low), values(species.high), strict=True):
+    for what, below, above in zip(
+        ("cp/R", "h/(R T)", "s/R"), values(species.low), values(species.high), strict=True
+    ):
         scale = 1.0 if what == "cp/R" else abs(values(species.low)[0])
         if what == "s/R":
-            from math import log as ln
-
             above += (species.high[0] - species.low[0]) * ln(t)
         if abs(above - below) > _JUMP * max(scale, abs(below)):
             log.warning(
@@ -250,8 +254,8 @@ def _check_duplicates(where: Path, reactions: list[GasReaction]) -> None:
                 same = forwards or reaction.reversible or other.reversible
                 if same and _overlap(reaction, other) and not (reaction.duplicate and other.duplicate):
                     raise ModelError(
-                        f"{where}, line {reaction.line}: the reaction {reaction.equation!r} stands already in "
-                        f"line {other.line}; if both are meant, give each 'duplicate: true'"
+                        f"{where}, line {reaction.line}: the reaction {reaction.equation!r} stands already "
+                        f"in line {other.line}; if both are meant, give each 'duplicate: true'"
                     )
         seen.setdefault((left, right, kind), []).append(reaction)
 

@@ -18,7 +18,7 @@ _KINDS = {
     "chemically-activated": "chemically-activated",
 }
 _BROADENING = {  # constants of the broadening factor: needed ones, optional ones with their defaults
-    "Troe": (("A", "T3", "T1"), {"T2": None}),
+    "Troe": (("A", "T3", "T1"), {"T2": 1e30}),  # without T2 the term exp(-T2/T) is zero
     "SRI": (("A", "B", "C"), {"D": 1.0, "E": 0.0}),
     "Tsang": (("A",), {"B": 0.0}),
 }
@@ -49,14 +49,17 @@ def read_reaction(
     if unknown and skip_undeclared:
         return None
     if unknown:
-        fields["equation"].fail(f"the reaction {equation!r} holds {unknown[0]}, which is no species of the phase")
+        fields["equation"].fail(
+            f"the reaction {equation!r} holds {unknown[0]}, which is no species of the phase"
+        )
     third_body = _third_body(node, fields, equation, kind, collider, species)
     if kind == "three-body" and collider is None:
         third_body = _explicit_collider(node, equation, left, right, third_body)
     orders = _orders(fields, left, species, reversible)
     order = sum(orders.values())
     allowed = set(_ALWAYS)
-    low, broadening = None, ("Lindemann", ())
+    low: Arrhenius | None = None
+    broadening: tuple[str, tuple[float, ...]] = ("Lindemann", ())
     if kind in ("falloff", "chemically-activated"):
         allowed |= _THIRD_BODY | {"low-P-rate-constant", "high-P-rate-constant", *_BROADENING}
         # k_low of a chemically activated reaction has the dimension of k_high of a falloff reaction
@@ -170,7 +173,9 @@ def _orders(
     orders = dict(reactants)
     if "orders" in fields:
         if reversible:
-            fields["orders"].fail("orders of a reversible reaction are not supported; make it irreversible (=>)")
+            fields["orders"].fail(
+                "orders of a reversible reaction are not supported; make it irreversible (=>)"
+            )
         for name, value in fields["orders"].items():
             if name not in species:
                 value.fail(f"{name} among the orders is no species of the phase")
@@ -221,12 +226,13 @@ def _broadening(fields: dict[str, Node], units: FileUnits) -> tuple[str, tuple[f
         if key not in constants:
             fields[name].fail(f"{name} lacks the constant {key}")
     numbers = [
-        units.temperature(constants[key]) if key.startswith("T") else constants[key].number() for key in needed
+        units.temperature(constants[key]) if key.startswith("T") else constants[key].number()
+        for key in needed
     ]
     for key, default in optional.items():
         if key in constants:
             entry = constants[key]
             numbers.append(units.temperature(entry) if key.startswith("T") else entry.number())
-        elif default is not None:
+        else:
             numbers.append(default)
     return name, tuple(numbers)

@@ -79,13 +79,13 @@ class FileUnits:
         """The factor A of a rate constant of this order, in (kmol/m^3)^(1 - order)/s."""
         value, unit = _split(node)
         if unit is None:
-            return value * (self.length**3 / self.quantity) ** (order - 1.0) / self.time
+            return value * float((self.length**3 / self.quantity) ** (order - 1.0)) / self.time
         found = _parsed(node, unit)
         power = Fraction(order - 1.0).limit_denominator(1000)
         expected = (parse("m^3") / parse("mol")) ** power / parse("s")
         if not found.same(expected):
             node.fail(f"{unit!r} is no unit of a rate constant of order {order:g}; that would be {expected}")
-        return value * found.scale * 1000.0 ** (order - 1.0)
+        return value * found.scale * float(1000.0 ** (order - 1.0))
 
 
 def _split(node: Node) -> tuple[float, str | None]:

@@ -2,8 +2,8 @@
 
 Per species (in units of R, R T and R): the heat capacity ``cp_R``, the enthalpy ``h_RT`` and ``mu``, the
 chemical potential at the concentration 1 kmol/m^3 over R T, so that the equilibrium constant of a reaction in
-concentrations is exp(-sum of nu mu). Rates are per mass: ``rate[j]`` in kmol/(kg s), ``density`` times that is
-the rate of progress in kmol/(m^3 s). With W the molar masses:
+concentrations is exp(-sum of nu mu). Rates are per mass: ``rate[j]`` in kmol/(kg s); ``density`` times that
+is the rate of progress in kmol/(m^3 s). With W the molar masses:
 
     kf = A T^b exp(-Ea/(R T));  kr = kf exp(sum of nu mu)
     forward = kf [M] density^(order - 1) product of (Y/W)^order;  rate = forward - reverse
@@ -22,7 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from symnum.language.block import Block, Column, IndexedEquation, IndexedSums, Numbered, Quantities, References
+from symnum.language.block import (
+    Block,
+    Column,
+    IndexedEquation,
+    IndexedSums,
+    Numbered,
+    Quantities,
+    References,
+)
 from symnum.models.chemistry.gas_reaction import GAS_CONSTANT, Arrhenius, GasReaction, GasSpecies, ThirdBody
 from symnum.rewriting.expr import Expr, number, slot
 from symnum.rewriting.operators import exp, ifelse, log, log10, maximum
@@ -50,7 +58,9 @@ class GasBlock:
             Quantities("variable", [f"{what}[{name}]" for name in names])
             for what in ("cp_R", "h_RT", "mu", "wdot", "heat", "capacity")
         )
-        self.heat_sum, self.capacity_sum = (Quantities("variable", [f"{what}_sum"]) for what in ("heat", "capacity"))
+        self.heat_sum, self.capacity_sum = (
+            Quantities("variable", [f"{what}_sum"]) for what in ("heat", "capacity")
+        )
         self.equations: list[IndexedEquation] = []
         self.sums: list[IndexedSums] = []
         self.numbered: list[Numbered] = [self.T, self.density, self.moles, self.Y]
@@ -70,8 +80,10 @@ class GasBlock:
     def add(self, *quantities: Quantities) -> None:
         self.numbered += [entry for entry in quantities if len(entry)]
 
-    def equation(self, target: tuple[Numbered, Any], root: Any, columns: Sequence[tuple[Numbered | None, Any]],
-                 label: Sequence[str]) -> None:  # fmt: skip
+    def equation(
+        self, target: tuple[Numbered, Any], root: Any, columns: Sequence[tuple[Numbered | None, Any]],
+        label: Sequence[str],
+    ) -> None:  # fmt: skip
         """``target == root`` in every copy, root over ``s(columns)``; a column's index may be one number."""
         count = len(target[1])
         read = [
@@ -98,7 +110,7 @@ class GasBlock:
         columns += [(None, [s.high[i] for s in self.species]) for i in range(7)]
         columns.append((None, [math.log(s.reference / GAS_CONSTANT) for s in self.species]))
         T, middle, *rest, reference = self.slots(columns)
-        a = [ifelse(T < middle, rest[i], rest[7 + i]) for i in range(7)]
+        a = [ifelse(middle > T, rest[i], rest[7 + i]) for i in range(7)]
         cp = a[0] + T * (a[1] + T * (a[2] + T * (a[3] + T * a[4])))
         h = a[0] + T * (a[1] / 2 + T * (a[2] / 3 + T * (a[3] / 4 + T * (a[4] / 5)))) + a[5] / T
         mu = (
@@ -107,7 +119,12 @@ class GasBlock:
         )  # fmt: skip
         names = [s.name for s in self.species]
         for quantities, root in ((self.cp, cp), (self.h, h), (self.mu, mu)):
-            self.equation((quantities, every), root, columns, [f"{quantities.names[i]}: NASA7 of {n}" for i, n in enumerate(names)])
+            self.equation(
+                (quantities, every),
+                root,
+                columns,
+                [f"{quantities.names[i]}: NASA7 of {n}" for i, n in enumerate(names)],
+            )
 
     def amounts(self) -> None:
         """moles: kmol in a kg."""
@@ -144,7 +161,7 @@ class GasBlock:
         )  # fmt: skip
         self.add(A, b, Ea)
         every = np.arange(len(laws))
-        columns = [(self.T, 0), (A, every), (b, every), (Ea, every)]
+        columns: list[tuple[Numbered | None, Any]] = [(self.T, 0), (A, every), (b, every), (Ea, every)]
         T, *constants = self.slots(columns)
         root = constants[0] * exp(constants[1] * log(T) - constants[2] / (GAS_CONSTANT * T))
         self.equation((self.k, targets), root, columns, [f"{text}: Arrhenius" for text in texts])
@@ -186,32 +203,32 @@ class GasBlock:
             columns: list[tuple[Numbered | None, Any]] = [(self.density, 0), (total, e)]
             density, whole = self.slots(columns)
             self.equation((self.M, np.array([e])), density * whole, columns, [f"M[{e}]"])
-        for width in range(_WIDEST + 1):
-            chosen = np.array([e for e in range(len(bodies)) if len(terms[e]) == width], np.int64)
-            if not len(chosen):
-                continue
-            columns = [(self.density, 0), (self.moles, 0), (None, [bodies[e].default for e in chosen])]
-            for k in range(width):
-                columns.append((self.Y, [terms[e][k][0] for e in chosen]))
-                columns.append((None, [terms[e][k][1] for e in chosen]))
-            density, moles, default, *rest = self.slots(columns)
-            root = default * moles
-            for k in range(width):
-                root = root + rest[2 * k + 1] * rest[2 * k]
-            self.equation((self.M, chosen), density * root, columns, [f"M[{e}]" for e in chosen])
+        narrow = [e for e in range(len(bodies)) if e not in wide]
+        if not narrow:
+            return
+        columns = [(self.density, 0), (self.moles, 0), (None, [bodies[e].default for e in narrow])]
+        width = max(len(terms[e]) for e in narrow)  # shorter ones are filled up with zeros
+        for k in range(width):
+            filled = [terms[e][k] if k < len(terms[e]) else (0, 0.0) for e in narrow]
+            columns += [(self.Y, [i for i, _ in filled]), (None, [value for _, value in filled])]
+        density, moles, default, *rest = self.slots(columns)
+        root = default * moles
+        for k in range(width):
+            root = root + rest[2 * k + 1] * rest[2 * k]
+        self.equation((self.M, np.array(narrow)), density * root, columns, [f"M[{e}]" for e in narrow])
 
     def falloff(self, pressure: Sequence[int]) -> None:
         """kf between its low- and its high-pressure limit."""
-        kinds: dict[tuple[str, str, int], list[int]] = {}
+        kinds: dict[tuple[str, str], list[int]] = {}
         for j in pressure:
-            kind, (name, constants) = self.reactions[j].kind, self.reactions[j].broadening
-            kinds.setdefault((kind, name, len(constants)), []).append(j)
-        for (kind, name, length), members in kinds.items():
+            kinds.setdefault((self.reactions[j].kind, self.reactions[j].broadening[0]), []).append(j)
+        for (kind, name), members in kinds.items():
             columns: list[tuple[Numbered | None, Any]] = [
                 (self.k, [self.high[j] for j in members]), (self.k, [self.high[j] + 1 for j in members]),
                 (self.M, [self.body[j] for j in members]), (self.T, 0),
             ]  # fmt: skip
-            columns += [(None, [self.reactions[j].broadening[1][i] for j in members]) for i in range(length)]
+            given = [self.reactions[j].broadening[1] for j in members]
+            columns += [(None, list(numbers)) for numbers in zip(*given, strict=True)]
             high, low, M, T, *constants = self.slots(columns)
             reduced = low * M / high
             blend = _broadened(name, constants, T, reduced)
@@ -225,27 +242,23 @@ class GasBlock:
         self.kr = Quantities("variable", [f"kr[{j}]" for j in self.reversible])
         exponent = Quantities("variable", [f"exponent[{j}]" for j in self.reversible])
         self.add(self.kr, exponent)
-        groups: dict[int, list[tuple[int, list[tuple[int, float]]]]] = {}
-        for i, j in enumerate(self.reversible):
-            change = self.change(self.reactions[j])
-            groups.setdefault(len(change), []).append((i, change))
-        for width, rows in groups.items():
-            columns: list[tuple[Numbered | None, Any]] = []
-            for k in range(width):
-                columns.append((self.mu, [change[k][0] for _, change in rows]))
-                columns.append((None, [change[k][1] for _, change in rows]))
-            found = self.slots(columns)
-            root: Expr = number(0)
-            for k in range(width):
-                root = root + found[2 * k + 1] * found[2 * k]
-            targets = np.array([i for i, _ in rows])
-            self.equation((exponent, targets), root, columns, [f"exponent[{self.reversible[i]}]" for i in targets])
+        if not self.reversible:
+            return
+        changes = [self.change(self.reactions[j]) for j in self.reversible]
+        columns: list[tuple[Numbered | None, Any]] = []
+        for k in range(max(len(change) for change in changes)):  # shorter ones are filled up with zeros
+            filled = [change[k] if k < len(change) else (0, 0.0) for change in changes]
+            columns += [(self.mu, [i for i, _ in filled]), (None, [value for _, value in filled])]
+        found = self.slots(columns)
+        root: Expr = number(0)
+        for mu, nu in zip(found[::2], found[1::2], strict=True):
+            root = root + nu * mu
         every = np.arange(len(self.reversible))
-        if len(every):
-            columns = [(self.k, self.reversible), (exponent, every)]
-            k, power = self.slots(columns)
-            label = [f"kr[{j}] of {self.reactions[j].equation}" for j in self.reversible]
-            self.equation((self.kr, every), k * exp(power), columns, label)
+        self.equation((exponent, every), root, columns, exponent.names)
+        columns = [(self.k, self.reversible), (exponent, every)]
+        k_forward, power = self.slots(columns)
+        label = [f"kr[{j}] of {self.reactions[j].equation}" for j in self.reversible]
+        self.equation((self.kr, every), k_forward * exp(power), columns, label)
 
     def change(self, reaction: GasReaction) -> list[tuple[int, float]]:
         """(species, products minus reactants)."""
@@ -259,7 +272,9 @@ class GasBlock:
     def rates(self) -> None:
         """One-way rates by the pattern of their exponents, and their differences."""
         n = len(self.reactions)
-        forward, self.rate = (Quantities("variable", [f"{w}[{j}]" for j in range(n)]) for w in ("forward", "rate"))
+        forward, self.rate = (
+            Quantities("variable", [f"{w}[{j}]" for j in range(n)]) for w in ("forward", "rate")
+        )
         reverse = Quantities("variable", [f"reverse[{j}]" for j in self.reversible])
         self.add(forward, self.rate, reverse)
         for constants, one_way, rows in (
@@ -282,19 +297,26 @@ class GasBlock:
     def one_way(
         self, constants: Quantities, one_way: Quantities, rows: Sequence[tuple[int, int, Any]]
     ) -> None:
-        groups: dict[tuple[Any, ...], list[tuple[int, int, list[tuple[float, int]]]]] = {}
+        """Groups by exponents; where these are whole, by their sum alone: a square is x times x."""
+        groups: dict[tuple[Any, ...], list[tuple[int, int, list[int]]]] = {}
         for i, j, side in rows:
-            powers = sorted(((count, self.number[name]) for name, count in side.items()), reverse=True)
+            order = sorted(((count, self.number[name]) for name, count in side.items()), reverse=True)
+            powers: tuple[float, ...] = tuple(count for count, _ in order)
+            species = [k for _, k in order]
+            if all(count == int(count) for count in powers):
+                species = [k for count, k in order for _ in range(int(count))]
+                powers = (1.0,) * len(species)
             body = self.reactions[j].kind == "three-body"
-            groups.setdefault((body, *(count for count, _ in powers)), []).append((i, j, powers))
+            groups.setdefault((body, *powers), []).append((i, j, species))
         for (body, *counts), members in groups.items():
             factor = [
-                math.prod(self.weight[species] ** -count for count, species in powers) for _, _, powers in members
+                math.prod(self.weight[k] ** -count for k, count in zip(species, counts, strict=True))
+                for _, _, species in members
             ]
             columns: list[tuple[Numbered | None, Any]] = [
                 (constants, [i for i, _, _ in members]), (self.density, 0), (None, factor)
             ]  # fmt: skip
-            columns += [(self.Y, [powers[k][1] for _, _, powers in members]) for k in range(len(counts))]
+            columns += [(self.Y, [species[k] for _, _, species in members]) for k in range(len(counts))]
             if body:
                 columns.append((self.M, [self.body[j] for _, j, _ in members]))
             k, density, scale, *rest = self.slots(columns)
@@ -315,6 +337,8 @@ class GasBlock:
         for j, reaction in enumerate(self.reactions):
             for i, count in self.change(reaction):
                 rows[i].append((n + j, count))
+        for row in rows:  # a short sum would become a template of its own
+            row += [(n, 0.0)] * (_WIDEST + 1 - len(row)) if self.reactions else []
         of: tuple[Numbered, ...] = (self.wdot, self.rate) if self.reactions else (self.wdot,)
         self.sums.append(
             IndexedSums(
@@ -324,7 +348,11 @@ class GasBlock:
                 lambda i: f"{self.wdot.names[i]} is the sum of the rates of its reactions",
             )
         )  # fmt: skip
-        columns = (Column(self.wdot, every), Column(None, self.weight), Column(self.Y, every, derivative=True))
+        columns = (
+            Column(self.wdot, every),
+            Column(None, self.weight),
+            Column(self.Y, every, derivative=True),
+        )
         root = slot("u", 2) - slot("c", 1) * slot("u", 0)
         self.equations.append(IndexedEquation(root, columns, lambda i: f"D({self.Y.symbols[i].name})"))
 
@@ -349,7 +377,12 @@ class GasBlock:
             )  # fmt: skip
         one = np.zeros(1, np.int64)
         T, heat, capacity, slope = (slot("u", k) for k in range(4))
-        read = (Column(self.T, one), Column(self.heat_sum, one), Column(self.capacity_sum, one), Column(self.T, one, derivative=True))
+        read = (
+            Column(self.T, one),
+            Column(self.heat_sum, one),
+            Column(self.capacity_sum, one),
+            Column(self.T, one, derivative=True),
+        )
         self.equations.append(IndexedEquation(slope + T * heat / capacity, read, lambda _: "D(T)"))
 
 
@@ -364,10 +397,8 @@ def _broadened(name: str, constants: Sequence[Expr], T: Expr, reduced: Expr) -> 
     if name == "Tsang":
         center = constants[0] + constants[1] * T
     else:
-        a, T3, T1, *T2 = constants
-        center = (1 - a) * exp(-T / T3) + a * exp(-T / T1)
-        if T2:
-            center = center + exp(-T2[0] / T)
+        a, T3, T1, T2 = constants
+        center = (1 - a) * exp(-T / T3) + a * exp(-T / T1) + exp(-T2 / T)
     y = log10(maximum(center, _TINY))
     c = x - 0.4 - 0.67 * y
     return exp(math.log(10.0) * y / (1 + (c / (0.75 - 1.27 * y - 0.14 * c)) ** 2))

@@ -24,8 +24,8 @@ class GasState:
 
     T (K), P (Pa), Y (n_species,), density (kg/m^3), moles (kmol/kg), concentrations (kmol/m^3).
     cp_R, h_RT, s_R: heat capacity, enthalpy and entropy at the reference pressure over R, R T and R.
-    forward_rate_constants, reverse_rate_constants (0 for irreversible reactions), in kmol, m^3, s; without the
-    concentration of a third body. rates_of_progress: forward minus reverse, kmol/(m^3 s).
+    forward_rate_constants, reverse_rate_constants (0 for irreversible reactions), in kmol, m^3, s; without
+    the concentration of a third body. rates_of_progress: forward minus reverse, kmol/(m^3 s).
     production_rates: kmol/(m^3 s) of each species.
     """
 
@@ -50,7 +50,8 @@ class GasState:
     @property
     def mole_fractions(self) -> FloatArray:
         """(n_species,)."""
-        return self.Y / self._weight / self.moles
+        fractions: FloatArray = self.Y / self._weight / self.moles
+        return fractions
 
     @property
     def cp(self) -> float:
@@ -93,7 +94,11 @@ class Evaluator:
         reversible = [j for j in every if reactions[j].reversible]
         self._keys = {
             **{what: [f"{what}[{name}]" for name in names] for what in ("cp_R", "h_RT", "mu", "wdot")},
-            **({"kf": [f"kf[{j}]" for j in every], "rate": [f"rate[{j}]" for j in every]} if reactions else {}),
+            **(
+                {"kf": [f"kf[{j}]" for j in every], "rate": [f"rate[{j}]" for j in every]}
+                if reactions
+                else {}
+            ),
             "kr": [f"kr[{j}]" for j in reversible],
         }
         self._reversible = np.array(reversible, np.int64)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError
-from symnum.language.block import References
 from symnum.language.system import System
 from symnum.models.chemistry.gas_block import GasBlock
 from symnum.models.chemistry.gas_reaction import GAS_CONSTANT, GasReaction, GasSpecies
@@ -66,7 +65,8 @@ class Mechanism:
             raise ModelError(f"{self.name}: give the composition by X (amounts) or by Y (masses)")
         given = self._numbers(X if Y is None else Y, "X" if Y is None else "Y")
         masses = given * self.molar_masses if Y is None else given
-        return masses / masses.sum()
+        fractions: FloatArray = masses / masses.sum()
+        return fractions
 
     def _numbers(self, given: Any, what: str) -> FloatArray:
         if isinstance(given, str):
@@ -79,14 +79,18 @@ class Mechanism:
         if isinstance(given, Mapping):
             for name, value in given.items():
                 if name not in self._number:
-                    raise ModelError(f"{self.name} has no species {name!r}; {what} takes {self._some_names()}")
+                    raise ModelError(
+                        f"{self.name} has no species {name!r}; {what} takes {self._some_names()}"
+                    )
                 values[self._number[name]] = value
         else:
             values = np.asarray(given, float)
             if values.shape != (len(self.species),):
                 raise ModelError(f"{self.name}: {what} has shape {values.shape}, not ({len(self.species)},)")
         if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
-            raise ModelError(f"{self.name}: {what}={given!r}: amounts are finite and not negative, one positive")
+            raise ModelError(
+                f"{self.name}: {what}={given!r}: amounts are finite and not negative, one positive"
+            )
         return values
 
     def _some_names(self) -> str:
@@ -150,7 +154,8 @@ class Mechanism:
         for what, value in (("T", T), ("P", P)):
             if value is None or not (np.isfinite(value) and value > 0):
                 raise ModelError(f"{self.name}: {what}={value}: a start takes T in K and P in Pa, positive")
-        assert T is not None and P is not None  # checked above
+        assert T is not None
+        assert P is not None
         fractions = self.mass_fractions(X, Y)
         moles = float((fractions / self.molar_masses).sum())
         return {"T": T, "P": P, "Y": fractions, "moles": moles, "density": P / (GAS_CONSTANT * T * moles)}

@@ -1,6 +1,6 @@
 """YAML as nodes that know their lines.
 
-PyYAML composes the nodes (``pip install symnum-modeling[cantera]``); what a scalar means is decided here by the
+PyYAML composes the nodes (``pip install symnum-modeling[cantera]``); what a scalar means is decided by the
 reader that asks: the species NO is a name and no truth value.
 """
 

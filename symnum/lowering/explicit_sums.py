@@ -1,8 +1,8 @@
 """Wide sums that give an unknown explicitly: production rates, mixture properties, totals that rates read.
 
-A sum of many terms is no template; it is evaluated as a row of a table into scratch. The structural pass leaves
-such rows implicit; here those that can be evaluated in an order become explicit, and their unknowns need no
-place in ``u``.
+A sum of many terms is no template; it is evaluated as a row of a table into scratch. The choice of explicit
+unknowns leaves such rows implicit; here those that can be evaluated in an order become explicit, and their
+unknowns need no place in ``u``.
 
 A sum whose value spreads to many equations stays implicit on purpose: written out, every one of these would
 depend on every term, and the Jacobian would fill up; as an unknown of its own it costs one row.
@@ -22,7 +22,7 @@ _READERS = 16  # equations reached from a sum, directly or through explicit unkn
 
 
 def with_explicit_sums(structure: Structure) -> Structure:
-    """The structure with rows moved from ``residual_sums`` to ``sum_rows``, their unknowns to the explicit."""
+    """The structure with rows moved from ``residual_sums`` to ``sum_rows``."""
     if not len(structure.residual_sums):
         return structure
     found = _Search(structure).run()

@@ -254,7 +254,8 @@ class _Builder:
             if level in summed:
                 rows = np.array(summed[level], np.int64)
                 places = scratch[self.sum_target[rows]]
-                items += self.gathers(f"{name}_{level}_sums", "w", rows, places, self.sum_factor[rows], scratch)
+                factor = self.sum_factor[rows]
+                items += self.gathers(f"{name}_{level}_sums", "w", rows, places, factor, scratch)
         if sums and len(self.sum_outputs()[0]):
             items += self.gathers("sums", "out", *self.sum_outputs(), scratch)
         return Function(name, tuple(items), n_out, size)

@@ -18,7 +18,7 @@ __all__ = ["Values"]
 
 
 class Values:
-    """Variables of a system as one function of (t, u, p): ``values(t, u, p)`` has them in the order of keys."""
+    """Variables of a system as one function of (t, u, p): ``values(t, u, p)``, in the order of keys."""
 
     def __init__(self, flat: FlatSystem, keys: Sequence[Expr | str]) -> None:
         self._sizes = flat.n, len(flat.parameters)
