@@ -27,8 +27,8 @@ class Structure:
     """The outcome, in the numbers of `families` (n + i is the derivative of unknown i).
 
     representative: (n,) the unknown that stands for each one. definitions: explicit families in an order in
-    which each reads only earlier ones, apart from sums. sum_rows / sum_targets: rows of ``sums`` solved for one
-    unknown. residuals, residual_sums: the implicit equations. states, implicit:
+    which each reads only earlier ones, apart from sums. sum_rows / sum_targets: rows of ``sums`` solved for
+    one unknown. residuals, residual_sums: the implicit equations. states, implicit:
     numbers.
     """
 
