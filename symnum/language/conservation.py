@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import gcd, lcm
 
@@ -10,7 +11,7 @@ import numpy as np
 from symnum.language.block import IntArray
 from symnum.language.reaction_tables import Sides
 
-__all__ = ["left_null_space"]
+__all__ = ["left_null_space", "null_space", "rank"]
 
 _Row = dict[int, Fraction | int]
 _ROUND = 256  # reactions that are taken into account at a time
@@ -27,12 +28,26 @@ def left_null_space(change: Sides, n_species: int) -> IntArray:
     vectors = _distinct(change)
     pivots: dict[int, _Row] = {}
     waiting = _sample(vectors)
+    laws = _laws(pivots, n_species)
     while waiting:
         for vector in waiting:
             _reduce_into(pivots, dict(vector))
         laws = _laws(pivots, n_species)
         waiting = _violating(laws, vectors)
     return _integers(laws, n_species)
+
+
+def rank(vectors: Iterable[Mapping[int, float]]) -> int:
+    """The rank of {place: value} vectors, exact."""
+    pivots: dict[int, _Row] = {}
+    for vector in vectors:
+        _reduce_into(pivots, {i: _exact(float(c)) for i, c in vector.items() if c})
+    return len(pivots)
+
+
+def null_space(matrix: Sides, n_columns: int) -> IntArray:
+    """(n_vectors, n_columns) integers, a basis of {v: matrix @ v = 0}; its columns are ``reaction``."""
+    return left_null_space(Sides.of(matrix.species, matrix.reaction, matrix.count), n_columns)
 
 
 def _distinct(change: Sides) -> list[tuple[tuple[int, Fraction | int], ...]]:

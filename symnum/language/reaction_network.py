@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from scipy.sparse import csc_array
 
+    from symnum.language.complexes import Complexes
+    from symnum.language.deficiency import Statement
+    from symnum.language.detailed_balance import DetailedBalance
+
 __all__ = ["ReactionNetwork", "Totals"]
 
 _SHOWN = 40  # reactions that a network prints
@@ -268,9 +272,11 @@ class ReactionNetwork:
     @property
     def reactions(self) -> Sequence[Reaction]:
         """The reactions as objects; those of a network from tables are made now."""
-        if self._listed is None:
-            self._listed = tuple(self._made(j) for j in range(self.n_reactions))
-        return self._listed
+        return self._listed if self._listed is not None else self._from_tables
+
+    @cached_property
+    def _from_tables(self) -> tuple[Reaction, ...]:
+        return tuple(self._made(j) for j in range(self.n_reactions))
 
     def reaction(self, j: int) -> Reaction:
         """Reaction number j, counted from 0."""
@@ -331,6 +337,8 @@ class ReactionNetwork:
 
     def rate(self, j: int) -> Expr:
         """The rate of reaction j (counted from 0) as an expression: turnovers, or amount, per time."""
+        if self._listed is not None:
+            return self._amount_rate(self._listed[j])  # exact; tables hold floats
         family, copy = (table[j] for table in self._place_of_rate)
         rates = self.rates[family]
         mapping = {}
@@ -437,6 +445,30 @@ class ReactionNetwork:
         compartment, amount = self.placed.get(i, (None, True))
         leaf = self.species[i]
         return leaf if compartment is None or amount else leaf * compartment.volume
+
+    def complexes(self) -> Complexes:
+        """Complexes, linkage classes, deficiency; see `Complexes`."""
+        from symnum.language.complexes import complexes_of
+
+        return complexes_of(self)
+
+    def statements(self) -> tuple[Statement, ...]:
+        """What deficiency theory says about the steady states, whatever the rate constants."""
+        from symnum.language.deficiency import statements
+
+        return statements(self.complexes())
+
+    def detailed_balance(self, parameters: Mapping[Expr | str, Any] | None = None) -> DetailedBalance:
+        """Detailed balance at the declared or these values of parameters; see `DetailedBalance`."""
+        from symnum.language.detailed_balance import detailed_balance
+
+        return detailed_balance(self, parameters)
+
+    def complex_balance(self, parameters: Mapping[Expr | str, Any] | None = None) -> bool:
+        """Is there a positive state at which every complex is made as fast as it is used up?"""
+        from symnum.language.detailed_balance import complex_balance
+
+        return complex_balance(self, parameters)
 
     def graph(self) -> networkx.MultiDiGraph:
         """Species and reactions as the two kinds of nodes of a directed graph; see `reaction_graph`."""

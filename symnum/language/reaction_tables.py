@@ -46,6 +46,14 @@ class Sides:
             np.concatenate([self.count, -other.count]),
         )
 
+    def select(self, reactions: IntArray) -> Sides:
+        """Some reactions, renumbered 0, 1, ... in the order given."""
+        begin = np.searchsorted(self.reaction, reactions)
+        length = np.searchsorted(self.reaction, reactions + 1) - begin
+        shift = begin - np.concatenate([[0], np.cumsum(length)[:-1]])
+        rows = np.repeat(shift, length) + np.arange(length.sum())
+        return Sides(np.repeat(np.arange(len(reactions)), length), self.species[rows], self.count[rows])
+
     def of_reaction(self, reaction: int) -> list[tuple[int, float]]:
         """(species, count) of one reaction."""
         begin, end = np.searchsorted(self.reaction, [reaction, reaction + 1])
