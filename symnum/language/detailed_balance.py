@@ -45,8 +45,8 @@ class DetailedBalance:
     pairs: (reactions, reverse reactions) by number, parallel ones together. irreversible: the other
     reactions. cycles: (n_cycles, n_pairs) a basis of the integer cycles. conditions: one equation of rate
     constants per cycle. algebraic: whether they hold (condition 1), None where a constant has no value.
-    structural: condition 2. functional: integer weights (n_species,) of a sum of species that no reversible reaction changes and every
-    irreversible one raises: proof of condition 2. combination: {reaction: weight}, positive weights of sum 1
+    structural: condition 2. functional: integer weights (n_species,) of a sum of species that no reversible
+    reaction changes and every irreversible one raises: proof of condition 2. combination: {reaction: weight}, positive weights of sum 1
     whose summed change lies in the span of the reversible changes: proof that condition 2 fails.
     """
 
@@ -62,7 +62,7 @@ class DetailedBalance:
 
     @property
     def holds(self) -> bool | None:
-        """Detailed balance; with irreversible reactions, a limit of networks that have it. None: not known."""
+        """Detailed balance, or with irreversible reactions a limit of networks with it. None: not known."""
         return self.algebraic if self.structural else False
 
     def quantity(self) -> Expr | None:

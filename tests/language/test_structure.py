@@ -2,8 +2,8 @@
 
 Sources: F79: Feinberg, Lectures on chemical reaction networks, Wisconsin 1979; F87: Feinberg, Chem. Eng. Sci.
 42 (1987) 2229; HJ: Horn, Jackson, Arch. Rational Mech. Anal. 47 (1972) 81; SF: Shinar, Feinberg, Science 327
-(2010) 1389; GY: Gorban, Yablonsky, Chem. Eng. Sci. 66 (2011) 5388; C07: Conradi et al., PNAS 104 (2007) 19175;
-S01: Sontag, IEEE Trans. Autom. Control 46 (2001) 1028.
+(2010) 1389; GY: Gorban, Yablonsky, Chem. Eng. Sci. 66 (2011) 5388; C07: Conradi et al., PNAS 104 (2007)
+19175; S01: Sontag, IEEE Trans. Autom. Control 46 (2001) 1028.
 """
 
 from __future__ import annotations
