@@ -42,12 +42,13 @@ _DENOMINATORS = (1, 10, 1000, 10**6, 10**9, 10**12)
 class DetailedBalance:
     """Whether a network has (extended) detailed balance, and what shows it.
 
-    pairs: (reactions, reverse reactions) by number, parallel ones together. irreversible: the other
-    reactions. cycles: (n_cycles, n_pairs) a basis of the integer cycles. conditions: one equation of rate
-    constants per cycle. algebraic: whether they hold (condition 1), None where a constant has no value.
-    structural: condition 2. functional: integer weights (n_species,) of a sum of species that no reversible
-    reaction changes and every irreversible one raises: proof of condition 2. combination: {reaction: weight}, positive weights of sum 1
-    whose summed change lies in the span of the reversible changes: proof that condition 2 fails.
+    pairs: (reactions, reverse reactions) by number, parallel ones together. irreversible: the other ones.
+    cycles: (n_cycles, n_pairs) a basis of the integer cycles. conditions: one equation of rate constants per
+    cycle. algebraic: whether they hold (condition 1), None where a constant has no value. structural:
+    condition 2. functional: integer weights (n_species,) of a sum of species that no reversible reaction
+    changes and every irreversible one raises: proof of condition 2. combination: {reaction: weight},
+    positive weights of sum 1 whose summed change lies in the span of the reversible changes: proof that
+    condition 2 fails.
     """
 
     network: ReactionNetwork
