@@ -73,6 +73,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.problem import Problem
     from symnum.solving.solution import Solution
     from symnum.solving.solve import solve
+    from symnum.solving.stochastic.methods import STOCHASTIC_METHODS
     from symnum.solving.tableaus import METHODS
 
 __version__ = "0.1.0"
@@ -105,12 +106,14 @@ _NAMES = {
     "symnum.solving.problem": "Problem",
     "symnum.solving.solution": "Solution",
     "symnum.solving.solve": "solve",
+    "symnum.solving.stochastic.methods": "STOCHASTIC_METHODS",
     "symnum.solving.tableaus": "METHODS",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "METHODS",
+    "STOCHASTIC_METHODS",
     "CodegenError",
     "Compartment",
     "Component",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from symnum.language.complexes import Complexes
     from symnum.language.deficiency import Statement
     from symnum.language.detailed_balance import DetailedBalance
+    from symnum.language.stochastic_system import StochasticSystem
 
 __all__ = ["ReactionNetwork", "Totals"]
 
@@ -47,7 +48,7 @@ class Totals:
 
 
 class ReactionNetwork:
-    """Reactions among species, read as ordinary differential equations by `system`.
+    """Reactions among species: ordinary differential equations by `system`, random events by `jumps`.
 
     reactions: `Reaction` objects, or tuples of them (`Reaction.reversible`). starts: {species: amount}.
     constant: species that reactions do not change and that stay as they are (buffered). boundary: species
@@ -59,7 +60,8 @@ class ReactionNetwork:
     its rate is per volume of it; one between compartments has a rate in amount per time, unless ``at=`` names
     a volume. Mass action is taken of concentrations, also where the values of species are amounts; every
     other law reads the species as they are. Concentrations are diluted by a volume that grows.
-    ``network.rate(j)`` and the variable ``name.rate[j]`` are amount per time.
+    ``network.rate(j)`` and the variable ``name.rate[j]`` are amount per time. ``literal``: (n_reactions,) which
+    rates were written as a whole, with ``law="rate"`` or as a rate law.
 
     Readers with tables use `from_tables`; no reaction is a Python object then unless it is asked for.
     """
@@ -92,6 +94,7 @@ class ReactionNetwork:
         )  # fmt: skip
         self._finish(constant, boundary, compartments, starts, equations, events)
         self._listed: tuple[Reaction, ...] | None = listed
+        self.literal: NDArray[np.bool_] = np.array([reaction.law == RATE for reaction in listed])
         self.reaction_names: Sequence[str | None] = tuple(reaction.name for reaction in listed)
         self._set_rates(grouped_rates((j, self._amount_rate(r)) for j, r in enumerate(listed)))
         self._given: tuple[Expr, ...] = ()
@@ -130,6 +133,7 @@ class ReactionNetwork:
             starts, equations, events,
         )  # fmt: skip
         network._listed = None
+        network.literal = np.zeros(n_reactions, bool)
         network.reaction_names = (None,) * n_reactions if names is None else tuple(names)
         network._set_rates(rates)
         network._given = tuple(parameters)
@@ -225,6 +229,10 @@ class ReactionNetwork:
     def is_free(self) -> NDArray[np.bool_]:
         """(n_species,) which ones reactions change."""
         return ~(self.is_constant | self.is_boundary)
+
+    def declare(self, parameters: Iterable[Expr]) -> None:
+        """Keep these parameters whether rates hold them or not."""
+        self._given = tuple(dict.fromkeys([*self._given, *parameters]))
 
     @property
     def declared(self) -> tuple[Expr, ...]:
@@ -381,6 +389,35 @@ class ReactionNetwork:
             self.name, [self.block(eliminate=eliminate), *self.equations, *equations],
             events=happening, parts=parts, defaults=self.starts,
         )  # fmt: skip
+
+    def jumps(
+        self, *, volume: Any = None, constants: str = "macroscopic", events: Iterable[Event] = ()
+    ) -> StochasticSystem:
+        """The network as single random events; the species are numbers of molecules.
+
+        volume: what concentrations are multiplied by to give counts (a number or a parameter), None where
+        the species are counts. Declared starts are concentrations then; those of a `Problem` are counts.
+        constants: "macroscopic" or "stochastic"; see `Propensities` for the factors.
+        """
+        return self._stochastic("jumps", volume, constants, events)
+
+    def langevin(
+        self, *, volume: Any = None, constants: str = "macroscopic", events: Iterable[Event] = ()
+    ) -> StochasticSystem:
+        """The chemical Langevin equation, the diffusion limit of `jumps` for many molecules:
+        dX = sum_j nu_j (a_j dt + sqrt(a_j) dW_j). Gillespie, J. Chem. Phys. 113 (2000) 297.
+
+        Arguments as for `jumps`. Noise vanishes with its propensity and where that is negative.
+        """
+        return self._stochastic("langevin", volume, constants, events)
+
+    def _stochastic(
+        self, reading: str, volume: Any, constants: str, events: Iterable[Event]
+    ) -> StochasticSystem:
+        from symnum.language.propensities import Propensities  # which are made of networks
+        from symnum.language.stochastic_system import StochasticSystem
+
+        return StochasticSystem(reading, Propensities(self, volume, constants), events)
 
     def _check_events(self, events: Sequence[Event]) -> None:
         held = {leaf for quantity in self.conserved_quantities() for leaf in leaves((quantity,))}

@@ -25,7 +25,7 @@ from symnum.solving.solution import Sample, Segment, Solution
 from symnum.solving.specialised import LaneSteps, lane_steps, specialised_step, unfit, vector_lanes
 from symnum.solving.tableau import Method
 
-__all__ = ["Ensemble", "EnsembleSolution", "EnsembleStatistics", "solve_ensemble"]
+__all__ = ["Ensemble", "EnsembleSolution", "EnsembleStatistics", "in_parallel", "solve_ensemble"]
 
 # Unknowns up to which trajectories go side by side: beyond, their stages would fall out of the first cache.
 _LARGEST_IN_LANES = 32
@@ -37,10 +37,13 @@ class Ensemble:
 
     changes: {parameter, variable or name: (members,) numbers}; a parameter gets these values, a variable
     starts there. Everything else is as in the problem. Parameters and starts that the problem gives as
-    expressions of a changed parameter follow it.
+    expressions of a changed parameter follow it. members: how many, for a stochastic problem that is
+    repeated as it is.
     """
 
-    def __init__(self, problem: Problem, changes: Mapping[Any, Any]) -> None:
+    def __init__(
+        self, problem: Problem, changes: Mapping[Any, Any] | None = None, *, members: int | None = None
+    ) -> None:
         if not isinstance(problem, Problem):
             raise ModelError(f"Ensemble takes a Problem, not {problem!r}: sn.Problem(system, start, span)")
         if problem.flat.structure.choices:
@@ -48,11 +51,15 @@ class Ensemble:
                 f"Ensemble: {problem.flat.name} chooses its states anew in a run, which ensembles cannot do. "
                 "Solve the members one by one, or say with state_priority= which variables are the states."
             )
-        if not changes:
+        if members is not None and (isinstance(members, bool) or not isinstance(members, (int, np.integer))):
+            raise ModelError(f"Ensemble: members={members!r} is no whole number")
+        if members is not None and members < 1:
+            raise ModelError(f"Ensemble: members={members}; give 1 or more")
+        if not changes and (members is None or problem.stochastic is None):
             raise ModelError("Ensemble: say what changes, {parameter or variable: array of numbers}")
         self.problem = problem
         columns: dict[Any, FloatArray] = {}
-        for key, values in changes.items():
+        for key, values in (changes or {}).items():
             try:
                 column = np.asarray(values, float)
             except (TypeError, ValueError) as error:
@@ -67,7 +74,9 @@ class Ensemble:
         if len(lengths) > 1:
             told = ", ".join(f"{key}: {len(column)}" for key, column in columns.items())
             raise ModelError(f"Ensemble: arrays of different lengths ({told}); each member needs one of each")
-        self.members = lengths.pop()
+        if members is not None and lengths and lengths != {members}:
+            raise ModelError(f"Ensemble: members={members}, but the arrays hold {lengths.pop()} numbers")
+        self.members: int = lengths.pop() if lengths else int(members or 0)
         self.changes = columns
 
     def numbers(self) -> tuple[FloatArray, FloatArray]:
@@ -244,7 +253,7 @@ def solve_ensemble(
     middle = time.perf_counter()
     alone = np.arange(members)
     if steps is not None:
-        _parallel(_Lanes(task, steps), members, count)
+        in_parallel(_Lanes(task, steps), members, count, _BLOCK)
         alone = np.flatnonzero(task.status == slot.REPIVOT)
     if len(alone):
         _one_by_one(task, alone, tier)
@@ -291,23 +300,23 @@ def _not_in_lanes(task: EnsembleTask, tier: str | None) -> str:
     return unfit(task.problem.compiled.model, task.method)
 
 
-def _parallel(work: Any, members: int, threads: int) -> None:
+def in_parallel(work: Any, members: int, threads: int, block: int) -> None:
     """``work(first, last)`` on blocks of members; the loops release the interpreter's lock."""
     if threads == 1:
         work(0, members)
         return
-    blocks = iter([(k, min(k + _BLOCK, members)) for k in range(0, members, _BLOCK)])
+    blocks = iter([(k, min(k + block, members)) for k in range(0, members, block)])
     lock = threading.Lock()
     failures: list[BaseException] = []
 
     def loop() -> None:
         while True:
             with lock:
-                block = next(blocks, None)
-            if block is None or failures:
+                members_now = next(blocks, None)
+            if members_now is None or failures:
                 return
             try:
-                work(*block)
+                work(*members_now)
             except BaseException as error:
                 failures.append(error)
 

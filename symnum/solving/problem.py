@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.language.event import Event, checked_events
+from symnum.language.stochastic_system import StochasticSystem
 from symnum.language.system import System
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
 from symnum.lowering.flat import FlatSystem
+from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate, leaves, substitute
 
@@ -24,14 +26,15 @@ Values: TypeAlias = Mapping[Any, Any]
 class Problem:
     """What `solve` takes.
 
-    system: a `System` (compiled here) or what `sn.compile` gave. start: {variable, D(variable) or name:
+    system: a `System` (compiled here), what `sn.compile` gave, or a `StochasticSystem`, whose unknowns are
+    numbers of molecules. start: {variable, D(variable) or name:
     number or expression of parameters}, over the declared starts. span: (t_begin, t_end). parameters:
     {parameter or name: number or expression of parameters}. events: further events of this problem.
     """
 
     def __init__(
         self,
-        system: System | CompiledSystem,
+        system: System | CompiledSystem | StochasticSystem,
         start: Values | None = None,
         span: tuple[float, float] = (0.0, 1.0),
         parameters: Values | None = None,
@@ -40,17 +43,26 @@ class Problem:
     ) -> None:
         extra = checked_events(events, "Problem")
         crossing = tuple(event for event in extra if event.at is None)
-        if isinstance(system, CompiledSystem):
+        self.stochastic: StochasticSystem | None = None
+        self.memory: dict[str, Any] = {}  # what solvers prepare once, for all problems derived from this one
+        if isinstance(system, StochasticSystem):
+            self.stochastic = system
+            _refuse_crossing(system.name, (*system.network.events, *system.events, *crossing))
+            drift = system.drift()
+            self._compiled: CompiledSystem | None = None
+            self.defaults: Mapping[Expr, Any] = drift.defaults
+            self.flat: FlatSystem = lower(drift)
+        elif isinstance(system, CompiledSystem):
             if crossing:
                 raise ModelError(
                     "events with when= or trigger= must be known when the system is compiled: "
                     "sn.compile(system, events=...)"
                 )
-            self.compiled = system
+            self._compiled = system
         else:
-            self.compiled = compile_system(system, events=crossing)
-        self.defaults = self.compiled.defaults
-        self.flat: FlatSystem = self.compiled.flat
+            self._compiled = compile_system(system, events=crossing)
+        if self._compiled is not None:
+            self.defaults, self.flat = self._compiled.defaults, self._compiled.flat
         timed = tuple(event for event in extra if event.at is not None)
         self.events = (*self.flat.events, *timed)
         self.span = _checked_span(span)
@@ -63,6 +75,15 @@ class Problem:
         # 3 a guess, 9 nowhere
         self.start_rank: NDArray[np.int64]
         self.u: FloatArray = self._start_values()
+
+    @property
+    def compiled(self) -> CompiledSystem:
+        """The system with its machine code; a stochastic problem has none."""
+        if self._compiled is None:
+            raise ModelError(
+                f"{self.flat.name}: this needs differential equations; make the problem of network.system()"
+            )
+        return self._compiled
 
     def with_(
         self,
@@ -147,7 +168,37 @@ class Problem:
                 f"Give it: Problem(system, {{{names[0]}: 0.0}}, ...), or start= where the variable "
                 "is declared."
             )
-        return np.where(np.isnan(values), 0.0, values)
+        return self._in_counts(np.where(np.isnan(values), 0.0, values))
+
+    def _in_counts(self, u: FloatArray) -> FloatArray:
+        """Declared starts of a stochastic problem as counts: they are concentrations if it has a volume."""
+        if self.stochastic is None:
+            return u
+        given = {int(self.flat.position[number]) for number in self.starts}
+        for leaf, volume in self.stochastic.propensities.volumes():
+            at = int(self.flat.position[self.flat.number_of(leaf, "start")])
+            if at >= 0 and at not in given:
+                size = self._value(volume, "volume")
+                if not size > 0:
+                    raise ModelError(f"{self.flat.name}: the volume {volume} = {size:g} must be positive")
+                u[at] *= size
+                if self.stochastic.reading == "jumps":
+                    u[at] = np.round(u[at])
+        self.check_counts(u, "the start")
+        return u
+
+    def check_counts(self, u: FloatArray, where: str) -> None:
+        """Raise ModelError where these unknowns are no numbers of molecules."""
+        assert self.stochastic is not None
+        bad = np.flatnonzero(~(u >= 0))
+        what = "negative"
+        if not len(bad) and self.stochastic.reading == "jumps":
+            bad, what = np.flatnonzero(u != np.round(u)), "no whole number"
+        if len(bad):
+            raise ModelError(
+                f"{self.flat.name}, {where}: {self.flat.state_names[bad[0]]} = {u[bad[0]]:g} is {what}; the "
+                "species are numbers of molecules. For concentrations give volume= to network.jumps()."
+            )
 
     def _value(self, value: Any, what: str) -> float:
         return self._resolver.evaluate(value, what)
@@ -318,6 +369,12 @@ def guard_message(flat: FlatSystem, p: FloatArray) -> str | None:
         return None
     values = ParameterView(flat, p)
     return next((message for guard in flat.guards if (message := guard(values))), None)
+
+
+def _refuse_crossing(name: str, events: Sequence[Event]) -> None:
+    for event in events:
+        if event.at is None:
+            raise ModelError(f"{name}: {event}: random processes know events at= given times only")
 
 
 def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:

@@ -15,6 +15,7 @@ from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate_arrays, leaves
 from symnum.solving.dense import DenseOutput
+from symnum.solving.stochastic.step_function import StepFunction
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +31,7 @@ class Segment:
 
     begin: float
     p: FloatArray
-    dense: DenseOutput | None
+    dense: DenseOutput | StepFunction | None
 
 
 @record

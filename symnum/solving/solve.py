@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
+Seed: TypeAlias = int | np.random.SeedSequence | None
 
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
+_MAX_STEPS = 1_000_000
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
 _LOOK = 10  # steps between looks at the states where these are chosen in the run
 _TURNED = 0.7  # cosine of the angle from the free directions at which states are changed
@@ -51,9 +53,12 @@ def solve(
     dense: bool | None = None,
     max_step: float = np.inf,
     first_step: float | None = None,
-    max_steps: int = 1_000_000,
+    max_steps: int | None = None,
     progress: bool = False,
     tier: str | None = None,
+    seed: Seed = None,
+    step: float | None = None,
+    epsilon: float | None = None,
 ) -> Solution: ...
 
 
@@ -67,9 +72,12 @@ def solve(
     saveat: Times | None = None,
     max_step: float = np.inf,
     first_step: float | None = None,
-    max_steps: int = 1_000_000,
+    max_steps: int | None = None,
     tier: str | None = None,
     threads: int | None = None,
+    seed: Seed = None,
+    step: float | None = None,
+    epsilon: float | None = None,
 ) -> EnsembleSolution: ...
 
 
@@ -83,10 +91,13 @@ def solve(
     dense: bool | None = None,
     max_step: float = np.inf,
     first_step: float | None = None,
-    max_steps: int = 1_000_000,
+    max_steps: int | None = None,
     progress: bool = False,
     tier: str | None = None,
     threads: int | None = None,
+    seed: Seed = None,
+    step: float | None = None,
+    epsilon: float | None = None,
 ) -> Solution | EnsembleSolution:
     """Integrate a problem, or an ensemble of them, over its span.
 
@@ -99,12 +110,29 @@ def solve(
     tier: "generic" for steps that serve every model, "specialised" for steps compiled for this one; without
     it the run changes over when compiling pays (``sol.stats.tier`` says what was used, and why).
     An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share
-    its members (all processors without it).
+    its members (all processors without it). max_steps: a million without it.
+
+    A network read by ``.jumps()`` or ``.langevin()`` takes a method of `STOCHASTIC_METHODS` ("SSA" and
+    "WeakTrapezoidal" without one), no tolerances, and any number of steps if max_steps is not given. seed: an
+    integer or a `numpy.random.SeedSequence`, which makes the run reproducible. epsilon: the relative change
+    of propensities that a leap may bring (0.03). step: a fixed step in place of one chosen by epsilon.
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
     runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
-    _check_arguments(runs, method, max_step, first_step, max_steps)
+    _check_arguments(runs, max_step, first_step, max_steps)
+    if runs.stochastic is not None:
+        return _solve_stochastic(
+            problem, method, saveat, dense, max_step, max_steps, progress, threads, seed, step, epsilon
+        )
+    for name, value in (("seed", seed), ("step", step), ("epsilon", epsilon)):
+        if value is not None:
+            raise ModelError(
+                f"{name}=: {runs.flat.name} is no random process; take network.jumps() or network.langevin()"
+            )
+    if not (method is None or isinstance(method, (str, Method))):
+        raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
     chosen = None if method is None else find(method)
+    max_steps = _MAX_STEPS if max_steps is None else max_steps
     if tier not in (None, "generic", "specialised"):
         raise ModelError(f"tier={tier!r}: give 'generic', 'specialised' or nothing")
     if not isinstance(problem, Problem):
@@ -120,7 +148,26 @@ def solve(
     ).run()
 
 
-def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
+def _solve_stochastic(
+    problem: Any, method: Any, saveat: Times | None, dense: bool | None, max_step: float,
+    max_steps: int | None, progress: bool, threads: int | None, seed: Any, step: Any, epsilon: Any,
+) -> Solution | EnsembleSolution:  # fmt: skip
+    from symnum.solving.stochastic.solve import StochasticOptions, solve_stochastic
+
+    runs = getattr(problem, "problem", problem)
+    options = StochasticOptions(
+        runs, method, seed=seed, step=step, epsilon=epsilon, max_step=max_step, max_steps=max_steps
+    )
+    grid = None if saveat is None else save_times(saveat, runs.span)
+    if isinstance(problem, Problem):
+        return solve_stochastic(problem, options, grid=grid, dense=dense, progress=progress)
+    from symnum.solving.stochastic.ensemble import solve_stochastic_ensemble
+
+    grid = np.array([runs.span[1]]) if grid is None else grid
+    return solve_stochastic_ensemble(problem, options, grid, threads)
+
+
+def _check_arguments(problem: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
     if not isinstance(problem, Problem):
         raise ModelError(f"solve takes a Problem, not {problem!r}; write sn.Problem(system, start, span)")
     if not problem.flat.n:
@@ -128,12 +175,12 @@ def _check_arguments(problem: Any, method: Any, max_step: Any, first_step: Any, 
             f"{problem.flat.name}: nothing to integrate, the equations give every unknown explicitly; "
             "evaluate them directly, or add an equation that holds a derivative"
         )
-    if not (method is None or isinstance(method, (str, Method))):
-        raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
     if not (isinstance(max_step, (int, float)) and max_step > 0):
         raise ModelError(f"max_step={max_step!r}: give a positive number")
     if first_step is not None and not (isinstance(first_step, (int, float)) and 0 < first_step < np.inf):
         raise ModelError(f"first_step={first_step!r}: give a positive, finite number")
+    if max_steps is None:
+        return
     if isinstance(max_steps, bool) or not isinstance(max_steps, (int, np.integer)) or max_steps < 1:
         raise ModelError(f"max_steps={max_steps!r}: give a positive integer")
 

@@ -33,6 +33,10 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_tase_sum": {"step_tase_sum": ("step",)},
     "stiffness": {"stiffness": ("radius",)},
     "lanes": {"lanes": ("ensemble",)},
+    "direct": {"direct": ("advance",)},
+    "sorting_direct": {"sorting_direct": ("advance",)},
+    "composition_rejection": {"composition_rejection": ("advance",)},
+    "trajectories": {"trajectories": ("trajectories",)},
 }
 
 # What stands beside the kernel code without being part of it.

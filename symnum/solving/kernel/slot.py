@@ -106,17 +106,18 @@ kernels see them as constants.
     SYSTEM_SIZE,
 ) = range(36)  # fmt: skip
 
-UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS = range(5)        # KIND
+UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS = range(5)  # KIND
 
-SAVE_STEPS, SAVE_GRID = range(2)                          # SAVE
+SAVE_STEPS, SAVE_GRID = range(2)  # SAVE
 
-RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
+RESTART, STEPPING, SAVING, SWITCHING = range(4)  # PHASE
 
 # --- what the kernels return -----------------------------------------------------------------------------
 (
     OK, DONE, PAUSED, BUFFER_FULL, EVENT, REPIVOT, STEP_TOO_SMALL, MAX_STEPS_REACHED, NOT_FINITE, SINGULAR,
     ZENO, CHATTER, NOT_CONVERGED,
-) = range(13)  # fmt: skip
+    NEGATIVE_RATE, NEGATIVE_COUNT,       # of a stochastic run
+) = range(15)  # fmt: skip
 
 # --- choosing a pivot order and building the tables ------------------------------------------------------
 (
@@ -156,3 +157,52 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)             # PHASE
 (L_BEGIN, L_END, L_RTOL, L_MAX_STEP, L_FIRST_STEP, L_ORDER, L_FLOATS_SIZE) = range(7)
 
 L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  # ATTENTION, as doubles
+
+# --- a stochastic run: integers ----------------------------------------------------------------------------
+(
+    S_FLOATS,                            # address of the doubles below
+    S_SPECIES, S_ENTRIES, S_REACTIONS,   # entries that change: species, then sums over them
+    S_X,                                 # (entries + parameters + numbers,): all that propensities read
+    S_RANDOM,                            # the stream, see `random`
+    S_KIND, S_ONE, S_TWO,                # int32 (m,): kind of propensity, first and second reactant
+    S_CONSTANT,                          # (m,): its constant factor
+    S_POWER_START, S_POWER, S_POWER_COUNT,  # int32 (m + 1,), reactants and their multiplicities
+    S_FUNCTION,                          # (m,): address of the propensity of a general law
+    S_LEAF_START, S_LEAF,                # int32 (m + 1,), the places in X that the law reads
+    S_LEAVES, S_WORK,                    # scratch of the laws
+    S_CHANGE_START, S_CHANGE, S_CHANGE_COUNT,  # int32 (m + 1,), entries that a reaction changes; doubles
+    S_DEPENDENT_START, S_DEPENDENT,      # int32 (m + 1,), reactions whose propensities it changes
+    S_PROPENSITY,                        # (m,)
+    S_ADVANCE,                           # the function of the method that runs to T_STOP
+    # search structures
+    S_ORDER, S_PLACE,                    # int32 (m,): reactions as they are searched, and the inverse
+    S_BIN_START, S_BIN_TOTAL, S_BIN_BOUND,  # int32 (BINS + 1,), doubles (BINS,): sum and upper bound
+    S_TOP,                               # exponent of the last bin
+    S_UNTIL_REFRESH,                     # events until sums are formed anew
+    # leaping
+    S_REACTANT_START, S_REACTANT, S_ORDERS,  # int32 (m + 1,): what a propensity depends on; doubles: how
+    S_MEAN, S_VARIANCE, S_HIGHEST,       # (entries,): of the change per time; orders
+    S_NEXT, S_FIRINGS,                   # (entries,), (m,)
+    S_CRITICAL,                          # int32 (m,)
+    S_SECOND_STAGE,                      # (m,): propensities at the first stage
+    # saving and budgets
+    S_PERMUTATION, S_ROW,                # int32 (n,): place in X of each saved number; n
+    S_EVERY,                             # 1: after every event or step
+    S_GRID, S_GRID_SIZE, S_GRID_NEXT, S_SAVED_T, S_SAVED, S_SAVED_CAPACITY, S_SAVED_COUNT,
+    S_PAUSE_LEFT, S_MAX_STEPS, S_STEPS, S_EVENTS, S_REJECTED,
+    S_FRESH,                             # 1: propensities are to be computed anew
+    S_FAILED,                            # the reaction or entry that a failure is about
+    # an ensemble
+    S_FIRST, S_LAST, S_STARTS, S_STREAMS, S_OUT, S_STATUS, S_STEPS_OUT, S_EVENTS_OUT,
+    S_SIZE,
+) = range(68)  # fmt: skip
+
+(
+    S_T, S_T_STOP, S_BEGIN,
+    S_TOTAL, S_SEEN_TOTAL,               # sum of all propensities; the same when it was last formed anew
+    S_EPSILON, S_STEP, S_MAX_STEP, S_THETA,
+    S_FLOATS_SIZE,
+) = range(10)  # fmt: skip
+
+CONSTANT_RATE, FIRST_ORDER, TWO_SPECIES, ONE_SPECIES_TWICE, FALLING, GENERAL = range(6)  # KIND
+BINS = 32  # of the composition-rejection search; the first holds propensities that are zero

@@ -1,0 +1,237 @@
+"""The exact process in a time per event that hardly grows with the network. Kernel code: see `pointers`.
+
+Propensities are sorted into bins by powers of two; a bin is chosen by its sum, a reaction in it by rejection,
+which takes two tries at most on average: A. Slepoy, A. P. Thompson, S. J. Plimpton, "A constant-time
+kinetic Monte Carlo algorithm for simulation of large biochemical reaction networks", J. Chem. Phys. 128
+(2008) 205101.
+
+ORDER holds the reactions bin by bin, so that nothing is ever allocated: from one bin to the next a reaction
+moves by an exchange with the one at the border. Bin 0 holds what cannot happen, bin 1 all that is smaller
+than the bins above it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.pointers import Integers, compiled, floats, integers, shorts
+from symnum.solving.kernel.propensity import fire, propensity, refresh, refused, save, save_until
+from symnum.solving.kernel.random import exponential, uniform
+
+__all__ = ["advance"]
+
+LAST = slot.BINS - 1
+HEADROOM = 4  # powers of two above the largest propensity when the bins are laid out
+BETWEEN = 8192  # events after which all is laid out anew, so that round-off does not add up in the sums
+# and sooner when the total has fallen so far that the round-off of larger ones could be seen, or that all
+# reactions might have come down to bin 1, where rejection takes long
+FALLEN = 2.0**-16
+
+
+@compiled
+def exponent(a: Integers, j: int) -> int:
+    """The exponent of propensity j as it is stored: 0 for zero."""
+    return integers(a[slot.S_PROPENSITY])[j] >> 52
+
+
+@compiled
+def bin_of(a: Integers, j: int) -> int:
+    """The bin of propensity j; beyond LAST when it is too large for all."""
+    e = exponent(a, j)
+    if e == 0:
+        return 0
+    b = e - a[slot.S_TOP] + LAST
+    if b < 1:
+        b = 1
+    return b
+
+
+@compiled
+def sums(a: Integers) -> None:
+    """The sums of all bins and the total, from the propensities."""
+    w = floats(a[slot.S_PROPENSITY])
+    order = shorts(a[slot.S_ORDER])
+    start = shorts(a[slot.S_BIN_START])
+    total = floats(a[slot.S_BIN_TOTAL])
+    everything = 0.0
+    total[0] = 0.0
+    for b in range(1, slot.BINS):
+        inside = 0.0
+        for k in range(start[b], start[b + 1]):
+            inside += w[order[k]]
+        total[b] = inside
+        everything += inside
+    f = floats(a[slot.S_FLOATS])
+    f[slot.S_TOTAL] = everything
+    f[slot.S_SEEN_TOTAL] = everything
+    a[slot.S_UNTIL_REFRESH] = BETWEEN
+
+
+@compiled
+def lay_out(a: Integers) -> None:
+    """All reactions into bins, the largest propensity some bins below the last."""
+    m = a[slot.S_REACTIONS]
+    top = 1
+    for j in range(m):
+        e = exponent(a, j)
+        if e > top:
+            top = e
+    top += HEADROOM
+    a[slot.S_TOP] = top
+    # the exponent is written, the fraction is zero: 2.0**(top + 1 - 1023) and halves of it
+    bits = integers(a[slot.S_BIN_BOUND])
+    bits[LAST] = (top + 1) << 52
+    bound = floats(a[slot.S_BIN_BOUND])
+    for k in range(LAST):
+        bound[LAST - 1 - k] = 0.5 * bound[LAST - k]
+    start = shorts(a[slot.S_BIN_START])
+    for b in range(slot.BINS + 1):
+        start[b] = 0
+    for j in range(m):
+        start[bin_of(a, j) + 1] += 1
+    for b in range(slot.BINS):
+        start[b + 1] += start[b]
+    order = shorts(a[slot.S_ORDER])
+    place = shorts(a[slot.S_PLACE])
+    for j in range(m):
+        b = bin_of(a, j)
+        order[start[b]] = j
+        place[j] = start[b]
+        start[b] += 1
+    for k in range(slot.BINS):
+        b = slot.BINS - k
+        start[b] = start[b - 1]
+    start[0] = 0
+    sums(a)
+
+
+@compiled
+def move(a: Integers, j: int, origin: int, target: int) -> None:
+    """Reaction j from one bin to another."""
+    order = shorts(a[slot.S_ORDER])
+    place = shorts(a[slot.S_PLACE])
+    start = shorts(a[slot.S_BIN_START])
+    here = place[j]
+    b = origin
+    while b < target:
+        border = start[b + 1] - 1
+        other = order[border]
+        order[here] = other
+        place[other] = here
+        order[border] = j
+        here = border
+        start[b + 1] = border
+        b += 1
+    while b > target:
+        border = start[b]
+        other = order[border]
+        order[here] = other
+        place[other] = here
+        order[border] = j
+        here = border
+        start[b] = border + 1
+        b -= 1
+    place[j] = here
+
+
+@compiled
+def select(a: Integers) -> int:
+    """A reaction with the probability of its propensity; -1 when round-off left no bin."""
+    f = floats(a[slot.S_FLOATS])
+    stream = a[slot.S_RANDOM]
+    w = floats(a[slot.S_PROPENSITY])
+    order = shorts(a[slot.S_ORDER])
+    start = shorts(a[slot.S_BIN_START])
+    total = floats(a[slot.S_BIN_TOTAL])
+    left = uniform(stream) * f[slot.S_TOTAL]
+    b = LAST
+    while left > total[b]:
+        left -= total[b]
+        b -= 1
+        if b == 0:
+            return -1
+    first = start[b]
+    size = start[b + 1] - first
+    if size == 0:
+        return -1
+    bound = floats(a[slot.S_BIN_BOUND])[b]
+    while True:
+        # the whole part of one random number chooses a reaction, its fraction says whether it is taken
+        number = (1.0 - uniform(stream)) * size
+        k = math.floor(number)
+        j = order[first + k]
+        if (number - k) * bound < w[j]:
+            return j
+
+
+@compiled
+def advance(a: Integers) -> int:
+    """Run to T_STOP, or until the host is needed."""
+    f = floats(a[slot.S_FLOATS])
+    if a[slot.S_FRESH] != 0:
+        status = refresh(a)
+        if status != slot.OK:
+            return status
+        lay_out(a)
+    w = floats(a[slot.S_PROPENSITY])
+    in_bin = floats(a[slot.S_BIN_TOTAL])
+    bins = shorts(a[slot.S_BIN_START])
+    start = shorts(a[slot.S_DEPENDENT_START])
+    dependent = shorts(a[slot.S_DEPENDENT])
+    stop = f[slot.S_T_STOP]
+    while True:
+        if a[slot.S_PAUSE_LEFT] == 0:
+            return slot.PAUSED
+        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
+            return slot.MAX_STEPS_REACHED
+        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
+            return slot.BUFFER_FULL
+        a[slot.S_UNTIL_REFRESH] -= 1
+        if a[slot.S_UNTIL_REFRESH] <= 0 or not f[slot.S_TOTAL] >= FALLEN * f[slot.S_SEEN_TOTAL]:
+            lay_out(a)
+        t = stop
+        if f[slot.S_TOTAL] > 0.0:
+            t = f[slot.S_T] + exponential(a[slot.S_RANDOM]) / f[slot.S_TOTAL]
+        if not t < stop:
+            save_until(a, stop)
+            f[slot.S_T] = stop
+            return slot.DONE
+        j = select(a)
+        if j < 0:
+            lay_out(a)
+            continue
+        save_until(a, t)
+        f[slot.S_T] = t
+        a[slot.S_STEPS] += 1
+        a[slot.S_PAUSE_LEFT] -= 1
+        if not fire(a, j):
+            return slot.NEGATIVE_COUNT
+        beyond = False
+        gained = 0.0
+        for k in range(start[j], start[j + 1]):
+            i = dependent[k]
+            before = w[i]
+            value = propensity(a, t, i)
+            if not 0.0 <= value <= 1e300:
+                return refused(a, i, value)
+            if value != before:
+                origin = bin_of(a, i)
+                w[i] = value
+                target = bin_of(a, i)
+                gained += value - before
+                if target > LAST or beyond:
+                    beyond = True
+                elif target == origin:
+                    in_bin[origin] += value - before
+                else:
+                    move(a, i, origin, target)
+                    in_bin[target] += value
+                    in_bin[origin] -= before
+                    if bins[origin] == bins[origin + 1]:
+                        in_bin[origin] = 0.0
+        f[slot.S_TOTAL] += gained
+        if beyond:
+            lay_out(a)
+        if a[slot.S_EVERY] != 0:
+            save(a, t)

@@ -1,0 +1,1 @@
+"""Random processes of reaction networks: exact, leaping and diffusion methods."""
