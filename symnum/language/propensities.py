@@ -285,7 +285,9 @@ def _sizes(network: ReactionNetwork) -> dict[Expr, Expr]:
         if compartment.volume is not ONE:
             found[network.species[i]] = network.species[i] / compartment.volume
     if found and network.observables:
-        raise ModelError(f"{network.name}: sums over concentrations in compartments have no stochastic reading")
+        raise ModelError(
+            f"{network.name}: sums over concentrations in compartments have no stochastic reading"
+        )
     return found
 
 

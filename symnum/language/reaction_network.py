@@ -60,8 +60,9 @@ class ReactionNetwork:
     its rate is per volume of it; one between compartments has a rate in amount per time, unless ``at=`` names
     a volume. Mass action is taken of concentrations, also where the values of species are amounts; every
     other law reads the species as they are. Concentrations are diluted by a volume that grows.
-    ``network.rate(j)`` and the variable ``name.rate[j]`` are amount per time. ``literal``: (n_reactions,) which
-    rates were written as a whole, with ``law="rate"`` or as a rate law.
+    ``network.rate(j)`` and the variable ``name.rate[j]`` are amount per time.
+
+    ``literal``: (n_reactions,) which rates were written as a whole, with ``law="rate"`` or as a rate law.
 
     Readers with tables use `from_tables`; no reaction is a Python object then unless it is asked for.
     """

@@ -180,7 +180,7 @@ class _Run:
             self.close_segment()
         changed: list[int] = []
         for action in actions:
-            changed += action.apply(self.flat, t, before, u, self.p)
+            changed += action.apply(action.values(self.flat, t, before), u, self.p)
             self.happened.append(Happened(t, action.event))
         if changed:
             self.problem.updated_parameters(self.p, changed)

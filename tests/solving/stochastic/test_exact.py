@@ -151,6 +151,25 @@ def test_declared_starts_are_concentrations_where_there_is_a_volume():
         sn.Problem(network.jumps())
 
 
+def test_compartments_turn_concentrations_into_counts():
+    # a dimer forms in one compartment and leaves for another one; starts 4.0 and 0.5 per volume
+    a, b, c = sn.species(A=4.0, B=0.5, C=7)
+    (volume,) = sn.parameters(V=10.0)
+    cell = sn.Compartment("cell", volume, [a, b])
+    outside = sn.Compartment("outside", 100.0, amounts=[c])
+    network = sn.ReactionNetwork(
+        "leak",
+        [sn.Reaction(0.3, 2 * a >> b), sn.Reaction(2.0 * b / (1.0 + b), b >> c, law="rate")],
+        compartments=[cell, outside],
+    )
+    problem = sn.Problem(network.jumps(), span=(0, 1))
+    sol = sn.solve(problem, seed=0, saveat=[0.0])
+    assert (sol[a][0], sol[b][0], sol[c][0]) == (40, 5, 7)
+    # k (A/V)^2 V with A(A-1) in place of A^2; the second rate is an amount per time of the concentration B/V
+    assert sol["leak.rate[0]"][0] == pytest.approx(0.3 * 40 * 39 / 10, rel=1e-14)
+    assert sol["leak.rate[1]"][0] == pytest.approx(2.0 * 0.5 / 1.5, rel=1e-14)
+
+
 def test_large_and_small_propensities_side_by_side(moments):
     # composition and rejection with propensities over 14 powers of ten, many of them zero at times
     m = 60
