@@ -18,6 +18,7 @@ from symnum.lowering.families import Family, IntArray, compacted, is_equality
 from symnum.lowering.index import Offsets, Signature, offsets, signature
 from symnum.lowering.names import Names
 from symnum.lowering.raw import RawSystem, Sums
+from symnum.lowering.regularity import check_regular
 from symnum.lowering.state_selection import Block, select_states
 from symnum.lowering.structure import StateChoice
 from symnum.record import record, replace
@@ -126,6 +127,7 @@ class _Reduction:
         self.n = len(self.chains.base)
         self.sums = replace(equations.sums, unknown=self.chains.numbers(equations.sums.unknown))
         self.offsets: Offsets = offsets(self.signature)
+        self.check_regular()
         self.blocks: list[Block] = select_states(
             self.families, self.sums, self.signature, self.offsets, self.priorities()
         )
@@ -149,6 +151,13 @@ class _Reduction:
         self.also: list[tuple[int, int]] = []  # (new name, the unknown that it stands for)
         for j in np.flatnonzero(self.signature.present).tolist():
             self.place(j)
+
+    def check_regular(self) -> None:
+        known = Equations(self.families, self.sums, self.chains.base)
+        check_regular(
+            self.raw.name, self.families, self.sums, self.signature, self.offsets, known.text,
+            self.raw.number_name,
+        )  # fmt: skip
 
     def priorities(self) -> NDArray[np.float64]:
         """Of every base the priority of itself or of a derivative of it that has a name."""

@@ -27,18 +27,21 @@ class Entries:
 
 
 def sampled_entries(
-    families: list[Family], sums: Sums, wanted: NDArray[np.bool_], seed: int = 0
+    families: list[Family],
+    sums: Sums,
+    wanted: NDArray[np.bool_],
+    between: tuple[float, float] = (0.4, 1.6),
 ) -> Entries:
     """The derivatives with respect to the ``wanted`` numbers, all unknowns and parameters drawn at random.
 
-    Values are positive (0.4 to 1.6), where logarithms and roots are defined. What is not finite there is
+    The usual values are positive, where logarithms and roots are defined. What is not finite there is
     replaced by a random number, as if it were generic.
     """
-    random = np.random.default_rng(seed)
-    unknowns = random.uniform(0.4, 1.6, len(wanted))
+    random = np.random.default_rng(0)
+    unknowns = random.uniform(*between, len(wanted))
     most = max((int(c.max(initial=0)) for f in families for c, x in zip(f.columns, f.letters, strict=True)
                 if x == "p"), default=0)  # fmt: skip
-    parameters = random.uniform(0.4, 1.6, most + 1)
+    parameters = random.uniform(0.4, 1.6, most + 1)  # sizes and rates: seldom negative
     equations, numbers, values = [], [], []
     first = 0
     for family in families:
