@@ -18,7 +18,7 @@ from symnum.lowering.findings import Finding, listed, with_findings
 from symnum.lowering.incidence import Incidence, is_perfect, match
 from symnum.lowering.index import Signature
 from symnum.lowering.raw import RawSystem
-from symnum.lowering.reduce import in_chains
+from symnum.lowering.reduce import Chains, in_chains
 from symnum.lowering.sampled import sampled_entries
 from symnum.record import replace
 from symnum.rewriting.equation import Equation
@@ -42,7 +42,8 @@ def check_balance(system: System, raw: RawSystem, equations: Equations, plain: D
         sums = replace(equations.sums, unknown=chains.numbers(equations.sums.unknown))
         merged = Equations(families, sums, chains.base)
         suspects = _left_over(equations, plain)
-        raise _imbalance(system, raw, merged, found, matching.equation_of, suspects)
+        alone = _alone(equations, chains)
+        raise _imbalance(system, raw, merged, found, matching.equation_of, suspects, alone)
 
 
 def _imbalance(
@@ -52,6 +53,7 @@ def _imbalance(
     found: Signature,
     matched: IntArray,
     suspects: frozenset[str],
+    alone: dict[int, list[int]],
 ) -> UnbalancedSystem:
     graph = found.merged
     parts = Decomposition(graph, matched)
@@ -74,6 +76,7 @@ def _imbalance(
     )
     for part in under[:_PARTS]:
         names = [raw.number_name(int(u)) for u in sorted(part.unknowns, key=suspicion)]
+        names = [raw.number_name(v) for u in part.unknowns.tolist() for v in alone.get(u, [])] + names
         texts = [equations.text(int(e)) for e in part.equations]
         if len(names) == 1:
             text = f"Nothing determines\n{listed(names)}"
@@ -101,6 +104,20 @@ def _imbalance(
     head = f"{system.name}: {_count(graph.n_equations, 'equation')} for {_count(unknowns, 'unknown')}."
     lines = [head, *(finding.text for finding in findings), *more, advice]
     return with_findings(UnbalancedSystem("\n".join(lines)), findings)
+
+
+def _alone(equations: Equations, chains: Chains) -> dict[int, list[int]]:
+    """Names of derivatives that stand in one equation only, by the unknown that they are derivatives of.
+
+    Nothing but ``D(x) == v`` holds such a v: often it is a misspelt one.
+    """
+    n = len(chains.base)
+    columns = [f.columns[k] % n for f in equations.families for k in f.unknown_slots()]
+    occurrences = np.bincount(np.concatenate([*columns, equations.sums.unknown % n]), minlength=n)
+    found: dict[int, list[int]] = {}
+    for v in np.flatnonzero((chains.order > 0) & (occurrences == 1)).tolist():
+        found.setdefault(int(chains.base[v]), []).append(v)
+    return found
 
 
 def _left_over(equations: Equations, plain: Decomposition) -> frozenset[str]:

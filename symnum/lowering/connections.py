@@ -9,6 +9,7 @@ import numpy as np
 from symnum.errors import ModelError
 from symnum.language.component import Component
 from symnum.language.variables import Declaration, joined
+from symnum.lowering.findings import Finding, with_findings
 from symnum.lowering.raw import Sums
 
 _End = tuple[str, int, tuple[Declaration, ...]]
@@ -70,10 +71,12 @@ class Nodes:
             for name, prototype in component.connectors.items():
                 path = joined(component.path, name)
                 if path not in self._parent:
-                    raise ModelError(
+                    error = ModelError(
                         f"{self._name}: the connector {path} ({type(prototype).__name__}) is not connected. "
                         f"Join it with sn.connect({path}, ...), or leave the component out."
                     )
+                    finding = Finding("connection", (path, component.path), str(error), "")
+                    raise with_findings(error, [finding])
                 for side in (1, -1):
                     end = _end(path, side)
                     if end in self._parent:

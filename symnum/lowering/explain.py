@@ -1,123 +1,245 @@
-"""Every stage of a system as readable text."""
+"""`symnum.explain`: what lowering makes of a system, or what is wrong with it."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from symnum.codegen.function import Function, Loop
+from symnum.codegen.function import Function
+from symnum.errors import SymnumError
 from symnum.language.system import System
+from symnum.lowering.alias import Equations, Unknowns, unknowns_of
+from symnum.lowering.blocks import Block, block_triangular
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
-from symnum.lowering.families import Family
+from symnum.lowering.findings import Finding
 from symnum.lowering.flat import FlatSystem
+from symnum.lowering.flat_text import function_text, jacobian_text, structure_text, unknowns_text
 from symnum.lowering.functions import functions_of
-from symnum.rewriting.expr import Expr, Symbol, slot, symbol
-from symnum.rewriting.walk import cost, substitute
+from symnum.lowering.incidence import Incidence, Matching, is_perfect, match
+from symnum.lowering.index import Offsets, offsets, written
+from symnum.lowering.lower import lower
+from symnum.lowering.raw import RawSystem
+from symnum.lowering.reduce import Reduced, in_chains
+from symnum.lowering.regularity import check_regular
+from symnum.lowering.structure import Structure
+from symnum.record import record, replace
 
-_SHOWN = 12
+
+@record
+class Stage:
+    """One pass: its seconds, and how many equations, unknowns and families there are behind it."""
+
+    name: str
+    seconds: float
+    equations: int | None = None
+    unknowns: int | None = None
+    families: int | None = None
 
 
-def explain(system: System | CompiledSystem) -> str:
-    """What each stage makes of a system: unknowns, states, definitions, loops, Jacobian. Print it."""
-    compiled = system if isinstance(system, CompiledSystem) else compile_system(system)
-    flat = compiled.flat
-    parts = [
-        _title("Flattened", flat.name),
-        _unknowns(flat),
-        _title("Structure", "what is integrated, what is given explicitly"),
-        _structure(flat),
-        _title("Functions", "loops over families; costs in additions"),
-        _function(functions_of(flat).rhs),
-        _title("Jacobian", "exact, sparse"),
-        _jacobian(compiled),
+@record
+class Report:
+    """What `symnum.explain` returns; print it.
+
+    index: the structural index of the equations as written, None where they do not fit. degrees_of_freedom:
+    how many initial values are free. problems: what is wrong, each a `Finding` with ``kind``, ``names``,
+    ``text`` and ``suggestion``. stages: passes with sizes and times.
+    """
+
+    name: str
+    index: int | None
+    degrees_of_freedom: int | None
+    problems: tuple[Finding, ...]
+    stages: tuple[Stage, ...]
+    inspected: Inspection
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """Names of equations, unknowns and components to look at, the most suspicious first."""
+        found: dict[str, None] = {}
+        longest = max((len(problem.names) for problem in self.problems), default=0)
+        for rank in range(longest):
+            found.update(dict.fromkeys(p.names[rank] for p in self.problems if rank < len(p.names)))
+        return tuple(found)
+
+    def __str__(self) -> str:
+        from symnum.lowering.report_text import text
+
+        return text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from symnum.lowering.report_html import page
+
+        return page(self)
+
+
+class Inspection:
+    """A system with what the passes made of it, as far as they came."""
+
+    def __init__(self, system: System | None) -> None:
+        self.system = system
+        self.raw: RawSystem | None = None
+        self.equations: Equations | None = None
+        self.reduced: Reduced | None = None
+        self.matched: tuple[Incidence, Matching] | None = None
+        self.flat: FlatSystem | None = None
+        self.compiled: CompiledSystem | None = None
+        self.function: Function | None = None
+        self.offsets: Offsets | None = None
+        self.stages: list[Stage] = []
+        self._began = time.perf_counter()
+
+    def watch(self, name: str, made: Any) -> None:
+        """Take over what a pass made."""
+        seconds = time.perf_counter() - self._began
+        sizes: tuple[int | None, ...] = (None, None, None)
+        if isinstance(made, RawSystem):
+            self.raw = made
+            self.names = made.unknowns  # of the system as written: index reduction adds some
+            count = sum(family.count for family in made.families) + len(made.equalities) + made.sums.count
+            sizes = count, len(made.unknowns), len(made.families)
+        elif isinstance(made, Equations):
+            self.equations = made
+            sizes = _sizes(made, unknowns_of(made))
+        elif isinstance(made, Reduced):
+            self.reduced = made
+            sizes = _sizes(made.equations, made.unknowns)
+        elif isinstance(made, Structure):
+            implicit = sum(family.count for family in made.residuals) + len(made.residual_sums)
+            sizes = implicit, len(made.implicit), len(made.definitions) + len(made.residuals)
+        elif isinstance(made, tuple):
+            self.matched = made
+            sizes = made[0].n_equations, int(made[0].is_unknown.sum()), None
+        self.stages.append(Stage(name, seconds, *sizes))
+        self._began = time.perf_counter()
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The block-triangular form; empty where there is no perfect matching."""
+        if self.matched is None or not is_perfect(*self.matched):
+            return []
+        return block_triangular(*self.matched)
+
+    def text(self, equation: int) -> str:
+        """An equation of the matched graph by its number."""
+        equations = self.reduced.equations if self.reduced is not None else self.equations
+        assert equations is not None
+        return equations.text(equation)
+
+
+def explain(system: System | CompiledSystem, *, html: str | Path | None = None) -> Report:
+    """What each stage makes of a system: unknowns, states, definitions, loops, Jacobian. Print it.
+
+    A system with mistakes is not refused: ``.problems`` holds the smallest parts that do not fit, with the
+    names of equations and unknowns. html: also write one self-contained page to this path.
+    """
+    if isinstance(system, CompiledSystem):
+        inspected = Inspection(None)
+        inspected.flat, inspected.compiled = system.flat, system
+        inspected.function = functions_of(system.flat).rhs
+        problems: tuple[Finding, ...] = ()
+    else:
+        inspected = Inspection(system)
+        problems = _inspect(system, inspected)
+    index, freedom = _index(inspected, problems)
+    name = system.name if isinstance(system, System) else system.flat.name
+    report = Report(name, index, freedom, problems, tuple(inspected.stages), inspected)
+    if html is not None:
+        from symnum.lowering.report_html import page
+
+        Path(html).write_text(page(report), encoding="utf-8")
+    return report
+
+
+def _inspect(system: System, inspected: Inspection) -> tuple[Finding, ...]:
+    try:
+        flat = lower(system, watch=inspected.watch)
+        if inspected.reduced is None:
+            _check_regular(inspected)
+        inspected.flat = flat
+        inspected.function = functions_of(flat).rhs
+        inspected.watch("written as loops", None)
+        inspected.compiled = compile_system(system)
+        inspected.watch("compiled, or found in the cache", None)
+    except SymnumError as error:
+        return error.findings or (Finding("description", _quoted(str(error)), str(error), ""),)
+    return ()
+
+
+def _check_regular(inspected: Inspection) -> None:
+    """Singular systems of index one or less are found at the start of a run; here without numbers."""
+    raw, equations = inspected.raw, inspected.equations
+    assert raw is not None
+    assert equations is not None
+    chains, families, found = in_chains(equations)
+    sums = replace(equations.sums, unknown=chains.numbers(equations.sums.unknown))
+    known = Equations(families, sums, chains.base)
+    check_regular(raw.name, families, sums, found, offsets(found), known.text, raw.number_name)
+
+
+def _index(inspected: Inspection, problems: tuple[Finding, ...]) -> tuple[int | None, int | None]:
+    """(index, degrees of freedom) of the equations as written, aliases included."""
+    if inspected.raw is None:
+        flat = inspected.flat
+        freedom = None if flat is None else int(flat.mass.sum())
+        return None, freedom
+    if problems or inspected.equations is None:
+        return None, None
+    found = written(inspected.raw)
+    if not is_perfect(found.merged, match(found.merged)):  # equalities in a circle: some say nothing new
+        _, _, found = in_chains(inspected.equations)
+    inspected.offsets = result = offsets(found)
+    return result.index(found.present), result.degrees_of_freedom
+
+
+def _sizes(equations: Equations, unknowns: Unknowns) -> tuple[int, int, int]:
+    count = sum(family.count for family in equations.families) + equations.sums.count
+    return count, int(unknowns.wanted.sum()), len(equations.families)
+
+
+def _quoted(message: str) -> tuple[str, ...]:
+    """What a message is about, where its error carries no findings: the text up to the advice."""
+    head, _, rest = message.partition(": ")
+    return (rest or head,)
+
+
+def components_text(system: System) -> str:
+    counts = Counter(type(component).__name__ for component in system.components())
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def flat_sections(report: Report) -> list[tuple[str, str]]:
+    """(title, text) of the stages behind lowering."""
+    inspected = report.inspected
+    if inspected.flat is None or inspected.compiled is None or inspected.function is None:
+        return []
+    flat = inspected.flat
+    unknowns = unknowns_text(flat)
+    if inspected.system is not None and inspected.system.parts:
+        unknowns = f"components: {components_text(inspected.system)}\n{unknowns}"
+    return [
+        (f"Flattened: {flat.name}", unknowns),
+        ("Structure: what is integrated, what is given explicitly", structure_text(flat)),
+        ("Functions: loops over families; costs in additions", function_text(inspected.function)),
+        ("Jacobian: exact, sparse", jacobian_text(inspected.compiled)),
     ]
-    if isinstance(system, System) and system.parts:
-        counts = Counter(type(component).__name__ for component in system.components())
-        components = ", ".join(f"{count} {name}" for name, count in counts.items())
-        parts.insert(1, f"components: {components}")
-    return "\n".join(parts)
 
 
-def _title(stage: str, what: str) -> str:
-    return f"\n{stage}: {what}\n{'-' * (len(stage) + len(what) + 2)}"
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > _SHOWN else shown
-
-
-def _unknowns(flat: FlatSystem) -> str:
-    aliases = int((flat.structure.representative != np.arange(len(flat.unknowns))).sum())
-    lines = [
-        f"{len(flat.unknowns)} variables ({aliases} of them equal to another one), "
-        f"{len(flat.parameters)} parameters",
-        f"variables:  {_some([info.name for info in flat.unknowns])}",
-        f"parameters: {_some([info.name for info in flat.parameters])}",
+def torn(report: Report) -> list[tuple[Block, list[int]]]:
+    """Blocks of several equations, each with the unknowns that stay implicit: the others follow from them."""
+    flat = report.inspected.flat
+    if flat is None:
+        return []
+    implicit = np.zeros(2 * len(flat.unknowns), bool)
+    implicit[flat.structure.implicit] = True
+    return [
+        (block, [int(u) for u in block.unknowns if implicit[u]])
+        for block in report.inspected.blocks
+        if len(block.equations) > 1
     ]
-    return "\n".join(lines)
-
-
-def _structure(flat: FlatSystem) -> str:
-    names = flat.state_names
-    states = [name for name, m in zip(names, flat.mass, strict=True) if m]
-    algebraic = [name for name, m in zip(names, flat.mass, strict=True) if not m]
-    lines = [f"{len(states)} states: {_some(states)}"]
-    if algebraic:
-        lines.append(f"{len(algebraic)} algebraic unknowns: {_some(algebraic)}")
-    lines.append("explicit, in order (one line per family):")
-    lines += [f"  {_family(flat, family)}" for family in flat.structure.definitions]
-    if flat.structure.residuals or len(flat.structure.residual_sums):
-        lines.append("implicit equations:")
-        lines += [f"  {_family(flat, family)}" for family in flat.structure.residuals]
-        lines += [
-            f"  0 == {flat.structure.sums.labels[row]}" for row in flat.structure.residual_sums[:_SHOWN]
-        ]
-        if len(flat.structure.residual_sums) > _SHOWN:
-            lines.append(f"  ... {len(flat.structure.residual_sums)} sums in all")
-    if flat.limits:
-        lines.append(f"hard limits: {sum(len(limit.state) for limit in flat.limits)}")
-    for event in flat.events:
-        lines.append(f"event: {event}")
-    return "\n".join(lines)
-
-
-def _family(flat: FlatSystem, family: Family) -> str:
-    """The first copy in the user's names, and how many there are."""
-    mapping: dict[Expr, Expr] = {}
-    for k, (letter, column) in enumerate(zip(family.letters, family.columns, strict=True)):
-        if letter == "u":
-            name = flat.number_name(int(column[0]))
-        elif letter == "p":
-            name = flat.parameters[int(column[0])].name
-        else:
-            name = f"{float(column[0]):g}"
-        mapping[slot(letter, k)] = symbol(Symbol(name, "variable"))
-    (root,) = substitute((family.root,), mapping)
-    target = flat.number_name(int(family.target[0])) if family.target[0] >= 0 else "0"
-    sign = "=" if family.target[0] >= 0 else "=="
-    more = f"    (and {family.count - 1} alike)" if family.count > 1 else ""
-    return f"{target} {sign} {root}{more}"
-
-
-def _function(function: Function) -> str:
-    lines = []
-    for item in function.items:
-        if isinstance(item, Loop):
-            lines.append(
-                f"{item.name}: {item.count} x {len(item.roots)} results, cost {cost(item.roots):g} a copy"
-            )
-            lines += [f"    {root}" for root in item.roots[:_SHOWN]]
-            if len(item.roots) > _SHOWN:
-                lines.append(f"    ... {len(item.roots)} in all")
-        else:
-            lines.append(f"{item.name}: {len(item.indptr) - 1} sums of {len(item.first)} terms")
-    return "\n".join(lines)
-
-
-def _jacobian(compiled: CompiledSystem) -> str:
-    n = compiled.flat.n
-    entries = len(compiled.model.functions.indices)
-    return f"{n} x {n}, {entries} entries that may differ from zero ({entries / max(n * n, 1):.1%})"

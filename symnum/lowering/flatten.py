@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from symnum.errors import ModelError
+from symnum.errors import ModelError, UnitError
 from symnum.language.block import Block, GridNames, IndexedSums, References
 from symnum.language.component import TEMPLATE_PATH, Component, Statement, check_attributes
 from symnum.language.connect import Connection
@@ -438,7 +438,14 @@ def _check_units(equation: Equation, owner: str, statement: Statement) -> None:
     if any(_symbol(leaf).unit is not None for leaf in leaves((equation.lhs, equation.rhs))):
         from symnum.lowering.unit_check import check_units
 
-        check_units(equation, f"{owner}: {statement}")
+        try:
+            check_units(equation, f"{owner}: {statement}")
+        except UnitError as error:
+            from symnum.lowering.findings import Finding, with_findings
+
+            symbols = [_name(leaf) for leaf in leaves((equation.lhs, equation.rhs))]
+            names = (str(statement), owner, *symbols)
+            raise with_findings(error, [Finding("units", names, str(error), "")]) from None
 
 
 def _symbol(leaf: Expr) -> Symbol:

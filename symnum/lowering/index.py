@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from symnum.lowering.dulmage_mendelsohn import Decomposition
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.incidence import Incidence, match
-from symnum.lowering.raw import Sums
+from symnum.lowering.raw import RawSystem, Sums
 from symnum.record import record
 
 _MOST = 100  # derivatives of one equation: an index beyond that is no model of anything
@@ -77,6 +77,22 @@ def signature(families: list[Family], sums: Sums, n: int) -> Signature:
     present = np.zeros(n, bool)
     present[number % n] = True
     return Signature(n, np.concatenate(equations), number % n, number // n, first, present)
+
+
+def written(raw: RawSystem) -> Signature:
+    """The signature of all equations as written, those that only say that two unknowns are equal included."""
+    n = len(raw.unknowns)
+    found = signature(raw.families, raw.sums, n)
+    pairs = np.array(raw.equalities, np.int64).reshape(-1, 2)
+    number = found.first[-1] + np.repeat(np.arange(len(pairs)), 2)
+    return Signature(
+        n,
+        np.concatenate([found.equation, number]),
+        np.concatenate([found.base, pairs.ravel()]),
+        np.concatenate([found.order, np.zeros(2 * len(pairs), np.int64)]),
+        np.concatenate([found.first, found.first[-1:] + len(pairs)]),
+        np.ones(n, bool),
+    )
 
 
 def offsets(found: Signature) -> Offsets:

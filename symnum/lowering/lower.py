@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from symnum.errors import ModelError
@@ -23,26 +26,39 @@ from symnum.lowering.structure import Structure
 from symnum.record import replace
 from symnum.rewriting.expr import Symbol
 
+Watch = Callable[[str, Any], None]
 
-def lower(system: System, events: tuple[Event, ...] = ()) -> FlatSystem:
-    """Flatten, join aliases, match, choose what is explicit, number the rest. ``events`` come on top."""
+
+def lower(
+    system: System, events: tuple[Event, ...] = (), watch: Watch = lambda stage, made: None
+) -> FlatSystem:
+    """Flatten, join aliases, match, choose what is explicit, number the rest. ``events`` come on top.
+
+    watch: told the name of each stage and what it made.
+    """
     raw = flatten(system, events)  # System    -> RawSystem: numbered unknowns, families, sums
+    watch("flattened", raw)
     if not len(raw.unknowns):
         raise ModelError(f"{system.name}: there is nothing to solve: no equation holds a variable")
     equations = without_aliases(raw)  # RawSystem -> Equations: equal unknowns are one
+    watch("aliases joined", equations)
     unknowns = unknowns_of(equations)  # states and what is to be determined
     graph, matching = matched(equations, unknowns)  # every unknown gets its equation
+    watch("matched", (graph, matching))
     if is_perfect(graph, matching):
         structure = choose_explicit(equations, unknowns.states, graph, matching)
         structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
     else:
         check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
         reduced = reduce_index(raw, equations)  # of a higher index: differentiate, select states
+        watch("index reduced", reduced)
         graph, matching = matched(reduced.equations, reduced.unknowns)
+        watch("matched", (graph, matching))
         assert is_perfect(graph, matching)
         structure = choose_explicit(
             reduced.equations, reduced.unknowns.states, graph, matching, reduced.keep, reduced.choices
         )
+    watch("solved where explicit", structure)
     return _numbered(system, raw, structure)
 
 

@@ -8,6 +8,7 @@ the signature method (J. D. Pryce, BIT 41 (2001) 364).
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def _finding(
     names = [name(int(bases[k])) for k in parts[1]]
     return Finding(
         "singular",
-        (*rows, *names),
+        tuple(name for pair in zip_longest(rows, names) for name in pair if name is not None),
         f"as many equations as unknowns, but whatever the numbers, these equations depend on each other\n"
         f"{listed(rows)}\nand do not determine\n{listed(names)}",
         "Do two equations say the same, or is a reference missing, such as the ground of a circuit?",

@@ -16,7 +16,7 @@ def test_a_system_of_plain_equations() -> None:
         [sn.D(x) == -k * y, y == x**2, z + sn.exp(z) == x, q == x, sn.Limit(x, low=0)],
         events=[sn.Event(at=1, then={k: 3})],
     )
-    text = sn.explain(system)
+    text = str(sn.explain(system))
     for piece in (
         "Flattened: model",
         "4 variables (1 of them equal to another one)",
@@ -29,11 +29,12 @@ def test_a_system_of_plain_equations() -> None:
         "2 x 2",
     ):
         assert piece in text
-    assert sn.explain(sn.compile(system)) == text
+    flattened = text[text.index("Flattened: ") : text.index("Structure: ")]
+    assert flattened in str(sn.explain(sn.compile(system)))
 
 
 def test_components_and_families_are_counted(electrical: ModuleType) -> None:
-    text = sn.explain(electrical.ladder(20))
+    text = str(sn.explain(electrical.ladder(20)))
     assert "20 Section, 20 Resistor, 20 Capacitor" in text
     assert "20 states: s0.c.v, s1.c.v" in text
     assert "(20 in all)" in text
@@ -54,4 +55,4 @@ def test_wide_sums_are_shown_by_their_connection(electrical: ModuleType) -> None
             sn.connect(src.n, c.n, ground.p, *(d.n for d in diodes)),
         ],
     )
-    assert "0 == sum of i at connect(" in sn.explain(system)
+    assert "0 == sum of i at connect(" in str(sn.explain(system))
