@@ -65,7 +65,8 @@ def _imbalance(
 
     def suspicion(unknown: int) -> tuple[bool, int]:
         """States are seldom what an equation is missing for; what stands in few equations is."""
-        return bool(differentiated[unknown]), int(occurrences[unknown])
+        count = int(occurrences[unknown])
+        return bool(differentiated[unknown]) and count > 1, count
 
     advice = (
         "Is a name misspelt, or one equation written twice?"
