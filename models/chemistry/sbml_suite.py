@@ -24,6 +24,7 @@ from symnum.models.chemistry.sbml import SBMLModel, read_sbml
 from symnum.record import record
 from symnum.rewriting.expr import Expr
 from symnum.solving.problem import Problem
+from symnum.solving.solution import Sample
 from symnum.solving.solve import solve
 
 __all__ = ["Case", "Outcome", "cases_in", "run_case"]
@@ -142,19 +143,16 @@ def trajectories(
     """(m, k) the expressions at the times; where an event happens at one of these, after it."""
     problem = Problem(model.system(), span=(0.0, float(times[-1])))
     solution = solve(problem, rtol=rtol, atol=atol, dense=True)
-    at = solution(np.clip(times, solution.t[0], solution.t[-1]))
-    happened = {event.t for event in solution.events}
-    result = []
-    for expression in expressions:
-        values = np.array(at[expression], float)
-        if happened:
-            whole = solution[expression]
-            for k, t in enumerate(times):
-                near = [e for e in happened if abs(e - t) <= _SAME_TIME * max(1.0, abs(t))]
-                if near:
-                    values[k] = whole[np.flatnonzero(solution.t == max(near))[-1]]
-        result.append(values)
-    return np.array(result)
+    sample = solution(np.clip(times, solution.t[0], solution.t[-1]))
+    y, segment = sample.y.copy(), sample.segment.copy()
+    events = np.array(sorted({event.t for event in solution.events}))
+    if len(events):
+        near = events[np.minimum(np.searchsorted(events, times * (1 - _SAME_TIME)), len(events) - 1)]
+        for k in np.flatnonzero(np.abs(near - times) <= _SAME_TIME * np.maximum(1.0, np.abs(times))):
+            place = np.searchsorted(solution.t, near[k], side="right") - 1
+            y[:, k], segment[k] = solution.y[:, place], solution.segment[place]
+    after = Sample(solution.flat, solution.segments, times, y, segment)
+    return np.array([after[expression] for expression in expressions])
 
 
 def _table(path: Path) -> Mapping[str, FloatArray]:

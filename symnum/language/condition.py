@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from symnum.record import record
 from symnum.rewriting.expr import ONE, ZERO, Expr, apply, slot
-from symnum.rewriting.walk import evaluate
+from symnum.rewriting.python_code import python_function
 
 RELATIONS = ("<", "<=", "equal")
 
@@ -30,9 +31,12 @@ class Condition:
 
     def holds(self, truths: Sequence[bool]) -> bool:
         """Whether the condition holds, given which relations do."""
-        if self.skeleton.is_number:
-            return bool(self.skeleton.value)
-        return bool(evaluate(self.skeleton, {slot("r", k): float(truth) for k, truth in enumerate(truths)}))
+        return bool(self._function(truths))
+
+    @cached_property
+    def _function(self) -> Callable[[Sequence[bool]], float]:
+        names = {slot("r", k): f"truths[{k}]" for k in range(len(self.relations))}
+        return python_function(self.skeleton, "truths", names)
 
 
 def _skeleton(expr: Expr, found: dict[tuple[Expr, str], int]) -> Expr:

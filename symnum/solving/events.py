@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -14,10 +15,10 @@ from symnum.lowering.flat import FlatSystem
 from symnum.record import record
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import leaves
-from symnum.solving.initialize import value_of
+from symnum.solving.values import ValueFunction, value_function
 
 FloatArray: TypeAlias = NDArray[np.float64]
-Values: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]  # new states and parameters
+Values: TypeAlias = tuple[float, ...]
 
 
 @record
@@ -27,6 +28,7 @@ class Action:
     event: Event
     states: tuple[tuple[int, Expr], ...]
     parameters: tuple[tuple[int, Expr], ...]
+    functions: tuple[ValueFunction, ...]  # the values of both, in that order
 
     @classmethod
     def of(cls, flat: FlatSystem, event: Event) -> Action:
@@ -46,30 +48,24 @@ class Action:
                     "Set a state or a parameter that it follows from."
                 )
             states.append((int(at), value))
-        return cls(event, tuple(states), tuple(parameters))
+        functions = tuple(value_function(flat, value) for _, value in (*states, *parameters))
+        return cls(event, tuple(states), tuple(parameters), functions)
 
-    def values(self, flat: FlatSystem, t: float, before: tuple[FloatArray, FloatArray]) -> Values:
-        """The new values at time t and ``before`` = (u, p)."""
-        return (
-            tuple(self._number(flat, value, t, before) for _, value in self.states),
-            tuple(self._number(flat, value, t, before) for _, value in self.parameters),
-        )
+    def values(self, t: float, before: tuple[FloatArray, FloatArray]) -> Values:
+        """The new values at time t and ``before`` = (u, p): states, then parameters."""
+        found = tuple(function(t, *before) for function in self.functions)
+        for value in found:
+            if not math.isfinite(value):
+                raise ModelError(f"{self.event} at t = {t:g}: a new value is {value}; it must be finite")
+        return found
 
     def apply(self, values: Values, u: FloatArray, p: FloatArray) -> list[int]:
         """Write the new values; returns the parameters changed."""
-        for (at, _), value in zip(self.states, values[0], strict=True):
+        for (at, _), value in zip(self.states, values, strict=False):
             u[at] = value
-        for (at, _), value in zip(self.parameters, values[1], strict=True):
+        for (at, _), value in zip(self.parameters, values[len(self.states) :], strict=True):
             p[at] = value
         return [at for at, _ in self.parameters]
-
-    def _number(
-        self, flat: FlatSystem, value: Expr, t: float, before: tuple[FloatArray, FloatArray]
-    ) -> float:
-        found = float(value) if value.is_number else value_of(flat, value, t, *before)
-        if not np.isfinite(found):
-            raise ModelError(f"{self.event} at t = {t:g}: a new value is {found}; it must be finite")
-        return found
 
 
 @record

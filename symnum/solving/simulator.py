@@ -18,6 +18,7 @@ from symnum.solving.events import Action, Schedule
 from symnum.solving.problem import Problem
 from symnum.solving.solve import consistent_start
 from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+from symnum.solving.values import over_entries
 
 Value: TypeAlias = float | FloatArray | IntArray
 
@@ -153,7 +154,7 @@ class _Events:
         timed = [action for actions in schedule.actions for action in actions]
         every = [*timed, *schedule.crossing]
         targets = [target for action in every for target in self._targets(action)]
-        self.actions = _straight("actions", [self._over_entries(value) for _, _, value in targets])
+        self.actions = _straight("actions", [over_entries(self.flat, value) for _, _, value in targets])
         followers = problem.dependent_parameters()
         self.followers = _straight("followers", [value for _, value, _ in followers])
         counts = [len(actions) for actions in schedule.actions]
@@ -176,30 +177,6 @@ class _Events:
         """(state or -1, parameter or -1, value) of what an action sets."""
         states = [(at, -1, value) for at, value in action.states]
         return states + [(-1, at, value) for at, value in action.parameters]
-
-    def _over_entries(self, value: Expr) -> Expr:
-        """An expression over numbers of unknowns as one over entries of u."""
-        known: dict[Expr, Expr] = {}
-        stack: list[tuple[Expr | None, Expr]] = [(None, value)]
-        while True:
-            leaf, body = stack[-1]
-            waiting: list[tuple[Expr, Expr]] = []
-            for x in leaves((body,)):
-                if x in known or x.op != "slot" or x.data[0] == "p":
-                    continue
-                definition = self.flat.definition(x.data[1])
-                if definition is None:
-                    known[x] = slot("u", int(self.flat.position[x.data[1]]))
-                else:
-                    waiting.append((x, definition))
-            if waiting:
-                stack += waiting
-                continue
-            (found,) = substitute((body,), known)
-            stack.pop()
-            if leaf is None:
-                return found
-            known[leaf] = found
 
 
 def _starts(counts: Sequence[int]) -> IntArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -101,8 +102,13 @@ class Sample:
                 return value
             values[leaf] = value
 
+    @cached_property
+    def _parameters(self) -> FloatArray:
+        """(stretches, parameters)"""
+        return np.array([segment.p for segment in self.segments])
+
     def _parameter(self, number: int) -> Any:
-        history = np.array([segment.p[number] for segment in self.segments])
+        history = self._parameters[:, number]
         return float(history[0]) if (history == history[0]).all() else history[self.segment]
 
 

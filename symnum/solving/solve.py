@@ -444,7 +444,7 @@ class _Run:
         if actions:
             before = integrator.u.copy(), integrator.p.copy()
             self.begin_segment()
-            values = [action.values(self.flat, t, before) for action in actions]
+            values = [action.values(t, before) for action in actions]
             self.carry_out(actions, values)
             ends = any(action.event.terminal for action in actions)
         while triggers is not None:
@@ -460,7 +460,7 @@ class _Run:
             action = chosen.trigger.action
             found = chosen.values
             if found is None:
-                found = action.values(self.flat, t, (integrator.u, integrator.p))
+                found = action.values(t, (integrator.u, integrator.p))
             self.carry_out([action], [found])
             ends = ends or action.event.terminal
         if (actions or count) and self.grid is None:

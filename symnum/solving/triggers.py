@@ -18,9 +18,8 @@ from symnum.language.condition import Condition
 from symnum.language.event import Event
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record
-from symnum.rewriting.expr import Expr
 from symnum.solving.events import Action, Values
-from symnum.solving.initialize import value_of
+from symnum.solving.values import ValueFunction, value_function
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -36,8 +35,8 @@ class Trigger:
     action: Action
     condition: Condition
     relations: NDArray[np.int64]  # numbers of the event functions
-    delay: Expr | None
-    priority: Expr | None
+    delay: ValueFunction | None
+    priority: ValueFunction | None
 
     @property
     def event(self) -> Event:
@@ -48,7 +47,7 @@ class Trigger:
         found = []
         for (event, condition), numbers in zip(flat.triggers, flat.relation_numbers, strict=True):
             delay, priority = (
-                None if expr is None else flat.with_numbers((expr,), str(event))[0]
+                None if expr is None else value_function(flat, flat.with_numbers((expr,), str(event))[0])
                 for expr in (event.delay, event.priority)
             )
             relations = np.array(numbers, np.int64)
@@ -143,16 +142,16 @@ class Triggers:
 
     def fired(self, trigger: Trigger, t: float, u: FloatArray, p: FloatArray) -> Pending:
         event = trigger.event
-        delay = 0.0 if trigger.delay is None else value_of(self.flat, trigger.delay, t, u, p)
+        delay = 0.0 if trigger.delay is None else trigger.delay(t, u, p)
         if not delay >= 0.0:
             raise SolveFailed(
                 f"{event} at t = {t:g}: its delay {event.delay} is {delay:g}; it cannot be negative"
             )
         early = event.values == "trigger"
-        return Pending(t + delay, trigger, trigger.action.values(self.flat, t, (u, p)) if early else None)
+        return Pending(t + delay, trigger, trigger.action.values(t, (u, p)) if early else None)
 
     def priority(self, trigger: Trigger, t: float, u: FloatArray, p: FloatArray) -> float:
-        return -np.inf if trigger.priority is None else value_of(self.flat, trigger.priority, t, u, p)
+        return -np.inf if trigger.priority is None else trigger.priority(t, u, p)
 
 
 def check_end(count: int, t: float, event: Event) -> None:
