@@ -105,7 +105,7 @@ def time_derivative(expr: Expr) -> Expr:
     for leaf in leaves(expr):
         if leaf is TIME:
             seeds[leaf] = {TIME: ONE}
-        elif leaf.kind == "variable":
+        elif leaf.kind in ("variable", "field"):
             seeds[leaf] = {TIME: node("D", (leaf,))}
         elif leaf.op == "D":
             raise LoweringError(

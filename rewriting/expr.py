@@ -171,6 +171,12 @@ class Expr:
 
         return to_sympy(self)
 
+    def at(self, coordinate: Expr, place: Number) -> Expr:
+        """The value at a place along a coordinate of space: ``u.at(x, 0)``, ``D(u, x).at(x, 1)``."""
+        from symnum.rewriting.spatial import trace
+
+        return trace(self, coordinate, place)
+
     # Copies and pickles keep the identity: they go through the interning table again.
     def __copy__(self) -> Expr:
         return self

@@ -23,14 +23,29 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.component import Component, Connector, flow, option, potential
     from symnum.language.connect import connect
     from symnum.language.event import Event
+    from symnum.language.field import coordinate, field, fields, integral
     from symnum.language.limit import Limit
+    from symnum.language.pde import PDE
     from symnum.language.rate_law import Hill, MichaelisMenten, RateLaw
     from symnum.language.reaction_network import ReactionNetwork
     from symnum.language.reactions import Reaction, species
     from symnum.language.system import System
     from symnum.language.variables import D, parameter, parameters, t, variable, variables
+    from symnum.language.vector_calculus import (
+        cartesian,
+        curl,
+        cylindrical,
+        div,
+        grad,
+        laplacian,
+        polar,
+        spherical,
+    )
     from symnum.lowering.compile import compile, load
+    from symnum.lowering.discretize import discretize
     from symnum.lowering.explain import explain
+    from symnum.lowering.schemes.conservation import TVD, WENO5
+    from symnum.lowering.schemes.differences import Central, Upwind
     from symnum.models.read import read
     from symnum.rewriting.equation import Eq, Equation
     from symnum.rewriting.expr import Expr
@@ -83,14 +98,20 @@ _NAMES = {
     "symnum.language.component": "Component Connector potential flow option",
     "symnum.language.connect": "connect",
     "symnum.language.event": "Event",
+    "symnum.language.field": "coordinate field fields integral",
     "symnum.language.limit": "Limit",
+    "symnum.language.pde": "PDE",
     "symnum.language.rate_law": "Hill MichaelisMenten RateLaw",
     "symnum.language.reaction_network": "ReactionNetwork",
     "symnum.language.reactions": "Reaction species",
     "symnum.language.system": "System",
     "symnum.language.variables": "variables variable parameters parameter t D",
+    "symnum.language.vector_calculus": "cartesian polar cylindrical spherical grad div laplacian curl",
     "symnum.lowering.compile": "compile load",
+    "symnum.lowering.discretize": "discretize",
     "symnum.lowering.explain": "explain",
+    "symnum.lowering.schemes.conservation": "TVD WENO5",
+    "symnum.lowering.schemes.differences": "Central Upwind",
     "symnum.models.read": "read",
     "symnum.rewriting.equation": "Eq Equation",
     "symnum.rewriting.expr": "Expr",
@@ -113,7 +134,11 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names.s
 
 __all__ = [
     "METHODS",
+    "PDE",
     "STOCHASTIC_METHODS",
+    "TVD",
+    "WENO5",
+    "Central",
     "CodegenError",
     "Compartment",
     "Component",
@@ -140,6 +165,7 @@ __all__ = [
     "UnbalancedSystem",
     "UnitError",
     "UnknownName",
+    "Upwind",
     "absolute",
     "acos",
     "acosh",
@@ -148,22 +174,33 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "cartesian",
     "ceil",
     "clip",
     "compile",
     "connect",
+    "coordinate",
     "cos",
     "cosh",
+    "curl",
+    "cylindrical",
+    "discretize",
+    "div",
     "erf",
     "exp",
     "explain",
     "expm1",
     "export",
+    "field",
+    "fields",
     "floor",
     "flow",
     "from_sympy",
+    "grad",
     "hypot",
     "ifelse",
+    "integral",
+    "laplacian",
     "linearize",
     "load",
     "log",
@@ -174,6 +211,7 @@ __all__ = [
     "option",
     "parameter",
     "parameters",
+    "polar",
     "potential",
     "read",
     "sign",
@@ -182,6 +220,7 @@ __all__ = [
     "sinh",
     "solve",
     "species",
+    "spherical",
     "sqrt",
     "t",
     "tan",

@@ -54,12 +54,14 @@ class Quantities:
     """A numbered set of unknowns (kind "variable") or parameters of a block.
 
     values: (count,) starts or parameter values, NaN where there is none; None for none at all.
+    axes: name and points of each coordinate of a grid, whose names are `GridNames`.
     """
 
     kind: str
     names: Sequence[str]
     values: FloatArray | None = None
     unit: str | None = None
+    axes: tuple[tuple[str, FloatArray], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -84,9 +86,12 @@ Numbered: TypeAlias = Quantities | References
 
 @record
 class Column:
-    """What one slot reads in each copy: ``index`` into ``of`` (of None: the numbers themselves)."""
+    """What one slot reads in each copy: ``index`` into ``of`` (of None: the numbers themselves).
 
-    of: Numbered | None
+    Several sets are counted through one after the other.
+    """
+
+    of: Numbered | tuple[Numbered, ...] | None
     index: IntArray | FloatArray
     derivative: bool = False
 

@@ -238,21 +238,54 @@ def _split(names: str) -> list[str]:
     return found
 
 
-def D(expr: Operand, order: int = 1) -> Expr:
-    """The derivative with respect to time, ``D(x)`` or ``D(x, 2)``; of an expression by the chain rule."""
+def D(expr: Operand, *by: Any, order: int | None = None) -> Expr:
+    """A derivative. ``D(x)`` and ``D(x, 2)``: in time, of an expression by the chain rule.
+
+    In space, with a coordinate: ``D(u, x)``, ``D(u, x, 2)``, ``D(u, x, 2, y)``; of any expression of fields:
+    ``D(k * D(u, x), x)``.
+    """
+    result = checked_expr(expr, "D")
+    steps: list[tuple[Expr, int]] = []
+    for item in by if order is None else (*by, order):
+        if isinstance(item, Expr) and item.kind == "coordinate":
+            steps.append((item, 0))
+            continue
+        if isinstance(item, bool) or not isinstance(item, int) or item < 1:
+            raise ModelError(
+                f"D({expr}, {', '.join(map(repr, by))}): give orders 1, 2, 3, ... and coordinates of space, "
+                f"not {item!r}"
+            )
+        if steps and not steps[-1][1]:
+            steps[-1] = steps[-1][0], item
+        elif steps:
+            raise ModelError(f"D({expr}, {', '.join(map(repr, by))}): an order follows a coordinate")
+        else:
+            steps.append((TIME, item))
+    for coordinate, times in steps or [(TIME, 1)]:
+        if coordinate is TIME:
+            for _ in range(times):
+                result = _time_step(result)
+        else:
+            from symnum.rewriting.spatial import partial
+
+            result = partial(result, coordinate, times or 1)
+    return result
+
+
+def _time_step(expr: Expr) -> Expr:
     from symnum.rewriting.derivative import time_derivative
 
-    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-        raise ModelError(f"D({expr}, {order!r}): the order of a derivative is 1, 2, 3, ...")
-    result = checked_expr(expr, "D")
-    for _ in range(order):
-        if result.op == "D" or (result.op == "symbol" and result.kind == "variable"):
-            result = node("D", (result,))
-        elif any(leaf.op == "D" for leaf in leaves((result,))):
+    if expr.op == "D" or expr.kind in ("variable", "field"):
+        return node("D", (expr,))
+    for leaf in leaves((expr,)):
+        if leaf.op == "D":
             raise ModelError(
-                f"D({result}): the derivative of an expression that holds derivatives. "
+                f"D({expr}): the derivative of an expression that holds derivatives. "
                 "Give the inner derivative a name of its own: v == D(x), then D(v)."
             )
-        else:
-            result = time_derivative(result)
-    return result
+        if leaf.kind in ("partial", "trace", "integral"):
+            raise ModelError(
+                f"D({expr}): the time derivative of {leaf}. Give it a field of its own: w == {leaf}, "
+                "then D(w)."
+            )
+    return time_derivative(expr)

@@ -180,6 +180,17 @@ class FlatSystem:
             copy[family.target] = np.arange(family.count)
         return part, copy
 
+    def definition_places(self, numbers: IntArray) -> tuple[IntArray, IntArray]:
+        """(definition, copy) of explicit unknowns; the definition is -1 where a sum gives them."""
+        part, copy = self._definition
+        return part[numbers], copy[numbers]
+
+    def representative_numbers(self, numbers: IntArray) -> IntArray:
+        """The numbers that stand for these; from n on they are derivatives."""
+        n = len(self.unknowns)
+        stand = self.structure.representative
+        return np.where(numbers < n, stand[numbers % n], n + stand[numbers % n])
+
     def _is_defined(self, number: int) -> bool:
         return bool(self._definition[0][number] >= 0 or (self.structure.sum_targets == number).any())
 

@@ -110,8 +110,11 @@ class _Flattener:
                     letters += "c"
                     columns.append(np.asarray(column.index, float))
                 else:
-                    letters += "p" if column.of.kind == "parameter" else "u"
-                    number = self.block_numbers[id(column.of)][np.asarray(column.index, np.int64)]
+                    sets = column.of if isinstance(column.of, tuple) else (column.of,)
+                    letters += "p" if sets[0].kind == "parameter" else "u"
+                    numbers = [self.block_numbers[id(numbered)] for numbered in sets]
+                    every = numbers[0] if len(numbers) == 1 else np.concatenate(numbers)
+                    number = every[np.asarray(column.index, np.int64)]
                     columns.append(-1 - number if column.derivative else number)
             count = len(columns[0])
             members = np.arange(count)

@@ -74,6 +74,13 @@ class Names:
                 return first + inside
         return None
 
+    def grid(self, name: str) -> tuple[int, Quantities] | None:
+        """(number of its first point, quantities) of the field with this name."""
+        for first, block in zip(self._first, self._blocks, strict=True):
+            if block.axes and isinstance(block.names, GridNames) and block.names.name == name:
+                return first, block
+        return None
+
     def __contains__(self, name: str) -> bool:
         return name in self._number or (bool(self._blocks) and self.find(name) is not None)
 

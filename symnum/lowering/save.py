@@ -142,7 +142,8 @@ class _Writer:
         if isinstance(value, Names):
             return {"names": [self.value(part) for part in value.parts()]}
         if isinstance(value, Quantities):
-            return {"quantities": [value.kind, self.names(value), self.value(value.values), value.unit]}
+            rest = (value.values, value.unit, value.axes)
+            return {"quantities": [value.kind, self.names(value), *map(self.value, rest)]}
         if isinstance(value, Event):
             return {"event": self.event(value)}
         name = type(value).__name__
@@ -259,9 +260,10 @@ class _Reader:
                 names.add_block(part)
         return names
 
-    def quantities(self, kind: str, names: Json, values: Json, unit: str | None) -> Quantities:
+    def quantities(self, kind: str, names: Json, values: Json, unit: str | None, axes: Json) -> Quantities:
         found = GridNames(names["grid"], tuple(names["shape"])) if isinstance(names, dict) else tuple(names)
-        return Quantities(kind, found, self.value(values), unit)
+        grid = tuple((name, self.value(x)) for name, x in axes)
+        return Quantities(kind, found, self.value(values), unit, grid)
 
     def event(
         self, times: Json, when: Json, crossing: int, then: list[Json], terminal: bool, name: str | None,

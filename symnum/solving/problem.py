@@ -18,6 +18,7 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate, leaves, substitute
+from symnum.solving.field_values import start_on_grid
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Mapping[Any, Any]
@@ -139,6 +140,15 @@ class Problem:
             values[at], rank[at] = found, level
 
         for key, value in self.given_start.items():
+            field = flat.unknowns.grid(_field_name(key))
+            if field is not None:
+                first, quantities = field
+                numbers = flat.structure.representative[first : first + len(quantities)]
+                given = start_on_grid(quantities, value, f"{flat.name}: start of {key}")
+                inside = flat.position[numbers] >= 0
+                values[flat.position[numbers[inside]]] = given[inside]
+                rank[flat.position[numbers[inside]]] = 0
+                continue
             number = flat.number_of(key, "start")
             put(number, value, str(key), 0)
             self.starts[number] = self._value(value, f"start of {key}")
@@ -381,6 +391,13 @@ def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:
     return {
         key: value for key, value in mapping.items() if (key.args[0] if key.op == "D" else key).kind == kind
     }
+
+
+def _field_name(key: Any) -> str:
+    """The name of the grid of a field, or of its time derivative."""
+    if isinstance(key, Expr):
+        return f"D({key.args[0].name})" if key.op == "D" and key.args[0].kind == "field" else str(key)
+    return str(key)
 
 
 def _checked_values(values: Values | None, what: str) -> dict[Any, Any]:

@@ -14,8 +14,10 @@ from symnum.errors import ModelError, SolveFailed
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, as_expr, slot
+from symnum.rewriting.spatial import Field, field_leaf
 from symnum.rewriting.walk import evaluate_arrays, leaves
 from symnum.solving.dense import DenseOutput
+from symnum.solving.field_values import holds_field, values_on_grid
 from symnum.solving.stochastic.step_function import StepFunction
 
 if TYPE_CHECKING:
@@ -61,10 +63,17 @@ class Sample:
     segment: NDArray[np.int64]
 
     def __getitem__(self, key: Expr | str | Sequence[Expr]) -> FloatArray:
-        """The expression, variable or name at every time: (k,), or () for one; of a list: (m, k)."""
+        """The expression, variable or name at every time: (k,), or () for one; of a list: (m, k).
+
+        Of fields: (k, *points), or (*points) for one time.
+        """
         if isinstance(key, (list, tuple)):
             return np.array([self[item] for item in key])
         flat = self.flat
+        if isinstance(key, str) and flat.unknowns.grid(key) is not None:
+            key = field_leaf(Field(key, "field", ()))
+        if isinstance(key, Expr) and holds_field(key):
+            return values_on_grid(self, key)
         if isinstance(key, str):
             parameter = flat.parameters.find(key)
             expr = slot("u", flat.number_of(key, "solution")) if parameter is None else slot("p", parameter)

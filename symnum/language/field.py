@@ -1,0 +1,83 @@
+"""What field equations are written in: coordinates of space, fields, integrals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from symnum.errors import ModelError
+from symnum.language.variables import check_unit, checked_expr, checked_name
+from symnum.rewriting.expr import Expr, Number, Operand
+from symnum.rewriting.spatial import (
+    Coordinate,
+    Field,
+    coordinate_leaf,
+    depends_on,
+    field_leaf,
+    integral_leaf,
+)
+
+
+def coordinate(
+    name: str,
+    low: Number,
+    high: Number,
+    *,
+    periodic: bool = False,
+    unit: str | None = None,
+    about: str | None = None,
+) -> Expr:
+    """A coordinate of space from ``low`` to ``high``; periodic: the two ends are one point.
+
+    >>> coordinate("x", 0, 1)
+    x
+    """
+    what = f"coordinate {checked_name(name, 'coordinate: ')}"
+    bounds = []
+    for bound in (low, high):
+        value = checked_expr(bound, what)
+        if not value.is_number:
+            raise ModelError(
+                f"{what}: {value} is no number. Scale the coordinate to a fixed range: x = length * xi"
+            )
+        bounds.append(float(value))
+    if not bounds[0] < bounds[1]:
+        raise ModelError(f"{what}: {bounds[0]:g} ... {bounds[1]:g} is no range; low < high")
+    check_unit(unit)
+    return coordinate_leaf(Coordinate(name, "coordinate", *bounds, bool(periodic), unit, about))
+
+
+def field(name: str, *coordinates: Expr, unit: str | None = None, about: str | None = None) -> Expr:
+    """An unknown function of time and of coordinates: ``u = field("u", x, y)``."""
+    what = f"field {checked_name(name, 'field: ')}"
+    check_unit(unit)
+    return field_leaf(Field(name, "field", _checked_coordinates(coordinates, what), unit, about))
+
+
+def fields(names: str, *coordinates: Expr, unit: str | None = None) -> tuple[Expr, ...]:
+    """Several fields over the same coordinates: ``u, v = fields("u v", x)``. Always a tuple."""
+    return tuple(field(name, *coordinates, unit=unit) for name in names.replace(",", " ").split())
+
+
+def integral(expr: Operand, *coordinates: Expr) -> Expr:
+    """The integral over the whole range of each coordinate, by the trapezoidal rule on its grid."""
+    operand = checked_expr(expr, "integral")
+    by = _checked_coordinates(coordinates, f"integral({operand})")
+    for x in by:
+        if not depends_on(operand, x):
+            raise ModelError(f"integral({operand}, {x}): {operand} does not depend on {x}")
+    return integral_leaf(operand, by)
+
+
+def _checked_coordinates(coordinates: Iterable[Expr], what: str) -> tuple[Expr, ...]:
+    found = tuple(coordinates)
+    if not found:
+        raise ModelError(f'{what}: give at least one coordinate, like sn.coordinate("x", 0, 1)')
+    for item in found:
+        if not isinstance(item, Expr) or item.kind != "coordinate":
+            raise ModelError(
+                f"{what}: {item!r} is no coordinate; make one with sn.coordinate(name, low, high)"
+            )
+    names = [item.name for item in found]
+    if len(set(names)) < len(names):
+        raise ModelError(f"{what}: the coordinates {', '.join(names)} are not all different")
+    return found

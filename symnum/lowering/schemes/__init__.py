@@ -1,0 +1,1 @@
+"""Schemes: how derivatives in one coordinate are replaced by differences on a grid."""
