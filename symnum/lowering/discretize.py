@@ -28,7 +28,7 @@ from symnum.language.block import (
 from symnum.language.pde import PDE, Condition
 from symnum.language.system import System
 from symnum.lowering.axis import Axis, make_axis
-from symnum.lowering.fluxes import face_fluxes, ghost_rows
+from symnum.lowering.fluxes import cell_values, face_fluxes, ghost_rows
 from symnum.lowering.point_template import At, FieldGrid, PointTemplate, Position, integrals_of
 from symnum.lowering.stencil import Room
 from symnum.record import record
@@ -91,10 +91,12 @@ class Discretizer:
         self.axes = axes
         self.where = pde.name
         self.quantities: list[Numbered] = []
-        self.equations: list[IndexedEquation] = []
+        self.equations: dict[str, list[IndexedEquation]] = {}
         self.sums: list[IndexedSums] = []
         self.integrals: dict[Expr, FieldGrid] = {}
         self.fluxes: dict[Expr, FieldGrid] = {}
+        self.face_values: dict[Any, Quantities] = {}
+        self.cell_fields: dict[Any, Expr] = {}
         self.symbols = self._symbols()
         self.grids = {u: self._grid(u) for u in pde.fields}
 
@@ -115,8 +117,10 @@ class Discretizer:
         for equation in self.pde.equations:
             if id(equation) not in own:
                 self._template_rows(equation.lhs - equation.rhs, Region({}, 1), lambda _, e=equation: str(e))
-        block = Block(tuple(self.quantities), tuple(self.equations), tuple(self.sums))
-        return System(self.pde.name, [block], events=self.pde.events)
+        points = tuple(self.equations.pop("points", ()))
+        blocks = [Block(tuple(self.quantities), points, tuple(self.sums))]
+        blocks += [Block((), tuple(equations)) for equations in self.equations.values()]
+        return System(self.pde.name, blocks, events=self.pde.events)
 
     # ---- what there is ----------------------------------------------------------------------------
     def _symbols(self) -> dict[Expr, tuple[Numbered, int]]:
@@ -162,10 +166,12 @@ class Discretizer:
             if axis.ghosts:
                 if order != 1:
                     raise ModelError(
-                        f"{self.where}: {u} has a time derivative of order {order}; schemes with cells need order 1"
+                        f"{self.where}: the time derivative of {u} is of order {order}; schemes with cells "
+                        "need order 1"
                     )
                 beyond = tuple(2 * axis.ghosts if k == a else n for k, n in enumerate(shape))
-                ghosts.append((a, Quantities("variable", GridNames(f"{u.name}.beyond_{axis.coordinate}", beyond))))
+                name = GridNames(f"{u.name}.beyond_{axis.coordinate}", beyond)
+                ghosts.append((a, Quantities("variable", name)))
         self.quantities += [values for _, values in ghosts]
         return FieldGrid(u, axes, sets[0], sets[1] if order == 2 else None, tuple(ghosts))
 
@@ -315,9 +321,12 @@ class Discretizer:
             count, self.grids, self.axes, self.symbols, self.integrals, self.fluxes, on_face
         )
 
-    def count_fluxes(self) -> int:
-        """How many families of fluxes there are so far."""
-        return len(self.fluxes)
+    def cell_values(self, expr: Expr, grid: FieldGrid, axis: Axis) -> Expr:
+        """A field that holds an expression in every cell, the same one whoever asks."""
+        key = (expr, grid.axes, axis)
+        if key not in self.cell_fields:
+            self.cell_fields[key] = cell_values(self, expr, grid, axis)
+        return self.cell_fields[key]
 
     def _template_rows(
         self, residual: Expr, region: Region, label: Callable[[int], str], on_face: bool = False
@@ -330,9 +339,11 @@ class Discretizer:
         self.add(root, template, label)
         return root, template
 
-    def add(self, root: Expr, template: PointTemplate, label: Callable[[int], str]) -> None:
-        """Take over an equation ``0 == root``."""
-        self.equations.append(IndexedEquation(root, tuple(template.columns), label))
+    def add(
+        self, root: Expr, template: PointTemplate, label: Callable[[int], str], group: str = "points"
+    ) -> None:
+        """Take over an equation ``0 == root``. Those of one group may share a loop over the same points."""
+        self.equations.setdefault(group, []).append(IndexedEquation(root, tuple(template.columns), label))
 
     # ---- upwinding --------------------------------------------------------------------------------
     def _upwinded(self, residual: Expr, u: Expr) -> Expr:

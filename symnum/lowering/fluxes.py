@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from symnum.lowering.stencil import Room
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ZERO, Expr, node
 from symnum.rewriting.operators import absolute
-from symnum.rewriting.spatial import Partial, fields_of
+from symnum.rewriting.spatial import Field, Partial, field_leaf, fields_of
 from symnum.rewriting.walk import leaves, substitute
 
 if TYPE_CHECKING:
@@ -36,14 +36,11 @@ def is_flux(leaf: Expr, axes: Mapping[Expr, Axis]) -> bool:
 
 def face_fluxes(build: Discretizer, residual: Expr, u: Expr) -> dict[Expr, FieldGrid]:
     """An unknown for the flux through every face, for each D(F, x) of an equation; faces count from low."""
-    found = {}
-    for leaf in leaves((residual,)):
-        if is_flux(leaf, build.axes):
-            found[leaf] = _fluxes(build, leaf, residual, u)
-    return found
+    leaves_ = [leaf for leaf in leaves((residual,)) if is_flux(leaf, build.axes)]
+    return {leaf: _fluxes(build, leaf, residual, u, number) for number, leaf in enumerate(leaves_)}
 
 
-def _fluxes(build: Discretizer, leaf: Expr, residual: Expr, u: Expr) -> FieldGrid:
+def _fluxes(build: Discretizer, leaf: Expr, residual: Expr, u: Expr, number: int) -> FieldGrid:
     info: Partial = leaf.data
     (x,) = info.coordinates
     grid = build.grids[u]
@@ -63,37 +60,96 @@ def _fluxes(build: Discretizer, leaf: Expr, residual: Expr, u: Expr) -> FieldGri
     for expr in (speed, *(axis.scheme.speeds or ())):
         held.update(dict.fromkeys(fields_of(expr)))
     faces = axis.n if axis.periodic else axis.n + 1
-    a = grid.axes.index(axis)
-    shape = tuple(faces if k == a else other.n for k, other in enumerate(grid.axes))
-    number = build.count_fluxes()
-    values = Quantities("variable", GridNames(f"{u.name}.flux_{number}", shape))
-    build.quantities.append(values)
-    index = np.indices(shape).reshape(len(shape), -1)
-    count = index.shape[1]
-    at = {
-        other.coordinate: Position(row - (k == a), Fraction(0), Room())
-        for k, (other, row) in enumerate(zip(grid.axes, index, strict=True))
-    }
-    template = build.template(count)
+    faces = _Faces(build, grid, axis)
+    flux = axis.scheme.flux(faces, info.operand, u, tuple(held), faces.template.value(scale, faces.before), speed)
+    name = f"{u.name}.flux_{x.name}_{number}"
+    values = faces.stored(name, flux, f"flux of {leaf}", name)
+    return FieldGrid(leaf, faces.axes, values, None)
 
-    def in_cell(expr: Expr, k: int) -> Expr:
-        return template.value(expr, {**at, x: at[x].moved(Fraction(k))})
 
-    def on_face(expr: Expr, states: Mapping[Expr, Expr]) -> Expr:
+class _Faces:
+    """All faces of a grid across one axis, in one template; see `conservation.Faces`."""
+
+    def __init__(self, build: Discretizer, grid: FieldGrid, axis: Axis) -> None:
+        self.build, self.grid, self.axis = build, grid, axis
+        count = axis.n if axis.periodic else axis.n + 1
+        self.axes = tuple(_across(axis, count) if other is axis else other for other in grid.axes)
+        self.shape = tuple(other.n for other in self.axes)
+        index = np.indices(self.shape).reshape(len(self.shape), -1)
+        self.before = {
+            other.coordinate: Position(row - (other is axis), Fraction(0), Room())
+            for other, row in zip(grid.axes, index, strict=True)
+        }
+        self.template = build.template(index.shape[1])
+
+    def at(self, expr: Expr, k: int) -> Expr:
+        return self.template.value(expr, self._moved(Fraction(k)))
+
+    def on_face(self, expr: Expr, states: Mapping[Expr, Expr]) -> Expr:
         (given,) = substitute((expr,), dict(states))
-        return template.value(given, {**at, x: at[x].moved(Fraction(1, 2))})
+        return self.template.value(given, self._moved(Fraction(1, 2)))
 
-    flux = axis.scheme.flux(in_cell, on_face, info.operand, u, tuple(held), template.value(scale, at), speed)
-    build.add(template.point(values, np.arange(count)) - flux, template, lambda _: f"flux of {leaf}")
-    face_axes = tuple(_faces(axis, faces) if k == a else other for k, other in enumerate(grid.axes))
-    return FieldGrid(leaf, face_axes, values, None)
+    def in_cells(self, expr: Expr) -> Expr:
+        if not fields_of(expr) or expr.kind == "field":
+            return expr
+        return self.build.cell_values(expr, self.grid, self.axis)
+
+    def kept(self, key: object, value: Callable[[_Faces], Expr]) -> Expr:
+        known, whole = self.build.face_values, (key, self.axis.coordinate)
+        if whole not in known:
+            other = _Faces(self.build, self.grid, self.axis)
+            name = f"face_{len(known)}"
+            known[whole] = other.stored(name, value(other), f"{name} in {self.axis.coordinate}", name)
+        return self.template.point(known[whole], np.arange(self.template.count))
+
+    def stored(self, name: str, value: Expr, label: str, group: str) -> Quantities:
+        """Unknowns over all faces that equal ``value``."""
+        unknowns = Quantities("variable", GridNames(name, self.shape))
+        self.build.quantities.append(unknowns)
+        here = self.template.point(unknowns, np.arange(self.template.count))
+        self.build.add(here - value, self.template, lambda _: label, group)
+        return unknowns
+
+    def _moved(self, place: Fraction) -> dict[Expr, Position]:
+        x = self.axis.coordinate
+        return {**self.before, x: self.before[x].moved(place)}
 
 
-def _faces(axis: Axis, faces: int) -> Axis:
-    """The axis of the faces of cells."""
+def _across(axis: Axis, count: int) -> Axis:
+    """The axis of the faces between cells."""
     assert axis.step is not None
     low = axis.x[0] - axis.step / 2
-    return Axis(axis.coordinate, low + axis.step * np.arange(faces), axis.periodic, axis.step, axis.scheme)
+    return Axis(axis.coordinate, low + axis.step * np.arange(count), axis.periodic, axis.step, axis.scheme)
+
+
+def cell_values(build: Discretizer, expr: Expr, grid: FieldGrid, axis: Axis) -> Expr:
+    """A field that holds an expression in every cell, those beyond the faces of an axis included."""
+    number = len(build.cell_fields)
+    name = f"cell_{number}"
+    leaf = field_leaf(Field(name, "field", tuple(other.coordinate for other in grid.axes)))
+    values = Quantities("variable", GridNames(name, grid.shape))
+    a = grid.axes.index(axis)
+    ghosts: tuple[tuple[int, Quantities], ...] = ()
+    if axis.ghosts:
+        ghosts = ((a, Quantities("variable", GridNames(f"{name}.beyond_{axis.coordinate}", grid.ghost_shape(a)))),)
+    build.quantities += [values, *(of for _, of in ghosts)]
+    made = FieldGrid(leaf, grid.axes, values, None, ghosts)
+    build.grids[leaf] = made
+    parts: list[tuple[Quantities, np.ndarray]] = [(values, np.indices(grid.shape).reshape(len(grid.shape), -1))]
+    for _, of in ghosts:
+        index = np.indices(grid.ghost_shape(a)).reshape(len(grid.shape), -1)
+        layer = index[a]
+        index[a] = np.where(layer < axis.ghosts, layer - axis.ghosts, layer - axis.ghosts + axis.n)
+        parts.append((of, index))
+    for of, index in parts:
+        template = build.template(index.shape[1])
+        at = {
+            other.coordinate: Position(row, Fraction(0), Room())
+            for other, row in zip(grid.axes, index, strict=True)
+        }
+        root = template.point(of, np.arange(index.shape[1])) - template.value(expr, at)
+        build.add(root, template, lambda _: f"value of {expr} in a cell", name)
+    return leaf
 
 
 def _speed(build: Discretizer, flux: Expr, u: Expr, x: Expr, scale: Expr, what: str) -> Expr:

@@ -9,15 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from symnum.errors import ModelError
 from symnum.record import record
 from symnum.rewriting.expr import ONE, ZERO, Expr, number
 from symnum.rewriting.operators import absolute, ifelse, maximum, minimum
 
-At = Callable[[Expr, int], Expr]  # an expression in cell 0 (left of the face), 1 (right of it), -1, 2, ...
-OnFace = Callable[[Expr, Mapping[Expr, Expr]], Expr]  # an expression at the face, with values for its fields
+
+class Faces(Protocol):
+    """What a scheme builds the fluxes through all faces from."""
+
+    def at(self, expr: Expr, k: int) -> Expr:
+        """An expression in cell 0, which lies before the face, in cell 1 behind it, -1, 2, ..."""
+
+    def on_face(self, expr: Expr, states: Mapping[Expr, Expr]) -> Expr:
+        """An expression at the face, with these values for its fields."""
+
+    def in_cells(self, expr: Expr) -> Expr:
+        """The same expression, worked out once in every cell."""
+
+    def kept(self, key: object, value: Callable[[Faces], Expr]) -> Expr:
+        """A value worked out once at every face, for all equations that ask for ``key``."""
+
 
 
 def _minmod(a: Expr, b: Expr) -> Expr:
@@ -83,25 +97,27 @@ class TVD(_Cells):
             raise ModelError("TVD: give speed=, the largest one, or speeds=(slowest, fastest), not both")
 
     def flux(
-        self, at: At, on_face: OnFace, flux: Expr, u: Expr, fields: tuple[Expr, ...], scale: Expr, speed: Expr
+        self, faces: Faces, flux: Expr, u: Expr, fields: tuple[Expr, ...], scale: Expr, speed: Expr
     ) -> Expr:
         """The flux through a face, for D(u) + scale * D(flux, x) == ..."""
-        limited = LIMITERS[self.limiter]
-        left, right = {}, {}
-        for q in fields:
-            before, here, ahead, beyond = (at(q, k) for k in (-1, 0, 1, 2))
-            left[q] = here + limited(here - before, ahead - here) / 2
-            right[q] = ahead - limited(ahead - here, beyond - ahead) / 2
-        flux_left, flux_right = on_face(flux, left), on_face(flux, right)
+        left = {q: faces.kept((self, q, "before"), lambda on, q=q: self._state(on, q, -1)) for q in fields}
+        right = {q: faces.kept((self, q, "behind"), lambda on, q=q: self._state(on, q, 1)) for q in fields}
+        flux_left, flux_right = faces.on_face(flux, left), faces.on_face(flux, right)
         jump = right[u] - left[u]
         if self.speeds is None:
-            fastest = maximum(on_face(speed, left), on_face(speed, right))
+            fastest = maximum(faces.on_face(speed, left), faces.on_face(speed, right))
             return (flux_left + flux_right) / 2 - fastest / scale * jump / 2
         slow, fast = self.speeds
-        low = minimum(minimum(on_face(slow, left), on_face(slow, right)), 0)
-        high = maximum(maximum(on_face(fast, left), on_face(fast, right)), 0)
+        low = minimum(minimum(faces.on_face(slow, left), faces.on_face(slow, right)), 0)
+        high = maximum(maximum(faces.on_face(fast, left), faces.on_face(fast, right)), 0)
         mixed = (high * flux_left - low * flux_right + low * high / scale * jump) / (high - low)
         return ifelse(high - low > 0, mixed, flux_left)
+
+    def _state(self, faces: Faces, q: Expr, side: int) -> Expr:
+        """The value at the face, reconstructed in the cell on one side of it."""
+        limited = LIMITERS[self.limiter]
+        far, here, across = (faces.at(q, k) for k in ((-1, 0, 1) if side < 0 else (2, 1, 0)))
+        return here + limited(here - far, across - here) / 2
 
 
 @record
@@ -123,19 +139,27 @@ class WENO5(_Cells):
         _check(self)
 
     def flux(
-        self, at: At, on_face: OnFace, flux: Expr, u: Expr, fields: tuple[Expr, ...], scale: Expr, speed: Expr
+        self, faces: Faces, flux: Expr, u: Expr, fields: tuple[Expr, ...], scale: Expr, speed: Expr
     ) -> Expr:
         """The flux through a face, for D(u) + scale * D(flux, x) == ..."""
-        fastest = at(speed, -2)
-        for k in range(-1, 4):
-            fastest = maximum(fastest, at(speed, k))
-        spread = fastest / scale
-        forward = [(at(flux, k) + spread * at(u, k)) / 2 for k in (-2, -1, 0, 1, 2)]
-        backward = [(at(flux, k) - spread * at(u, k)) / 2 for k in (3, 2, 1, 0, -1)]
+        spread = faces.kept((self, speed), lambda on: _largest(on, on.in_cells(speed))) / scale
+        flux = faces.in_cells(flux)
+        forward = [(faces.at(flux, k) + spread * faces.at(u, k)) / 2 for k in (-2, -1, 0, 1, 2)]
+        backward = [(faces.at(flux, k) - spread * faces.at(u, k)) / 2 for k in (3, 2, 1, 0, -1)]
         return _weno(*forward) + _weno(*backward)
 
 
-_SMALL = number(Fraction(1, 10**40))  # keeps 0/0 out of the weights
+def _largest(faces: Faces, speed: Expr) -> Expr:
+    """The largest speed in the cells that a flux is made from."""
+    fastest = faces.at(speed, -2)
+    for k in range(-1, 4):
+        fastest = maximum(fastest, faces.at(speed, k))
+    return fastest
+
+
+# Keep 0/0 out of the weights, and keep round-off of the values from deciding between equally smooth parabolas.
+_SMALL = number(Fraction(1, 10**40))
+_ROUND_OFF = number(Fraction(1, 10**13))
 
 
 def _weno(a: Expr, b: Expr, c: Expr, d: Expr, e: Expr) -> Expr:
@@ -151,10 +175,11 @@ def _weno(a: Expr, b: Expr, c: Expr, d: Expr, e: Expr) -> Expr:
         wide * (b - 2 * c + d) ** 2 + narrow * (b - d) ** 2,
         wide * (c - 2 * d + e) ** 2 + narrow * (3 * c - 4 * d + e) ** 2,
     )
+    small = _SMALL + _ROUND_OFF * c**2
     difference = absolute(roughness[0] - roughness[2])
     ideal = (Fraction(1, 10), Fraction(6, 10), Fraction(3, 10))
     weights = [
-        share * (ONE + (difference / (rough + _SMALL)) ** 2)
+        share * (ONE + (difference / (rough + small)) ** 2)
         for share, rough in zip(ideal, roughness, strict=True)
     ]
     total = weights[0] + weights[1] + weights[2]
