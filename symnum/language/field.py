@@ -43,7 +43,7 @@ def coordinate(
     if not bounds[0] < bounds[1]:
         raise ModelError(f"{what}: {bounds[0]:g} ... {bounds[1]:g} is no range; low < high")
     check_unit(unit)
-    return coordinate_leaf(Coordinate(name, "coordinate", *bounds, bool(periodic), unit, about))
+    return coordinate_leaf(Coordinate(name, "coordinate", bounds[0], bounds[1], bool(periodic), unit, about))
 
 
 def field(name: str, *coordinates: Expr, unit: str | None = None, about: str | None = None) -> Expr:

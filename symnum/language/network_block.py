@@ -106,8 +106,10 @@ class _Writer:
                     kept.append(columns[k])
                 mapping[leaf] = slot(letter, used[k])
         for column in kept:
-            if column.of is not None:
-                self.add(column.of)
+            sets = column.of if isinstance(column.of, tuple) else (column.of,)
+            for numbered in sets:
+                if numbered is not None:
+                    self.add(numbered)
         (renumbered,) = substitute((root,), mapping)
         kept.append(Column(target, index))
         self.equations.append(IndexedEquation(slot("u", len(kept) - 1) - renumbered, tuple(kept), label))

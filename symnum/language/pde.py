@@ -164,6 +164,13 @@ def _assigned(name: str, equations: tuple[Equation, ...], fields: tuple[Expr, ..
         timed = [u for u in held if max(_time_order(equation.lhs, u), _time_order(equation.rhs, u))]
         local = [leaf for leaf in leaves((equation.lhs, equation.rhs)) if _is_local(leaf)]
         if not timed:
+            if local and any(leaf.op == "D" for leaf in leaves((equation.lhs, equation.rhs))):
+                field = next(u for u in held)
+                x = field.data.coordinates[0]
+                raise ModelError(
+                    f"{name}: {equation}: {field} varies with {x}, but its equation does not. Say where: "
+                    f"{field}.at({x}, ...), or take sn.integral({field}, {x})"
+                )
             if local:
                 rest.append(equation)
             continue

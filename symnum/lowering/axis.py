@@ -42,7 +42,8 @@ class Axis:
     def places(self, index: IntArray, offset: Fraction) -> FloatArray:
         """Where ``offset`` steps from the points lies, halfway between neighbours where it is a half."""
         if self.step is not None:
-            return self.x[0] + self.step * (index + float(offset))
+            even: FloatArray = self.x[0] + self.step * (index + float(offset))
+            return even
         below = int(np.floor(float(offset)))
         if offset.denominator == 1:
             return self._unwrapped(index + below)

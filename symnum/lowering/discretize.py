@@ -28,7 +28,9 @@ from symnum.language.block import (
 from symnum.language.pde import PDE, Condition
 from symnum.language.system import System
 from symnum.lowering.axis import Axis, make_axis
+from symnum.lowering.conditions import check_conditions
 from symnum.lowering.fluxes import cell_values, face_fluxes, ghost_rows
+from symnum.lowering.integrals import integral_unknowns
 from symnum.lowering.point_template import At, FieldGrid, PointTemplate, Position, integrals_of
 from symnum.lowering.stencil import Room
 from symnum.record import record
@@ -36,12 +38,11 @@ from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ZERO, Expr
 from symnum.rewriting.operators import maximum, minimum
 from symnum.rewriting.spatial import one_sided, spatial_leaves
-from symnum.rewriting.walk import evaluate, evaluate_arrays, leaves, substitute
+from symnum.rewriting.walk import evaluate_arrays, leaves, substitute
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-_CORNER_TOLERANCE = 1e-9
 _FREE = -1  # points that belong to the equation of a field
 
 
@@ -103,8 +104,8 @@ class Discretizer:
     def system(self) -> System:
         residuals = [e.lhs - e.rhs for e in self.pde.equations]
         for leaf in integrals_of([*residuals, *(c.residual for c in self.pde.conditions)]):
-            self._integral(leaf)
-        self._check_conditions()
+            self.integrals[leaf] = integral_unknowns(self, leaf)
+        check_conditions(self.pde, self.axes)
         for u in self.pde.fields:
             equation = self.pde.equation_of[u]
             residual = self._upwinded(equation.lhs - equation.rhs, u)
@@ -116,7 +117,7 @@ class Discretizer:
         own = set(map(id, self.pde.equation_of.values()))
         for equation in self.pde.equations:
             if id(equation) not in own:
-                self._template_rows(equation.lhs - equation.rhs, Region({}, 1), lambda _, e=equation: str(e))
+                self._template_rows(equation.lhs - equation.rhs, Region({}, 1), _texts(str(equation)))
         points = tuple(self.equations.pop("points", ()))
         blocks = [Block(tuple(self.quantities), points, tuple(self.sums))]
         blocks += [Block((), tuple(equations)) for equations in self.equations.values()]
@@ -170,8 +171,8 @@ class Discretizer:
                         "need order 1"
                     )
                 beyond = tuple(2 * axis.ghosts if k == a else n for k, n in enumerate(shape))
-                name = GridNames(f"{u.name}.beyond_{axis.coordinate}", beyond)
-                ghosts.append((a, Quantities("variable", name)))
+                names = GridNames(f"{u.name}.beyond_{axis.coordinate}", beyond)
+                ghosts.append((a, Quantities("variable", names)))
         self.quantities += [values for _, values in ghosts]
         return FieldGrid(u, axes, sets[0], sets[1] if order == 2 else None, tuple(ghosts))
 
@@ -258,7 +259,6 @@ class Discretizer:
     def _field_equation(self, u: Expr, residual: Expr, text: str) -> None:
         grid = self.grids[u]
         owner, layers = self._owners(u)
-        self._check_corners(u, layers)
         if not (owner == _FREE).any():
             raise ModelError(
                 f"{self.where}: every point of {u} lies on a face; give the grid of "
@@ -292,8 +292,8 @@ class Discretizer:
             label = _label(str(condition.equation), grid, region)
             root, template = self._template_rows(condition.residual, place, label, on_face=True)
             if grid.rate is not None:
-                rate = template.in_time(root)
-                self.add(rate, template, lambda copy, label=label: f"time derivative of {label(copy)}")
+                rate_label = _label(f"time derivative of {condition.equation}", grid, region)
+                self.add(template.in_time(root), template, rate_label)
 
     def _condition_reach(self, u: Expr, condition: Condition) -> dict[Expr, tuple[int, int]]:
         at = {
@@ -317,9 +317,7 @@ class Discretizer:
 
     def template(self, count: int, on_face: bool = False) -> PointTemplate:
         """An empty template for ``count`` points."""
-        return PointTemplate(
-            count, self.grids, self.axes, self.symbols, self.integrals, self.fluxes, on_face
-        )
+        return PointTemplate(count, self.grids, self.axes, self.symbols, self.integrals, self.fluxes, on_face)
 
     def cell_values(self, expr: Expr, grid: FieldGrid, axis: Axis) -> Expr:
         """A field that holds an expression in every cell, the same one whoever asks."""
@@ -369,133 +367,6 @@ class Discretizer:
             residual = rest + rate * moved
         return residual
 
-    # ---- integrals --------------------------------------------------------------------------------
-    def _integral(self, leaf: Expr) -> None:
-        """An unknown for each value of an integral, and the sum that gives it."""
-        info = leaf.data
-        around = (
-            tuple(
-                dict.fromkeys(
-                    x
-                    for part in spatial_leaves(info.operand)
-                    if part.kind == "field"
-                    for x in part.data.coordinates
-                )
-            )
-            or info.coordinates
-        )
-        kept = tuple(x for x in around if x not in info.coordinates)
-        number = len(self.integrals)
-        axes = tuple(self.axes[x] for x in around)
-        shape = tuple(axis.n for axis in axes)
-        density = Quantities("variable", GridNames(f"integrand_{number}", shape))
-        outer = tuple(self.axes[x] for x in kept)
-        outer_shape = tuple(axis.n for axis in outer)
-        names: Any = GridNames(f"integral_{number}", outer_shape) if outer else [f"integral_{number}"]
-        result = Quantities("variable", names, np.zeros(len(names)))
-        self.quantities += [density, result]
-        index = np.indices(shape).reshape(len(shape), -1)
-        at = {
-            axis.coordinate: Position(row, Fraction(0), Room()) for axis, row in zip(axes, index, strict=True)
-        }
-        count = index.shape[1]
-        template = self.template(count)
-        value = template.value(info.operand, at)
-        here = template.point(density, np.arange(count))
-        self.add(here - value, template, lambda _: f"integrand of {leaf}")
-        weight = np.ones(count)
-        for axis, row in zip(axes, index, strict=True):
-            if axis.coordinate in info.coordinates:
-                weight *= axis.widths()[row]
-        rows = np.zeros(count, np.int64)
-        if outer:
-            kept_rows = [row for axis, row in zip(axes, index, strict=True) if axis.coordinate in kept]
-            rows = np.asarray(np.ravel_multi_index(kept_rows, outer_shape), np.int64)
-        order = np.argsort(rows, kind="stable")
-        per_row = np.bincount(rows, minlength=len(names))
-        starts = np.concatenate([[0], np.cumsum(per_row)])
-        unknown = np.insert(order, starts[1:], count + np.arange(len(names)))
-        coefficient = np.insert(weight[order], starts[1:], -1.0)
-        indptr = starts + np.arange(len(names) + 1)
-        self.sums.append(IndexedSums((density, result), indptr, unknown, coefficient, lambda _: str(leaf)))
-        self.integrals[leaf] = FieldGrid(leaf, outer, result, None)
-
-    # ---- conditions -------------------------------------------------------------------------------
-    def _check_conditions(self) -> None:
-        """As many conditions as derivatives; with cells one on each face."""
-        for u in self.pde.fields:
-            for x in u.data.coordinates:
-                given = [c for c in self.pde.conditions if c.field is u and c.coordinate is x]
-                if self.axes[x].ghosts:
-                    _check_faces(self.where, u, x, given)
-                elif not x.data.periodic:
-                    _check_count(self.where, u, x, given, self.pde.order_in(u, x))
-
-    # ---- corners ----------------------------------------------------------------------------------
-    def _check_corners(self, u: Expr, layers: list[tuple[Condition, int]]) -> None:
-        """Two faces that give the value of a field must agree where they meet, as far as numbers say."""
-        fixed = [c for c, layer in layers if layer == 0 and c.fixes_value]
-        for one in fixed:
-            for other in fixed:
-                if one.coordinate.name >= other.coordinate.name:
-                    continue
-                ends = {
-                    c.coordinate: (c.coordinate.data.high if c.high else c.coordinate.data.low)
-                    for c in (one, other)
-                }
-                values = [_prescribed(c, u, ends) for c in (one, other)]
-                if None in values:
-                    continue
-                a, b = (float(v) for v in values if v is not None)
-                if abs(a - b) > _CORNER_TOLERANCE * (1 + abs(a) + abs(b)):
-                    raise ModelError(
-                        f"{self.where}: the conditions {one.equation} and {other.equation} give {u} the "
-                        f"values {a:g} and {b:g} where the faces {one.face} and {other.face} meet"
-                    )
-
-
-def _check_faces(where: str, u: Expr, x: Expr, given: list[Condition]) -> None:
-    for place, high in ((x.data.low, False), (x.data.high, True)):
-        here = [c for c in given if c.high is high]
-        if len(here) != 1:
-            listed = "; ".join(str(c.equation) for c in here) or "none"
-            raise ModelError(
-                f"{where}: a scheme with cells needs one condition for {u} on each face, and on {x} = {place:g} "
-                f"there are {len(here)}: {listed}. Where nothing is known, D({u}, {x}).at({x}, {place:g}) == 0 lets "
-                "waves leave"
-            )
-
-
-def _check_count(where: str, u: Expr, x: Expr, given: list[Condition], order: int) -> None:
-    if len(given) == order:
-        return
-    faces = f"{x} = {x.data.low:g} and {x} = {x.data.high:g}"
-    listed = "; ".join(str(c.equation) for c in given) or "none"
-    need = f"{where}: {u} is differentiated {order} times in {x}, so it takes {order} conditions on the faces {faces}"
-    if len(given) < order:
-        bare = [
-            f"{x} = {place:g}"
-            for place, high in ((x.data.low, False), (x.data.high, True))
-            if not any(c.high is high for c in given)
-        ]
-        hint = f" Nothing is said about {u} at {' or '.join(bare)}." if bare else ""
-        raise ModelError(f"{need}; given: {listed}.{hint}")
-    crowded = [c.face for c in given if sum(o.high is c.high for o in given) > 1]
-    hint = f" There is more than one on {crowded[0]}." if crowded else ""
-    raise ModelError(f"{need}, and {len(given)} are given: {listed}. Leave one out.{hint}")
-
-
-def _prescribed(condition: Condition, u: Expr, ends: Mapping[Expr, float]) -> float | None:
-    """The number that a condition gives a field at an edge, or None where it is not one number."""
-    slope = derivative(condition.residual, u)
-    if slope is ZERO or u in leaves((slope,)):
-        return None
-    (rest,) = substitute((condition.residual,), {u: ZERO})
-    value = -rest / slope
-    if any(leaf not in ends for leaf in leaves((value,))):
-        return None
-    return evaluate(value, {leaf: ends[leaf] for leaf in leaves((value,))})
-
 
 def _time(u: Expr) -> Expr:
     from symnum.language.variables import D
@@ -505,6 +376,10 @@ def _time(u: Expr) -> Expr:
 
 def _is_rate(key: Expr, u: Expr) -> bool:
     return key.op == "D" and key.args[0] is u
+
+
+def _texts(text: str) -> Callable[[int], str]:
+    return lambda _: text
 
 
 def _label(text: str, grid: FieldGrid, region: Region) -> Callable[[int], str]:

@@ -1,4 +1,4 @@
-"""Conservation laws on cells: fluxes through faces as unknowns of their own, and the cells beyond the domain."""
+"""Conservation laws on cells: fluxes through faces as unknowns, and the cells beyond the domain."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ def _fluxes(build: Discretizer, leaf: Expr, residual: Expr, u: Expr, number: int
     held = dict.fromkeys((u, *fields_of(info.operand)))
     for expr in (speed, *(axis.scheme.speeds or ())):
         held.update(dict.fromkeys(fields_of(expr)))
-    faces = axis.n if axis.periodic else axis.n + 1
     faces = _Faces(build, grid, axis)
-    flux = axis.scheme.flux(faces, info.operand, u, tuple(held), faces.template.value(scale, faces.before), speed)
+    flux = axis.scheme.flux(
+        faces, info.operand, u, tuple(held), faces.template.value(scale, faces.before), speed
+    )
     name = f"{u.name}.flux_{x.name}_{number}"
     values = faces.stored(name, flux, f"flux of {leaf}", name)
     return FieldGrid(leaf, faces.axes, values, None)
@@ -131,11 +132,15 @@ def cell_values(build: Discretizer, expr: Expr, grid: FieldGrid, axis: Axis) -> 
     a = grid.axes.index(axis)
     ghosts: tuple[tuple[int, Quantities], ...] = ()
     if axis.ghosts:
-        ghosts = ((a, Quantities("variable", GridNames(f"{name}.beyond_{axis.coordinate}", grid.ghost_shape(a)))),)
+        ghosts = (
+            (a, Quantities("variable", GridNames(f"{name}.beyond_{axis.coordinate}", grid.ghost_shape(a)))),
+        )
     build.quantities += [values, *(of for _, of in ghosts)]
     made = FieldGrid(leaf, grid.axes, values, None, ghosts)
     build.grids[leaf] = made
-    parts: list[tuple[Quantities, np.ndarray]] = [(values, np.indices(grid.shape).reshape(len(grid.shape), -1))]
+    parts: list[tuple[Quantities, np.ndarray]] = [
+        (values, np.indices(grid.shape).reshape(len(grid.shape), -1))
+    ]
     for _, of in ghosts:
         index = np.indices(grid.ghost_shape(a)).reshape(len(grid.shape), -1)
         layer = index[a]
@@ -163,9 +168,9 @@ def _speed(build: Discretizer, flux: Expr, u: Expr, x: Expr, scale: Expr, what: 
     coupled = [q for q in fields_of(flux) if q is not u and build.pde.time_order(q)]
     if coupled:
         raise ModelError(
-            f"{what}: the flux couples {u} with {', '.join(map(str, coupled))}, so that its wave speed cannot be "
-            f"told from it. Give it: {type(scheme).__name__}({scheme.points}, speed=...), the largest "
-            "characteristic speed as an expression of the fields"
+            f"{what}: the flux couples {u} with {', '.join(map(str, coupled))}, so that its wave speed "
+            f"cannot be told from it. Give it: {type(scheme).__name__}({scheme.points}, speed=...), the "
+            "largest characteristic speed as an expression of the fields"
         )
     return absolute(scale * derivative(flux, u))
 
@@ -198,8 +203,8 @@ def _ghost_layer(
         if operand.kind != "field" or leaf.op == "D":
             if leaf.kind == "partial":
                 raise ModelError(
-                    f"{build.where}: {condition.equation}: with cells a condition holds fields and their first "
-                    f"derivatives in {axis.coordinate}, not {leaf}"
+                    f"{build.where}: {condition.equation}: with cells a condition holds fields and their "
+                    f"first derivatives in {axis.coordinate}, not {leaf}"
                 )
             continue
         if leaf.kind == "partial" and leaf.data.orders != (1,):
@@ -211,7 +216,9 @@ def _ghost_layer(
         outer, inner = (
             template.point(
                 (other.values, *(of for _, of in other.ghosts)),
-                other.numbers([place if k == b else _row(grid, index, axis_) for k, axis_ in enumerate(other.axes)]),
+                other.numbers(
+                    [place if k == b else _row(grid, index, axis_) for k, axis_ in enumerate(other.axes)]
+                ),
             )
             for place in (beyond, mirror)
         )

@@ -79,8 +79,8 @@ class PointTemplate:
     """Collects the slots of one template while expressions are written out for ``count`` points.
 
     grids: the fields. symbols: ordinary variables and parameters, with the numbered set and the place in it.
-    integrals, fluxes: the unknowns that integrals and fluxes through faces were given. on_face: the template is a boundary condition, whose
-    one-sided derivatives take the full order of the scheme.
+    integrals, fluxes: the unknowns that integrals and fluxes through faces were given. on_face: the template
+    is a boundary condition, whose one-sided derivatives take the full order of the scheme.
     """
 
     def __init__(
@@ -274,9 +274,7 @@ class PointTemplate:
         return total
 
     # ---- slots ------------------------------------------------------------------------------------
-    def point(
-        self, of: Numbered | tuple[Numbered, ...], index: IntArray, derivative_: bool = False
-    ) -> Expr:
+    def point(self, of: Numbered | tuple[Numbered, ...], index: IntArray, derivative_: bool = False) -> Expr:
         """The slot that reads ``of`` at these places, several sets counted one after the other."""
         sets = of if isinstance(of, tuple) else (of,)
         if not derivative_ and len(sets) > 1 and int(index.max()) < len(sets[0]):

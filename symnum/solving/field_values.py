@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -110,7 +110,7 @@ def unknown_values(sample: Sample, numbers: IntArray) -> FloatArray:
 
 
 def start_on_grid(quantities: Quantities, value: Any, what: str) -> FloatArray:
-    """(points,) start values of a field from a number, an array, an expression of coordinates or a function."""
+    """(points,) start values from a number, an array, an expression of coordinates or a function of them."""
     shape = tuple(len(x) for _, x in quantities.axes)
     mesh = np.meshgrid(*(x for _, x in quantities.axes), indexing="ij")
     if isinstance(value, Expr) and not value.is_number:
@@ -119,7 +119,8 @@ def start_on_grid(quantities: Quantities, value: Any, what: str) -> FloatArray:
         for leaf in leaves((value,)):
             if leaf.kind != "coordinate" or leaf.name not in by_name:
                 raise ModelError(
-                    f"{what} is {value}: it may hold the coordinates {', '.join(by_name)} and numbers, not {leaf}"
+                    f"{what} is {value}: it may hold the coordinates {', '.join(by_name)} and numbers, "
+                    f"not {leaf}"
                 )
             known[leaf] = by_name[leaf.name]
         (values,) = evaluate_arrays((value,), known)
@@ -134,7 +135,7 @@ def start_on_grid(quantities: Quantities, value: Any, what: str) -> FloatArray:
     return array
 
 
-def _called(value: Any, mesh: list[FloatArray]) -> Any:
+def _called(value: Any, mesh: Sequence[FloatArray]) -> Any:
     function: Callable[..., Any] | None = value if callable(value) else None
     return value if function is None else function(*mesh)
 

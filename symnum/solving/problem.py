@@ -143,11 +143,11 @@ class Problem:
             field = flat.unknowns.grid(_field_name(key))
             if field is not None:
                 first, quantities = field
-                numbers = flat.structure.representative[first : first + len(quantities)]
-                given = start_on_grid(quantities, value, f"{flat.name}: start of {key}")
-                inside = flat.position[numbers] >= 0
-                values[flat.position[numbers[inside]]] = given[inside]
-                rank[flat.position[numbers[inside]]] = 0
+                points = flat.structure.representative[first : first + len(quantities)]
+                on_grid = start_on_grid(quantities, value, f"{flat.name}: start of {key}")
+                inside = flat.position[points] >= 0
+                values[flat.position[points[inside]]] = on_grid[inside]
+                rank[flat.position[points[inside]]] = 0
                 continue
             number = flat.number_of(key, "start")
             put(number, value, str(key), 0)

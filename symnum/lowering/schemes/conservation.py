@@ -33,7 +33,6 @@ class Faces(Protocol):
         """A value worked out once at every face, for all equations that ask for ``key``."""
 
 
-
 def _minmod(a: Expr, b: Expr) -> Expr:
     return ifelse(a * b > 0, ifelse(absolute(a) < absolute(b), a, b), ZERO)
 
@@ -74,7 +73,7 @@ class _Cells:
 
 @record
 class TVD(_Cells):
-    """Second order without new extrema: limited linear reconstruction and a two-wave flux on ``points`` cells.
+    """Second order without new extrema on ``points`` cells: limited linear reconstruction, a two-wave flux.
 
     limiter: "minmod", "van Leer", "MC", "superbee", or "none" for first order. speed: the largest wave speed
     as an expression of the fields (a scalar law needs none): the flux is that of Lax and Friedrichs with the
@@ -100,8 +99,8 @@ class TVD(_Cells):
         self, faces: Faces, flux: Expr, u: Expr, fields: tuple[Expr, ...], scale: Expr, speed: Expr
     ) -> Expr:
         """The flux through a face, for D(u) + scale * D(flux, x) == ..."""
-        left = {q: faces.kept((self, q, "before"), lambda on, q=q: self._state(on, q, -1)) for q in fields}
-        right = {q: faces.kept((self, q, "behind"), lambda on, q=q: self._state(on, q, 1)) for q in fields}
+        left = {q: faces.kept((self, q, "before"), self._state(q, -1)) for q in fields}
+        right = {q: faces.kept((self, q, "behind"), self._state(q, 1)) for q in fields}
         flux_left, flux_right = faces.on_face(flux, left), faces.on_face(flux, right)
         jump = right[u] - left[u]
         if self.speeds is None:
@@ -113,11 +112,15 @@ class TVD(_Cells):
         mixed = (high * flux_left - low * flux_right + low * high / scale * jump) / (high - low)
         return ifelse(high - low > 0, mixed, flux_left)
 
-    def _state(self, faces: Faces, q: Expr, side: int) -> Expr:
+    def _state(self, q: Expr, side: int) -> Callable[[Faces], Expr]:
         """The value at the face, reconstructed in the cell on one side of it."""
         limited = LIMITERS[self.limiter]
-        far, here, across = (faces.at(q, k) for k in ((-1, 0, 1) if side < 0 else (2, 1, 0)))
-        return here + limited(here - far, across - here) / 2
+
+        def state(faces: Faces) -> Expr:
+            far, here, across = (faces.at(q, k) for k in ((-1, 0, 1) if side < 0 else (2, 1, 0)))
+            return here + limited(here - far, across - here) / 2
+
+        return state
 
 
 @record
@@ -157,7 +160,7 @@ def _largest(faces: Faces, speed: Expr) -> Expr:
     return fastest
 
 
-# Keep 0/0 out of the weights, and keep round-off of the values from deciding between equally smooth parabolas.
+# Keep 0/0 out of the weights, and round-off of the values from deciding between equally smooth parabolas.
 _SMALL = number(Fraction(1, 10**40))
 _ROUND_OFF = number(Fraction(1, 10**13))
 

@@ -19,10 +19,10 @@ class Central:
     """Central differences of even ``order`` on ``points`` points, those on the faces included.
 
     Next to a face stencils are one-sided, and those of order 6 and 8 less accurate (`closure`): diffusion is
-    then of order 6 and transport of order 4; in periodic coordinates all orders are kept. Fluxes,
-    D(k * D(u, x), x), are taken halfway between points: what leaves one cell enters the next. grid: None for equal spacing; else the
-    points themselves (ascending, from face to face), or a function that maps [0, 1] onto itself and packs
-    points where it is flat.
+    then of order 5 to 6 and transport of order 4; in periodic coordinates all orders are kept. Fluxes,
+    D(k * D(u, x), x), are taken halfway between points: what leaves one cell enters the next. grid: None for
+    equal spacing; else the points themselves (ascending, from face to face), or a function that maps [0, 1]
+    onto itself and packs points where it is flat.
     """
 
     points: int
@@ -88,8 +88,8 @@ def closure(accuracy: int, derivative: int) -> int:
     """
     if derivative % 2 and derivative > 1 and accuracy > 4:
         raise ModelError(
-            f"derivatives of order {derivative} have no stable one-sided stencils of order {accuracy} next to a "
-            "face; take order 2 or 4, or a periodic coordinate"
+            f"derivatives of order {derivative} have no stable one-sided stencils of order {accuracy} next "
+            "to a face; take order 2 or 4, or a periodic coordinate"
         )
     if derivative % 2 == 0:
         return min(accuracy, 4)
