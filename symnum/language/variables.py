@@ -252,8 +252,8 @@ def D(expr: Operand, *by: Any, order: int | None = None) -> Expr:
             continue
         if isinstance(item, bool) or not isinstance(item, int) or item < 1:
             raise ModelError(
-                f"D({expr}, {', '.join(map(repr, by))}): the order of a derivative is 1, 2, 3, ..., and what it "
-                f"is taken in is a coordinate of space; {item!r} is neither"
+                f"D({expr}, {', '.join(map(repr, by))}): the order of a derivative is 1, 2, 3, ..., and what "
+                f"it is taken in is a coordinate of space; {item!r} is neither"
             )
         if steps and not steps[-1][1]:
             steps[-1] = steps[-1][0], item
