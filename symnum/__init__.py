@@ -88,6 +88,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.problem import Problem
     from symnum.solving.solution import Solution
     from symnum.solving.solve import solve
+    from symnum.solving.solve_ivp import solve_ivp
     from symnum.solving.stochastic.methods import STOCHASTIC_METHODS
     from symnum.solving.tableaus import METHODS
 
@@ -127,6 +128,7 @@ _NAMES = {
     "symnum.solving.problem": "Problem",
     "symnum.solving.solution": "Solution",
     "symnum.solving.solve": "solve",
+    "symnum.solving.solve_ivp": "solve_ivp",
     "symnum.solving.stochastic.methods": "STOCHASTIC_METHODS",
     "symnum.solving.tableaus": "METHODS",
 }
@@ -219,6 +221,7 @@ __all__ = [
     "sin",
     "sinh",
     "solve",
+    "solve_ivp",
     "species",
     "spherical",
     "sqrt",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -93,12 +94,21 @@ def cost_ratio(model: ModelFunctions, explicit: Method, stiff: Method) -> float:
 class Choice:
     """The method of one run. `changed` tells when to go on with another.
 
-    reason: what was chosen, and why, change by change.
+    reason: what was chosen, and why, change by change. rate: the spectral radius of the Jacobian at (t, u),
+    where the Jacobian itself is dear: jacobian_cost evaluations of f, beside which nothing else counts.
     """
 
     def __init__(
-        self, model: ModelFunctions, span: tuple[float, float], rtol: float, interpolated: bool
+        self,
+        model: ModelFunctions,
+        span: tuple[float, float],
+        rtol: float,
+        interpolated: bool,
+        *,
+        rate: Callable[[float, FloatArray], float] | None = None,
+        jacobian_cost: float | None = None,
     ) -> None:
+        self.rate, self.jacobian_cost = rate, jacobian_cost
         self.model, self.span, self.rtol = model, span, rtol
         self.explicit, self.stiff = explicit_method(rtol, interpolated), stiff_method()
         self.ratio = 1.0
@@ -118,9 +128,13 @@ class Choice:
             self.reason = f"{self.stiff}: {model.n_algebraic} algebraic equations"
             return self.method
         self.open = True
-        self.ratio = cost_ratio(model, self.explicit, self.stiff)
+        if self.jacobian_cost is None:
+            self.ratio = cost_ratio(model, self.explicit, self.stiff)
+        else:
+            self.ratio = (self.stiff.stages + self.jacobian_cost) / self.explicit.stages
         self.affordable = _STIFF_STEPS * self.ratio * (1e-4 / self.rtol) ** (1.0 / 6.0)
-        rate = fastest_rate(model, self.span[0], u, p)
+        begin = self.span[0]
+        rate = self.rate(begin, u) if self.rate else fastest_rate(model, begin, u, p)
         work = rate * (self.span[1] - self.span[0]) / stability_interval(self.explicit)
         if work <= self.affordable:
             self.method = self.explicit
@@ -141,7 +155,7 @@ class Choice:
         if not self.open or steps < self.next_look:
             return None
         mean = (t - self.last_t) / max(steps - self.last_steps, 1)
-        rate = integrator.spectral_radius()
+        rate = self.rate(t, integrator.u) if self.rate else integrator.spectral_radius()
         reach = mean * rate / stability_interval(self.explicit)
         remaining = (self.span[1] - t) * rate / stability_interval(self.explicit)
         self.last_steps, self.last_t = steps, t

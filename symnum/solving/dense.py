@@ -49,7 +49,11 @@ class DenseOutput:
         first, last = self.start[0], self.end[-1]
         if np.any(~((times >= first) & (times <= last))):
             raise ValueError(f"dense output reaches from t = {first} to {last} only")
-        flat = times.reshape(-1)
+        values = self.extended(times.reshape(-1))
+        return values[:, 0] if times.ndim == 0 else values
+
+    def extended(self, flat: FloatArray) -> FloatArray:
+        """(n, m) at times (m,), those outside by the polynomial of the first or the last step."""
         # the first step whose end is not before t
         k = np.minimum(np.searchsorted(self.end, flat, side="left"), len(self.end) - 1)
         theta = ((flat - self.start[k]) / self.length[k])[:, None]
@@ -57,4 +61,4 @@ class DenseOutput:
         for row in range(self.rows.shape[1] - 2, -1, -1):
             inner = self.rows[k, row] + theta * inner
         values: FloatArray = (1.0 - theta) * self.u[k] + theta * (self.v[k] + (1.0 - theta) * inner)
-        return values[0] if times.ndim == 0 else values.T
+        return values.T
