@@ -97,8 +97,8 @@ class Pattern:
     def with_order(self, order: PivotOrder, mode: str) -> Layout:
         """A sparse matrix with a fixed pivot order; with mode "auto" a dense one where that is faster."""
         n = self.n
-        entries = n + order.lower_count + order.upper_count
-        self._cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries
+        entries = n + order.lower_count + order.upper_count + order.tail**2
+        self._cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries + order.tail**3 / 3
         if mode == "auto" and n <= LARGE and self._cost > self.dense_cost():
             return self.with_pivoting()
         layout = self._layout(order.position, entries)
@@ -107,6 +107,10 @@ class Pattern:
         layout.table[slot.LEVELS] = order.levels
         layout.table[slot.LOWER_COUNT] = order.lower_count
         layout.table[slot.UPPER_COUNT] = order.upper_count
+        if order.tail:
+            layout.part(slot.PIVOTS, order.tail + 4)
+            layout.table[slot.GETRF], layout.table[slot.GETRS] = lapack()
+            layout.table[slot.TAIL] = order.tail
         layout.part(slot.INVERSE, n)
         layout.part(slot.Y_PERMUTED, n)
         layout.table[slot.KIND] = slot.SPARSE if order.listed else slot.COLUMNS
@@ -181,7 +185,7 @@ class LinearSystem:
             self._use(pattern.with_pivoting())  # no order lasts: pivot in every factorization
             return True
         values = pattern.values(self._jacobian, float(self._scale[0]))
-        order = PivotOrder.choose(pattern.indptr, pattern.indices, values)
+        order = PivotOrder.choose(pattern.indptr, pattern.indices, values, with_tail=lapack() != (0, 0))
         if order is None:
             return False
         pattern.known[self.mode] = pattern.with_order(order, self.mode)

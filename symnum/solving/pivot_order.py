@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, IntArray
-from symnum.record import record
+from symnum.record import record, replace
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel
 
@@ -18,6 +18,9 @@ ShortArray = npt.NDArray[np.int32]
 LARGE = 1000
 # More updates than this are not listed one by one: the list would fall out of the caches.
 LISTED = 100_000
+# Seconds of an update of one entry by the kernel, and of one by LAPACK; a tail below the last size is not worth it.
+UPDATE, DENSE_UPDATE = 7e-10, 8e-11
+SMALLEST_TAIL = 64
 
 
 @record
@@ -30,13 +33,19 @@ class PivotOrder:
     upper_count: int
     operations: int  # updates in a factorization
     listed: bool  # are they in the tables? otherwise the factors are made column by column
+    tail: int  # so many of the last rows and columns are a dense block behind L and U in the store
     position: ShortArray  # (nnz,): where in the store the entries of the pattern lie
 
     @classmethod
-    def choose(cls, indptr: IntArray, indices: IntArray, values: FloatArray) -> PivotOrder | None:
-        """For a square matrix in CSC form with these numbers; None if they are singular."""
+    def choose(
+        cls, indptr: IntArray, indices: IntArray, values: FloatArray, with_tail: bool
+    ) -> PivotOrder | None:
+        """For a square matrix in CSC form with these numbers; None if they are singular.
+
+        with_tail: the last pivots may be left to LAPACK as a dense block.
+        """
         lists = _Lists(indptr, indices, values)
-        return lists.tables() if lists.find() else None
+        return lists.tables(with_tail) if lists.find() else None
 
 
 class _Lists:
@@ -87,7 +96,7 @@ class _Lists:
                 return status == slot.OK
             capacity *= 2
 
-    def tables(self) -> PivotOrder:
+    def tables(self, with_tail: bool) -> PivotOrder:
         n = self.n
         operations = int(self.table[slot.A_OPERATIONS])
         listed = operations <= LISTED
@@ -108,7 +117,54 @@ class _Lists:
         self.point(slot.A_POSITION, position)
         self.point(slot.A_SYSTEM, system)
         kernel(library.addresses("analysis")["tables"], self.table)
-        return PivotOrder(made, int(system[slot.LEVELS]), lower, upper, operations, listed, position)
+        found = PivotOrder(made, int(system[slot.LEVELS]), lower, upper, operations, listed, 0, position)
+        return found if listed or not with_tail else self.with_tail(found)
+
+    def with_tail(self, order: PivotOrder) -> PivotOrder:
+        """The same order with its last pivots as a dense block, where that is faster."""
+        n, made = self.n, order.tables
+        lower = np.diff(made[slot.LOWER_START]).astype(np.int64)
+        upper = np.bincount(made[slot.UPPER_ROW][: order.upper_count], minlength=n)
+        before = np.concatenate([[0], np.cumsum(lower * upper)])  # updates by the first k pivots
+        sizes = np.arange(n + 1)
+        seconds = UPDATE * before[n - sizes] + DENSE_UPDATE * sizes**3 / 3
+        tail = int(seconds.argmin())
+        head = n - tail
+        if tail < SMALLEST_TAIL:
+            return order
+        in_lower = made[slot.LOWER_COLUMN] < head
+        in_upper = made[slot.UPPER_ROW] < head
+        new_lower, new_upper = int(in_lower.sum()), int(in_upper.sum())
+        tables = dict(made)
+        for where in (slot.LOWER_ROW, slot.LOWER_COLUMN):
+            tables[where] = made[where][in_lower]
+        for where in (slot.UPPER_ROW, slot.UPPER_COLUMN):
+            tables[where] = made[where][in_upper]
+        for where, column, kept in (
+            (slot.LOWER_START, slot.LOWER_COLUMN, in_lower), (slot.UPPER_START, slot.UPPER_COLUMN, in_upper)
+        ):  # fmt: skip
+            counts = np.bincount(made[column][kept], minlength=n)
+            tables[where] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        # places: pivots, L by columns, U by columns, the dense block by columns
+        place = order.position.astype(np.int64)
+        old_lower, old_upper = np.cumsum(in_lower) - 1, np.cumsum(in_upper) - 1
+        is_lower = (place >= n) & (place < n + order.lower_count)
+        is_upper = place >= n + order.lower_count
+        moved = place.copy()
+        moved[is_lower] = n + old_lower[place[is_lower] - n]
+        moved[is_upper] = n + new_lower + old_upper[place[is_upper] - n - order.lower_count]
+        row_rank, column_rank = np.empty(n, np.int64), np.empty(n, np.int64)
+        row_rank[made[slot.ROW_ORDER]] = np.arange(n)
+        column_rank[made[slot.COLUMN_ORDER]] = np.arange(n)
+        indptr, indices = self.keep[slot.A_INDPTR], self.keep[slot.A_INDICES]
+        row = row_rank[np.asarray(indices, np.int64)] - head
+        column = np.repeat(column_rank, np.diff(indptr)) - head
+        inside = (row >= 0) & (column >= 0)
+        moved[inside] = n + new_lower + new_upper + column[inside] * tail + row[inside]
+        return replace(
+            order, tables=tables, lower_count=new_lower, upper_count=new_upper, tail=tail,
+            operations=int(before[head]), position=moved.astype(np.int32),
+        )  # fmt: skip
 
 
 def _order_of_superlu(

@@ -132,8 +132,14 @@ def factor_sparse(s: Integers) -> int:
 
 @compiled
 def factor_columns(s: Integers) -> int:
-    """The same factors column by column, for systems whose list of updates would not fit into the caches."""
+    """The same factors column by column, for systems whose list of updates would not fit into the caches.
+
+    The last columns may form a dense block, the tail, which is updated by what stands before it and left to
+    LAPACK.
+    """
     n = s[slot.SYSTEM_N]
+    tail = s[slot.TAIL]
+    head = n - tail
     x = floats(s[slot.STORE])
     y = floats(s[slot.Y_PERMUTED])
     inverse = floats(s[slot.INVERSE])
@@ -142,8 +148,9 @@ def factor_columns(s: Integers) -> int:
     lower_row = shorts(s[slot.LOWER_ROW])
     upper_row = shorts(s[slot.UPPER_ROW])
     first = n + s[slot.LOWER_COUNT]
+    dense = first + s[slot.UPPER_COUNT]
     bad = 0
-    for j in range(n):
+    for j in range(head):
         for e in range(upper_start[j], upper_start[j + 1]):
             y[upper_row[e]] = x[first + e]
         y[j] = x[j]
@@ -162,10 +169,60 @@ def factor_columns(s: Integers) -> int:
             multiplier = y[lower_row[e]] * inverse[j]
             x[n + e] = multiplier
             bad += not abs(multiplier) <= GROWTH_BOUND
+    for j in range(head, n):
+        column = dense + (j - head) * tail
+        for e in range(upper_start[j], upper_start[j + 1]):
+            y[upper_row[e]] = x[first + e]
+        for i in range(tail):
+            y[head + i] = x[column + i]
+        for e in range(upper_start[j], upper_start[j + 1]):
+            k = upper_row[e]
+            value = y[k]
+            x[first + e] = value
+            for g in range(lower_start[k], lower_start[k + 1]):
+                y[lower_row[g]] -= x[n + g] * value
+        for i in range(tail):
+            x[column + i] = y[head + i]
     for e in range(s[slot.UPPER_COUNT]):
         x[first + e] *= inverse[upper_row[e]]
     if bad > 0:
         return slot.REPIVOT
+    if tail == 0:
+        return slot.OK
+    return factor_lapack(s, tail, s[slot.STORE] + 8 * dense)
+
+
+@compiled
+def factor_lapack(s: Integers, n: int, matrix: int) -> int:
+    """Factor the (n, n) matrix at an address by LAPACK.
+
+    It takes its integers in slots of 8 zeroed bytes, so that it may read 4 or 8 of them.
+    """
+    pivots = integers(s[slot.PIVOTS])
+    pivots[n] = n
+    pivots[n + 1] = 0
+    size = s[slot.PIVOTS] + 8 * n
+    call_six(s[slot.GETRF], size, size, matrix, size, s[slot.PIVOTS], size + 8)
+    if pivots[n + 1] != 0:
+        return slot.SINGULAR
+    a = floats(matrix)
+    for k in range(n):
+        if not abs(a[k * n + k]) <= _HUGE:
+            return slot.SINGULAR
+    return slot.OK
+
+
+@compiled
+def solve_lapack(s: Integers, n: int, matrix: int, right: int) -> int:
+    pivots = integers(s[slot.PIVOTS])
+    size = s[slot.PIVOTS] + 8 * n
+    pivots[n] = n
+    pivots[n + 1] = 0
+    pivots[n + 2] = 1
+    pivots[n + 3] = 78  # ASCII "N": not transposed
+    call_ten(
+        s[slot.GETRS], size + 24, size, size + 16, matrix, size, s[slot.PIVOTS], right, size, size + 8, 1
+    )
     return slot.OK
 
 
@@ -185,9 +242,13 @@ def solve_sparse(s: Integers, b: Floats) -> None:
         y[k] = b[row_order[k]]
     for e in range(s[slot.LOWER_COUNT]):
         y[lower_row[e]] -= x[n + e] * y[lower_column[e]]
-    for k in range(n):
-        y[k] *= inverse[k]
+    tail = s[slot.TAIL]
     first = n + s[slot.LOWER_COUNT]
+    if tail > 0:
+        dense = s[slot.STORE] + 8 * (first + s[slot.UPPER_COUNT])
+        solve_lapack(s, tail, dense, s[slot.Y_PERMUTED] + 8 * (n - tail))
+    for k in range(n - tail):
+        y[k] *= inverse[k]
     for e in range(s[slot.UPPER_COUNT] - 1, -1, -1):
         y[upper_row[e]] -= x[first + e] * y[upper_column[e]]
     for k in range(n):
@@ -210,19 +271,7 @@ def factor(s: Integers) -> int:
         return status
     if kind == slot.DENSE_OWN:
         return factor_dense(n, floats(s[slot.STORE]), integers(s[slot.PIVOTS]))
-    # LAPACK takes its integers in slots of 8 zeroed bytes, so that it may read 4 or 8 of them.
-    pivots = integers(s[slot.PIVOTS])
-    pivots[n] = n
-    pivots[n + 1] = 0
-    size = s[slot.PIVOTS] + 8 * n
-    call_six(s[slot.GETRF], size, size, s[slot.STORE], size, s[slot.PIVOTS], size + 8)
-    if pivots[n + 1] != 0:
-        return slot.SINGULAR
-    a = floats(s[slot.STORE])
-    for k in range(n):
-        if not abs(a[k * n + k]) <= _HUGE:
-            return slot.SINGULAR
-    return slot.OK
+    return factor_lapack(s, n, s[slot.STORE])
 
 
 @compiled
@@ -235,14 +284,5 @@ def solve(s: Integers) -> int:
     elif kind == slot.DENSE_OWN:
         solve_dense(n, floats(s[slot.STORE]), integers(s[slot.PIVOTS]), floats(s[slot.RIGHT]))
     else:
-        pivots = integers(s[slot.PIVOTS])
-        size = s[slot.PIVOTS] + 8 * n
-        pivots[n] = n
-        pivots[n + 1] = 0
-        pivots[n + 2] = 1
-        pivots[n + 3] = 78  # ASCII "N": not transposed
-        call_ten(
-            s[slot.GETRS], size + 24, size, size + 16, s[slot.STORE], size, s[slot.PIVOTS], s[slot.RIGHT],
-            size, size + 8, 1,
-        )  # fmt: skip
+        solve_lapack(s, n, s[slot.STORE], s[slot.RIGHT])
     return slot.OK

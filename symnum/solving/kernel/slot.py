@@ -102,9 +102,10 @@ kernels see them as constants.
     LOWER_COUNT, LOWER_ROW, LOWER_COLUMN, UPPER_COUNT, UPPER_ROW, UPPER_COLUMN,
     OPERATION_TO, OPERATION_LOWER, OPERATION_UPPER,
     ROW_ORDER, COLUMN_ORDER,
+    TAIL,                                # size of the last block, which is dense and stands last in the store
     SYSTEM_FRESH,                        # 1 until the first factorization after an analysis
     SYSTEM_SIZE,
-) = range(36)  # fmt: skip
+) = range(37)  # fmt: skip
 
 UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS = range(5)  # KIND
 

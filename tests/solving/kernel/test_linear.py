@@ -53,18 +53,22 @@ def solved(system, right):
     return solution
 
 
-@pytest.mark.parametrize("mode", ["dense", "own", "sparse", "columns"])
+@pytest.mark.parametrize("mode", ["dense", "own", "sparse", "columns", "tail"])
 @pytest.mark.parametrize("n", [1, 2, 5, 17, 74, 150])
 def test_solutions_agree_with_numpy(n, mode, monkeypatch):
-    if mode == "columns":
+    if mode in ("columns", "tail"):
         monkeypatch.setattr(pivot_order, "LISTED", -1)
+    if mode == "tail":  # half of the pivots, or all of them
+        monkeypatch.setattr(pivot_order, "SMALLEST_TAIL", 1)
+        monkeypatch.setattr(pivot_order, "UPDATE", 1.0)
+        monkeypatch.setattr(pivot_order, "DENSE_UPDATE", 1e-3)
     if mode == "own":
         monkeypatch.setattr(linear_system, "lapack", lambda: (0, 0))
     else:
         monkeypatch.setattr(linear_system, "LAPACK_FROM", 1)
     jacobian = random_matrix(n, 2, seed=n)
     differential = np.arange(0, n, 2)
-    kind = {"own": "dense", "columns": "sparse"}.get(mode, mode)
+    kind = {"own": "dense", "columns": "sparse", "tail": "sparse"}.get(mode, mode)
     system = system_of(jacobian, differential, 3.0, kind)
     matrix = -jacobian
     matrix[differential, differential] += 3.0
@@ -77,8 +81,10 @@ def test_solutions_agree_with_numpy(n, mode, monkeypatch):
         "own": slot.DENSE_OWN,
         "sparse": slot.SPARSE,
         "columns": slot.COLUMNS,
+        "tail": slot.COLUMNS,
     }
     assert system.table[slot.KIND] == wanted[mode]
+    assert (system.table[slot.TAIL] > 0) == (mode == "tail" and n > 2)
 
 
 def test_refactorization_with_other_numbers():
