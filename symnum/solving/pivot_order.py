@@ -18,7 +18,7 @@ ShortArray = npt.NDArray[np.int32]
 LARGE = 1000
 # More updates than this are not listed one by one: the list would fall out of the caches.
 LISTED = 100_000
-# Seconds of an update of one entry by the kernel, and of one by LAPACK; a tail below the last size is not worth it.
+# Seconds of an update of one entry by the kernel, and of one by LAPACK. Smaller tails are not worth it.
 UPDATE, DENSE_UPDATE = 7e-10, 8e-11
 SMALLEST_TAIL = 64
 
