@@ -140,10 +140,10 @@ class _Lists:
             tables[where] = made[where][in_lower]
         for where in (slot.UPPER_ROW, slot.UPPER_COLUMN):
             tables[where] = made[where][in_upper]
-        for where, column, kept in (
+        for where, of, kept in (
             (slot.LOWER_START, slot.LOWER_COLUMN, in_lower), (slot.UPPER_START, slot.UPPER_COLUMN, in_upper)
         ):  # fmt: skip
-            counts = np.bincount(made[column][kept], minlength=n)
+            counts = np.bincount(made[of][kept], minlength=n)
             tables[where] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         # places: pivots, L by columns, U by columns, the dense block by columns
         place = order.position.astype(np.int64)
