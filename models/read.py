@@ -10,7 +10,7 @@ from symnum.language.reaction_network import ReactionNetwork
 
 if TYPE_CHECKING:
     from symnum.models.chemistry.mechanism import Mechanism
-    from symnum.models.chemistry.sbml import SBMLModel
+    from symnum.models.chemistry.sbml_model import SBMLModel
 
 __all__ = ["read"]
 

@@ -8,30 +8,29 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from symnum.errors import UnknownName
 from symnum.language.block import Block, References
-from symnum.language.event import Event
 from symnum.language.reaction_network import ReactionNetwork
 from symnum.language.reaction_tables import Sides, grouped_rates
-from symnum.language.system import System
 from symnum.language.variables import D
 from symnum.models.chemistry.sbml_document import Element, open_model
 from symnum.models.chemistry.sbml_events import event_targets, events_of
 from symnum.models.chemistry.sbml_formula import Formulas, ids, quantity, rate_of
-from symnum.models.chemistry.sbml_quantities import Quantities, Quantity
+from symnum.models.chemistry.sbml_model import SBMLModel
+from symnum.models.chemistry.sbml_quantities import Quantities
 from symnum.models.chemistry.sbml_reactions import Reaction, reactions_of
 from symnum.models.chemistry.sbml_starts import Starts
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import ONE, ZERO, Expr, Symbol, symbol
 from symnum.rewriting.walk import leaves, substitute
 
-__all__ = ["SBMLModel", "read_sbml"]
+__all__ = ["read_sbml"]
+
+FAST = 1e9  # relative errors of a quasi-equilibrium are its inverse, where rates are of the order of 1
 
 
 def read_sbml(path: str | Path) -> SBMLModel:
@@ -43,82 +42,17 @@ def read_sbml(path: str | Path) -> SBMLModel:
     return found
 
 
-class SBMLModel:
-    """A model from an SBML file: ``model["S1"]`` is what the id means in the file, as an expression.
-
-    network: its reactions as a `ReactionNetwork`, or None where stoichiometries vary in time, or nothing
-    reacts. events: its events. Species are amounts; `amount` and `concentration` give both for any.
-    """
-
-    def __init__(
-        self, name: str, quantities: dict[str, Quantity], meaning: dict[str, Expr],
-        network: ReactionNetwork | None, statements: tuple[Any, ...], events: tuple[Event, ...],
-    ) -> None:  # fmt: skip
-        self.name = name
-        self._quantities, self._meaning = quantities, meaning
-        self.network = network
-        self._statements = statements
-        self.events = events
-
-    def system(self, equations: Iterable[Any] = (), *, events: Iterable[Event] = ()) -> System:
-        """The model as a system of equations with its events; further equations and events come on top."""
-        every = (*self.events, *events)
-        if self.network is not None:
-            return self.network.system((*self._statements, *equations), events=every)
-        return System(self.name, (*self._statements, *equations), events=every)
-
-    def __getitem__(self, name: str) -> Expr:
-        """What an id means in formulas: the concentration of most species, the rate of a reaction."""
-        if name not in self._meaning:
-            raise UnknownName(f"{self.name} has no quantity with the id {name}")
-        return self._meaning[name]
-
-    def __iter__(self) -> Any:
-        return iter(self._meaning)
-
-    def __len__(self) -> int:
-        return len(self._meaning)
-
-    @property
-    def species(self) -> tuple[str, ...]:
-        """The ids of the species."""
-        return tuple(name for name, found in self._quantities.items() if found.kind == "species")
-
-    def amount(self, species: str) -> Expr:
-        """The amount of a species."""
-        found = self._species(species)
-        if found.role == "assigned" and found.size is not None:
-            return found.symbol * self._quantities[found.size].symbol
-        return found.symbol
-
-    def concentration(self, species: str) -> Expr:
-        """The amount of a species over the size of its compartment."""
-        found = self._species(species)
-        if found.role == "assigned" and found.size is not None:
-            return found.symbol
-        return found.symbol / self._quantities[found.home].symbol
-
-    def _species(self, name: str) -> Quantity:
-        found = self._quantities.get(name)
-        if found is None or found.kind != "species":
-            raise UnknownName(f"{self.name} has no species with the id {name}")
-        return found
-
-    def __repr__(self) -> str:
-        kinds = [found.kind for found in self._quantities.values()]
-        reactions = 0 if self.network is None else self.network.n_reactions
-        return (
-            f"<SBMLModel {self.name}: {kinds.count('species')} species, {reactions} reactions, "
-            f"{len(self.events)} events>"
-        )
-
-
 class _Reader:
     def __init__(self, path: Path, model: Element) -> None:
         self.path, self.source = path, model
         self.quantities = Quantities(path, model, Formulas(path, model))
         self.reactions = reactions_of(self.quantities)
         self.read_ids: set[str] = set()
+        self.fast: Expr | None = None  # by how much fast reactions are faster than their laws say
+        if any(reaction.fast for reaction in self.reactions.values()):
+            about = "speed of fast reactions over that of their laws"
+            self.fast = symbol(Symbol(self.unused("fast"), "parameter", None, about, FAST))
+        self.relaxation: list[Equation] = []
 
     def model(self) -> SBMLModel:
         found = self.quantities
@@ -142,7 +76,8 @@ class _Reader:
         self.refuse_missing(starts.missing)
         self.environment = self.meanings()
         statements: list[Any] = [Block((References(self.parameters()),), ())] if self.parameters() else []
-        statements += self.rule_equations()
+        rules = self.rule_equations()
+        statements += rules
         events = events_of(found, self.meant)
         for reaction in self.reactions.values():  # before it is decided which rates are variables
             for formula in (reaction.law, *(stoichiometry for _, stoichiometry, _ in reaction.sides)):
@@ -151,13 +86,21 @@ class _Reader:
         if network is None:
             statements += self.reaction_equations(changed)
         statements += self.clock(statements, network)
+        if self.relaxation:  # what holds at any time holds while the fast reactions settle
+            self.relaxation += [rule for rule in rules if rule.lhs.op != "D"]
         for each in found.all.values():
             each.element = None  # it belongs to the document, which ends with the reading
         meaning = {name: each.meaning for name, each in found.all.items()}
         for name, reaction in self.reactions.items():
             meaning[name] = self.rate_symbol(reaction)
         return SBMLModel(
-            _name(self.source, self.path), found.all, meaning, network, tuple(statements), tuple(events)
+            _name(self.source, self.path),
+            found.all,
+            meaning,
+            network,
+            tuple(statements),
+            tuple(events),
+            tuple([*statements[:1], *self.relaxation] if self.relaxation else ()),
         )
 
     # ---- checks -----------------------------------------------------------------------------------
@@ -335,31 +278,39 @@ class _Reader:
 
     def reaction_equations(self, changed: set[str]) -> list[Equation]:
         """Each species by its reactions, written one by one."""
-        fast = next((r for r in self.reactions.values() if r.fast), None)
-        if fast is not None:
-            self.quantities.fail(fast.element, "fast reactions are not supported")
-        total: dict[str, Expr] = dict.fromkeys(changed, ZERO)
+        self.read_ids |= self.reactions.keys()
+        slow, fast = self.totals(changed, fast=False), self.totals(changed, fast=True)
+        rates = self.read_rates()
+        speed: Expr = ONE
+        if self.fast is not None:
+            speed = self.fast
+            states = [name for name, each in self.quantities.all.items() if each.role == "state"]
+            self.relaxation = [Equation(D(self.quantities.all[n].symbol), fast.get(n, ZERO)) for n in states]
+            self.relaxation += rates
+        changes = [Equation(D(self.quantities.all[n].symbol), slow[n] + speed * fast[n]) for n in slow]
+        return [*changes, *rates]
+
+    def totals(self, changed: set[str], *, fast: bool) -> dict[str, Expr]:
+        """What the fast or the other reactions add to each species, per time."""
+        total: dict[str, Expr] = dict.fromkeys(sorted(changed), ZERO)
         for reaction in self.reactions.values():
             rate = symbol(Symbol(reaction.name, "variable"))
-            self.read_ids.add(reaction.name)
             for species, stoichiometry, sign in reaction.sides:
-                if species in changed:
-                    total[species] = (
-                        total[species] + sign * self.meant(reaction.element, stoichiometry) * rate
-                    )
-        result = [
-            Equation(D(self.quantities.all[name].symbol), self.conversion(name) * value)
-            for name, value in total.items()
-        ]
-        return [*result, *self.read_rates()]
+                if species in changed and reaction.fast == fast:
+                    amount = sign * self.meant(reaction.element, stoichiometry)
+                    total[species] = total[species] + self.conversion(species) * amount * rate
+        return total
+
+    def unused(self, name: str) -> str:
+        while name in self.quantities.all or name in self.reactions:
+            name += "_"
+        return name
 
     def clock(self, statements: list[Any], network: ReactionNetwork | None) -> list[Equation]:
         """A model without a differential equation gets one, so that time passes in it."""
         if network is not None or any(each.role == "state" for each in self.quantities.all.values()):
             return []
-        name = "clock"
-        while name in self.quantities.all or name in self.reactions:
-            name += "_"
+        name = self.unused("clock")
         return [Equation(D(symbol(Symbol(name, "variable", about="passes the time", default=0))), ONE)]
 
 

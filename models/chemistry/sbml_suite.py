@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError, SymnumError
-from symnum.models.chemistry.sbml import SBMLModel, read_sbml
+from symnum.models.chemistry.sbml import read_sbml
+from symnum.models.chemistry.sbml_model import SBMLModel
 from symnum.record import record
 from symnum.rewriting.expr import Expr
-from symnum.solving.problem import Problem
 from symnum.solving.solution import Sample
 from symnum.solving.solve import solve
 
@@ -141,7 +141,7 @@ def trajectories(
     model: SBMLModel, expressions: Sequence[Expr], times: FloatArray, *, rtol: float, atol: float
 ) -> FloatArray:
     """(m, k) the expressions at the times; where an event happens at one of these, after it."""
-    problem = Problem(model.system(), span=(0.0, float(times[-1])))
+    problem = model.problem((0.0, float(times[-1])))
     solution = solve(problem, rtol=rtol, atol=atol, dense=True)
     sample = solution(np.clip(times, solution.t[0], solution.t[-1]))
     y, segment = sample.y.copy(), sample.segment.copy()

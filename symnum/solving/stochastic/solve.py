@@ -114,9 +114,6 @@ class _Run:
         self.dense = grid is None if dense is None else dense
         if self.dense and grid is not None:
             raise ModelError("dense=True needs every event: leave saveat= away")
-        crossing = next((event for event in problem.events if event.at is None), None)
-        if crossing is not None:
-            raise ModelError(f"{self.flat.name}: {crossing}: random processes know events with at= alone")
         self.schedule = Schedule.of(self.flat, problem.events, problem.span)
         self.simulation = options.simulation(tables_of(problem))
         self.method = options.method
