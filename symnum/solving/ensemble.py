@@ -136,6 +136,7 @@ class EnsembleStatistics:
     alone: int  # members that left the lanes for steps that pivot
     setup_milliseconds: float
     solve_milliseconds: float
+    events: NDArray[np.int64] | None = None  # reactions that happened, where these are single ones
 
 
 @record

@@ -36,6 +36,8 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "direct": {"direct": ("advance",)},
     "sorting_direct": {"sorting_direct": ("advance",)},
     "composition_rejection": {"composition_rejection": ("advance",)},
+    "tau_leaping": {"tau_leaping": ("advance",)},
+    "langevin": {"langevin": ("euler_maruyama", "weak_trapezoidal")},
     "trajectories": {"trajectories": ("trajectories",)},
 }
 

@@ -194,9 +194,9 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_FRESH,                             # 1: propensities are to be computed anew
     S_FAILED,                            # the reaction or entry that a failure is about
     # an ensemble
-    S_FIRST, S_LAST, S_STARTS, S_STREAMS, S_OUT, S_STATUS, S_STEPS_OUT, S_EVENTS_OUT,
+    S_FIRST, S_LAST, S_STARTS, S_STREAMS, S_OUT, S_STATUS, S_STEPS_OUT, S_EVENTS_OUT, S_REJECTED_OUT,
     S_SIZE,
-) = range(68)  # fmt: skip
+) = range(69)  # fmt: skip
 
 (
     S_T, S_T_STOP, S_BEGIN,

@@ -13,7 +13,7 @@ def trajectories(a: Integers) -> int:
     """Members FIRST up to LAST, each from its own start with its own stream, saved on the grid.
 
     Every member has a row of entries in STARTS, of four words in STREAMS, and writes to OUT (members, times,
-    n), STATUS, STEPS_OUT and EVENTS_OUT.
+    n), STATUS, STEPS_OUT, EVENTS_OUT and REJECTED_OUT.
     """
     f = floats(a[slot.S_FLOATS])
     x = floats(a[slot.S_X])
@@ -42,4 +42,5 @@ def trajectories(a: Integers) -> int:
         statuses[member] = call_kernel(a[slot.S_ADVANCE], a)
         integers(a[slot.S_STEPS_OUT])[member] = a[slot.S_STEPS]
         integers(a[slot.S_EVENTS_OUT])[member] = a[slot.S_EVENTS]
+        integers(a[slot.S_REJECTED_OUT])[member] = a[slot.S_REJECTED]
     return slot.DONE

@@ -49,8 +49,8 @@ def solve_stochastic_ensemble(
     end = time.perf_counter()
     names = np.array([StochasticStatus(int(code)).name.lower() for code in np.unique(work.status)])
     stats = EnsembleStatistics(
-        work.steps, work.events, f"one by one, {work.unit}", count, 0, 1e3 * (middle - began),
-        1e3 * (end - middle),
+        work.steps, work.rejected, f"one by one, {work.unit}", count, 0, 1e3 * (middle - began),
+        1e3 * (end - middle), work.steps if options.method.exact else work.events,
     )  # fmt: skip
     return EnsembleSolution(
         problem.flat, times, work.y.transpose(0, 2, 1), p,
@@ -77,9 +77,10 @@ class _Members:
         self.status: NDArray[np.int64] = np.zeros(members, np.int64)
         self.steps: NDArray[np.int64] = np.zeros(members, np.int64)
         self.events: NDArray[np.int64] = np.zeros(members, np.int64)
+        self.rejected: NDArray[np.int64] = np.zeros(members, np.int64)
         self.out: dict[int, NDArray[Any]] = {
             slot.S_OUT: self.y, slot.S_STATUS: self.status, slot.S_STEPS_OUT: self.steps,
-            slot.S_EVENTS_OUT: self.events,
+            slot.S_EVENTS_OUT: self.events, slot.S_REJECTED_OUT: self.rejected,
         }  # fmt: skip
         self.own = threading.local()
         self.unit = self.simulation().unit

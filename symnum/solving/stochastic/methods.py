@@ -14,8 +14,8 @@ __all__ = ["STOCHASTIC_METHODS", "StochasticMethod", "find"]
 class StochasticMethod:
     """A method for networks read as ``reading``.
 
-    unit: the kernel that advances it, where it is no choice among others. weak, strong: orders in the step
-    size, None where the method is exact. uses: which of the options ``epsilon`` and ``step`` it takes.
+    unit, function: the kernel that advances it; no unit: one of others is chosen. weak, strong: orders in the
+    step size, None where the method is exact. uses: which of the options ``epsilon`` and ``step`` it takes.
     """
 
     name: str
@@ -26,6 +26,12 @@ class StochasticMethod:
     weak: float | None = None
     strong: float | None = None
     uses: tuple[str, ...] = ()
+    function: str = "advance"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the distribution of the results is that of the process."""
+        return self.weak is None
 
     def __str__(self) -> str:
         return self.name
@@ -51,6 +57,21 @@ _ALL = (
         name="CompositionRejection", reading="jumps", unit="composition_rejection",
         about="exact; the time of an event hardly depends on the number of reactions",
         cite="A. Slepoy, A. P. Thompson, S. J. Plimpton, J. Chem. Phys. 128 (2008) 205101",
+    ),
+    StochasticMethod(
+        name="TauLeaping", reading="jumps", unit="tau_leaping", weak=1.0, strong=0.5, uses=("epsilon",),
+        about="leaps over many events in which no propensity changes by more than epsilon; never negative",
+        cite="Y. Cao, D. T. Gillespie, L. R. Petzold, J. Chem. Phys. 124 (2006) 044109",
+    ),
+    StochasticMethod(
+        name="WeakTrapezoidal", reading="langevin", unit="langevin", function="weak_trapezoidal",
+        weak=2.0, strong=0.5, uses=("epsilon", "step"), about="moments of second order in the step",
+        cite="D. F. Anderson, J. C. Mattingly, Commun. Math. Sci. 9 (2011) 301",
+    ),
+    StochasticMethod(
+        name="EulerMaruyama", reading="langevin", unit="langevin", function="euler_maruyama",
+        weak=1.0, strong=0.5, uses=("epsilon", "step"), about="the simplest",
+        cite="G. Maruyama, Rend. Circ. Mat. Palermo 4 (1955) 48",
     ),
 )  # fmt: skip
 

@@ -38,8 +38,8 @@ class StochasticStatus(enum.Enum):
 class StochasticStatistics:
     """What a run has cost so far.
 
-    steps: events of exact methods, else leaps or steps. events: reactions that happened, where they are
-    counted one by one or by leaps. rejected: leaps that were shortened.
+    steps: events of exact methods, else leaps or steps. events: reactions that happened, 0 where these are no
+    single ones. rejected: leaps that were shortened.
     """
 
     method: str
@@ -81,6 +81,7 @@ class Simulation:
         self.unit = method.unit or (
             "direct" if tables.reactions <= _DIRECT_BELOW else "composition_rejection"
         )
+        self.exact = method.exact
         self._keep: dict[int, NDArray[Any]] = {}
         self.table = np.zeros(slot.S_SIZE, np.int64)
         self.floats = np.zeros(slot.S_FLOATS_SIZE)
@@ -92,7 +93,7 @@ class Simulation:
         sizes = {
             slot.S_SPECIES: tables.species, slot.S_ENTRIES: entries, slot.S_REACTIONS: m,
             slot.S_ROW: tables.flat.n, slot.S_MAX_STEPS: -1 if max_steps is None else max_steps,
-            slot.S_ADVANCE: library.addresses(self.unit)["advance"],
+            slot.S_ADVANCE: library.addresses(self.unit)[method.function],
         }  # fmt: skip
         for where, number in sizes.items():
             self.table[where] = number
@@ -192,7 +193,7 @@ class Simulation:
     def count(self, stats: StochasticStatistics) -> None:
         """Write what the run has cost."""
         stats.steps = int(self.table[slot.S_STEPS])
-        stats.events = int(self.table[slot.S_EVENTS]) or stats.steps
+        stats.events = stats.steps if self.exact else int(self.table[slot.S_EVENTS])
         stats.rejected = int(self.table[slot.S_REJECTED])
 
     # ---- many trajectories ------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def tables_of(problem: Problem) -> NetworkTables:
     if "tables" not in memory:
         memory["tables"] = NetworkTables(problem.flat, system.propensities)
     tables = memory["tables"]
-    if len(tables.timed):
+    if len(tables.timed) and system.reading == "jumps":
         _refuse_time(system, tables)
     return tables
 
@@ -161,7 +161,7 @@ class _Run:
                 return self.solution("terminated", began)
             if simulation.t >= end:
                 break
-        if self.grid is None:
+        if self.grid is None and self.times[-1][-1] < end:
             self.keep(np.array([end]), simulation.u[None, :])
         return self.solution("done", began)
 
@@ -175,7 +175,7 @@ class _Run:
         u = simulation.u.copy()
         before = u.copy(), self.p.copy()
         if t > self.problem.span[0]:
-            if self.grid is None:
+            if self.grid is None and self.times[-1][-1] < t:
                 self.keep(np.array([t]), u[None, :])
             self.close_segment()
         changed: list[int] = []

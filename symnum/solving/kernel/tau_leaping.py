@@ -1,0 +1,213 @@
+"""Leaps over many events at once, with counts that never become negative. Kernel code: see `pointers`.
+
+Y. Cao, D. T. Gillespie, L. R. Petzold, J. Chem. Phys. 124 (2006) 044109; critical reactions: the same,
+J. Chem. Phys. 123 (2005) 054104. Reactions within CRITICAL_BELOW firings of using up a reactant happen one at
+a time; a leap that would still make a count negative is halved; where leaps would be short, events are
+followed one by one.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.leap import horizon, leap_length
+from symnum.solving.kernel.pointers import Integers, compiled, floats, shorts
+from symnum.solving.kernel.propensity import fire, propensity, refresh, refused, save, save_until
+from symnum.solving.kernel.random import exponential, poisson, uniform
+from symnum.solving.kernel.vectors import smaller
+
+__all__ = ["advance"]
+
+CRITICAL_BELOW = 10.0
+SHORT = 10.0  # leaps over less than this many events are not worth it,
+SINGLE = 100  # and so many events are followed singly then
+
+
+@compiled
+def choose(a: Integers, total: float, critical: int) -> int:
+    """A reaction by its propensity: of all (critical 0), or of the critical ones (1)."""
+    w = floats(a[slot.S_PROPENSITY])
+    marked = shorts(a[slot.S_CRITICAL])
+    left = uniform(a[slot.S_RANDOM]) * total
+    found = 0
+    for j in range(a[slot.S_REACTIONS]):
+        if w[j] > 0.0 and (critical == 0 or marked[j] != 0):
+            found = j
+            left -= w[j]
+            if left <= 0.0:
+                return j
+    return found
+
+
+@compiled
+def singly(a: Integers) -> int:
+    """Up to SINGLE events one by one."""
+    f = floats(a[slot.S_FLOATS])
+    w = floats(a[slot.S_PROPENSITY])
+    start = shorts(a[slot.S_DEPENDENT_START])
+    dependent = shorts(a[slot.S_DEPENDENT])
+    for _ in range(SINGLE):
+        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
+            return slot.MAX_STEPS_REACHED
+        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
+            return slot.BUFFER_FULL
+        total = 0.0
+        for j in range(a[slot.S_REACTIONS]):
+            total += w[j]
+        t = f[slot.S_T_STOP]
+        if total > 0.0:
+            t = f[slot.S_T] + exponential(a[slot.S_RANDOM]) / total
+        if not t < f[slot.S_T_STOP]:
+            save_until(a, f[slot.S_T_STOP])
+            f[slot.S_T] = f[slot.S_T_STOP]
+            return slot.OK
+        save_until(a, t)
+        f[slot.S_T] = t
+        a[slot.S_STEPS] += 1
+        a[slot.S_EVENTS] += 1
+        j = choose(a, total, 0)
+        if not fire(a, j):
+            return slot.NEGATIVE_COUNT
+        for k in range(start[j], start[j + 1]):
+            i = dependent[k]
+            value = propensity(a, t, i)
+            w[i] = value
+            if not 0.0 <= value <= 1e300:
+                return refused(a, i, value)
+        if a[slot.S_EVERY] != 0:
+            save(a, t)
+    return slot.OK
+
+
+@compiled
+def mark(a: Integers) -> float:
+    """CRITICAL; returns the sum of the critical propensities."""
+    w = floats(a[slot.S_PROPENSITY])
+    x = floats(a[slot.S_X])
+    start = shorts(a[slot.S_CHANGE_START])
+    entry = shorts(a[slot.S_CHANGE])
+    count = floats(a[slot.S_CHANGE_COUNT])
+    critical = shorts(a[slot.S_CRITICAL])
+    total = 0.0
+    for j in range(a[slot.S_REACTIONS]):
+        critical[j] = 0
+        if w[j] > 0.0:
+            for k in range(start[j], start[j + 1]):
+                taken = -count[k]
+                if taken > 0.0 and entry[k] < a[slot.S_SPECIES] and x[entry[k]] < taken * CRITICAL_BELOW:
+                    critical[j] = 1
+            if critical[j] != 0:
+                total += w[j]
+    return total
+
+
+@compiled
+def attempt(a: Integers, length: float, chosen: int) -> bool:
+    """NEXT and FIRINGS after a leap of this length with one firing of ``chosen`` (-1: none).
+
+    False when a count would be negative.
+    """
+    w = floats(a[slot.S_PROPENSITY])
+    x = floats(a[slot.S_X])
+    y = floats(a[slot.S_NEXT])
+    firings = floats(a[slot.S_FIRINGS])
+    start = shorts(a[slot.S_CHANGE_START])
+    entry = shorts(a[slot.S_CHANGE])
+    count = floats(a[slot.S_CHANGE_COUNT])
+    critical = shorts(a[slot.S_CRITICAL])
+    for i in range(a[slot.S_ENTRIES]):
+        y[i] = x[i]
+    for j in range(a[slot.S_REACTIONS]):
+        number = 0.0
+        if critical[j] == 0 and w[j] > 0.0:
+            number = poisson(a[slot.S_RANDOM], w[j] * length)
+        if j == chosen:
+            number = 1.0
+        firings[j] = number
+        if number > 0.0:
+            for k in range(start[j], start[j + 1]):
+                y[entry[k]] += count[k] * number
+    lowest = 0.0
+    for i in range(a[slot.S_SPECIES]):
+        lowest = smaller(lowest, y[i])
+    return lowest >= 0.0
+
+
+@compiled
+def leap(a: Integers, total: float) -> int:
+    """One leap, or events one by one where leaps would be short."""
+    f = floats(a[slot.S_FLOATS])
+    single = mark(a)
+    length = smaller(leap_length(a), f[slot.S_MAX_STEP])
+    while True:
+        if length * total < SHORT:
+            return singly(a)
+        end = horizon(a)
+        tau = length
+        chosen = False
+        if single > 0.0:
+            wait = exponential(a[slot.S_RANDOM]) / single
+            if wait <= tau:
+                tau = wait
+                chosen = True
+        t = f[slot.S_T] + tau
+        if not t < end:
+            tau = end - f[slot.S_T]
+            t = end
+            chosen = False
+        reaction = -1
+        if chosen:
+            reaction = choose(a, single, 1)
+        if attempt(a, tau, reaction):
+            break
+        a[slot.S_REJECTED] += 1
+        length = 0.5 * tau
+    x = floats(a[slot.S_X])
+    y = floats(a[slot.S_NEXT])
+    firings = floats(a[slot.S_FIRINGS])
+    for i in range(a[slot.S_ENTRIES]):
+        x[i] = y[i]
+    happened = 0.0
+    for j in range(a[slot.S_REACTIONS]):
+        happened += firings[j]
+    a[slot.S_EVENTS] += math.floor(happened + 0.5)
+    a[slot.S_STEPS] += 1
+    f[slot.S_T] = t
+    save_until(a, t)
+    if a[slot.S_EVERY] != 0:
+        save(a, t)
+    return refresh(a)
+
+
+@compiled
+def advance(a: Integers) -> int:
+    """Run to T_STOP, or until the host is needed."""
+    f = floats(a[slot.S_FLOATS])
+    w = floats(a[slot.S_PROPENSITY])
+    if a[slot.S_FRESH] != 0:
+        status = refresh(a)
+        if status != slot.OK:
+            return status
+    while True:
+        if not f[slot.S_T] < f[slot.S_T_STOP]:
+            save_until(a, f[slot.S_T_STOP])
+            return slot.DONE
+        if a[slot.S_PAUSE_LEFT] == 0:
+            return slot.PAUSED
+        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
+            return slot.MAX_STEPS_REACHED
+        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
+            return slot.BUFFER_FULL
+        save_until(a, f[slot.S_T])
+        total = 0.0
+        for j in range(a[slot.S_REACTIONS]):
+            total += w[j]
+        if total > 0.0:
+            status = leap(a, total)
+            if status != slot.OK:
+                return status
+        else:
+            save_until(a, f[slot.S_T_STOP])
+            f[slot.S_T] = f[slot.S_T_STOP]
+        a[slot.S_PAUSE_LEFT] -= 1
