@@ -75,6 +75,35 @@ class Connector:
         return f"<{type(self).__name__} {self.path or self.name}>"
 
 
+class Declared:
+    """What every instance of a component class has, in the order in which it is numbered.
+
+    quantities: of each kind, "unknowns" and "parameters", (name within the component, declaration), those of
+    connectors behind the own ones. places: of each kind, the place of a name. by_others: is a default or a
+    guess an expression? connectors: for each the place of its first quantity among the unknowns;
+    connector_numbers: 0, 1, ... attributes: names in ``vars`` of an instance that need no check.
+    """
+
+    def __init__(self, cls: type[Component]) -> None:
+        own = [d for d in cls.quantities.values() if d.role != "option"]
+        self.options = tuple(d for d in cls.quantities.values() if d.role == "option")
+        parameters = [(d.name, d) for d in own if d.role == "parameter"]
+        unknowns = [(d.name, d) for d in own if d.role != "parameter"]
+        self.connectors: dict[str, int] = {}
+        for name, prototype in cls.connectors.items():
+            self.connectors[name] = len(unknowns)
+            unknowns += [(joined(name, d.name), d) for d in prototype.quantities]
+        self.connector_numbers = {name: k for k, name in enumerate(cls.connectors)}
+        self.quantities = {"unknowns": tuple(unknowns), "parameters": tuple(parameters)}
+        self.places: dict[str, dict[str, int]] = {}
+        self.by_others: dict[str, bool] = {}
+        for kind, found in self.quantities.items():
+            self.places[kind] = {name: k for k, (name, _) in enumerate(found)}
+            self.by_others[kind] = any(isinstance(x, Expr) for _, d in found for x in (d.default, d.guess))
+        self.attributes = {*cls.quantities, *cls.connectors, *cls.children, "path", "settings", "parent"}
+        self.has_events = cls.events is not Component.events
+
+
 class Component:
     """A class of equations with named quantities, connectors and children.
 
@@ -88,6 +117,7 @@ class Component:
     quantities: ClassVar[dict[str, Declaration]] = {}
     connectors: ClassVar[dict[str, Connector]] = {}
     children: ClassVar[dict[str, Component]] = {}
+    declared: ClassVar[Declared]
 
     def __init_subclass__(cls) -> None:
         cls.quantities, cls.connectors, cls.children = (
@@ -117,16 +147,17 @@ class Component:
                     f"{cls.__name__}.{name} is the variable {value} of its own, shared by all instances; "
                     "leave the name out: sn.variable() takes it from the attribute"
                 )
+        cls.declared = Declared(cls)
 
     def __init__(self, name: str = "", /, **settings: Any) -> None:
         self.path = checked_name(name, f"{type(self).__name__}: ") if name != "" else ""
         self.settings = settings
         self.parent: Component | None = None
-        known = [*self.quantities, *self.children]
         for key, value in settings.items():
-            if key not in known:
+            if key not in self.quantities and key not in self.children:
                 from difflib import get_close_matches
 
+                known = [*self.quantities, *self.children]
                 near = get_close_matches(key, known, 1)
                 hint = (
                     f" Did you mean {near[0]}?"
@@ -168,11 +199,9 @@ class Component:
 
     def variant(self) -> tuple[Any, ...]:
         """What decides which equations `equations` returns: class, options, variants of the children."""
-        options = tuple(
-            (name, self.settings.get(name, declaration.default))
-            for name, declaration in self.quantities.items()
-            if declaration.role == "option"
-        )
+        if not self.declared.options and not self.children:
+            return type(self), (), ()
+        options = tuple((d.name, self.settings.get(d.name, d.default)) for d in self.declared.options)
         return type(self), options, tuple(child.variant() for child in self.child_components())
 
     def template(self) -> Component:
@@ -224,9 +253,10 @@ def _made_again(component: Component, name: str, settings: dict[str, Any]) -> Co
 
 def check_attributes(component: Component, read: Component) -> None:
     """Raise ModelError where plain data on ``component`` differs from what `equations` of ``read`` sees."""
+    declared = component.declared.attributes
+    if vars(component).keys() <= declared:
+        return
     missing = object()
-    declared = {*component.quantities, *component.connectors, *component.children}
-    declared |= {"path", "settings", "parent"}
     for name, value in vars(component).items():
         if name in declared or not _is_plain(value):
             continue

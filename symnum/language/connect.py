@@ -33,9 +33,9 @@ def connect(*ports: Connector) -> Connection:
             )
     if len(ports) < 2:
         raise ModelError(f"connect needs at least two connectors, not {len(ports)}")
-    for port in ports:
-        if ports.count(port) > 1:
-            raise ModelError(f"connect: {port.path} is named twice; a connector cannot be joined to itself")
+    if len(set(ports)) < len(ports):
+        twice = next(port for port in ports if ports.count(port) > 1)
+        raise ModelError(f"connect: {twice.path} is named twice; a connector cannot be joined to itself")
     kinds = {type(port) for port in ports}
     if len(kinds) > 1:
         names = ", ".join(f"{port.path} is a {type(port).__name__}" for port in ports)

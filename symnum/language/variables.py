@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from math import isfinite
 from typing import Any, NoReturn, overload
 
 from symnum.errors import ModelError, UnitError
@@ -10,6 +11,8 @@ from symnum.rewriting.expr import TIME, Expr, Operand, Symbol, as_expr, node, sy
 from symnum.rewriting.walk import leaves
 
 t: Expr = TIME
+
+_EXACT = 2.0**53  # floats beyond are all whole, but not all whole numbers are floats
 
 
 class Declaration:
@@ -66,6 +69,10 @@ class Declaration:
         kind = "parameter" if self.role == "parameter" else "variable"
         name = joined(path, self.name)
         return Symbol(name, kind, self.unit, self.about, value, self.guess, self.nominal, self.state_priority)
+
+    def default_in(self, part: str, component: Any) -> Any:
+        """The default of the quantity ``part`` of a component; what its connectors have cannot be set."""
+        return self.default if "." in part else component.settings.get(self.name, self.default)
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise ModelError(
@@ -125,6 +132,10 @@ def checked_value(value: Any, what: str) -> Operand | None:
     """None, an expression, or a finite number in its plainest type, or ModelError."""
     if value is None or isinstance(value, Expr):
         return value
+    if type(value) is int:
+        return value
+    if type(value) is float and isfinite(value):
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
     exact = checked_expr(value, what)
     if not exact.is_number:
         return exact

@@ -6,6 +6,7 @@ import numpy as np
 
 from symnum.codegen.distinct import distinct
 from symnum.errors import LoweringError
+from symnum.lowering.connections import least_of_sets
 from symnum.lowering.families import Family, IntArray, compacted, is_equality
 from symnum.lowering.raw import RawSystem, Sums
 from symnum.record import record, replace
@@ -67,17 +68,8 @@ def unknowns_of(equations: Equations) -> Unknowns:
 
 def _representatives(raw: RawSystem, n: int) -> IntArray:
     """Union of equal unknowns. For a set stands one that is differentiated, else the least deeply nested."""
-    parent: dict[int, int] = {}
-
-    def root(i: int) -> int:
-        parent.setdefault(i, i)
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
     differentiated = np.zeros(n, bool)
-    pairs = list(raw.equalities)
+    pairs = [raw.equalities]
     for family in raw.families:
         for k in family.unknown_slots():
             column = family.columns[k]
@@ -85,18 +77,21 @@ def _representatives(raw: RawSystem, n: int) -> IntArray:
         if is_equality(family.root):
             left, right = family.columns[0], family.columns[1]
             plain = (left < n) & (right < n)
-            pairs += zip(left[plain].tolist(), right[plain].tolist(), strict=True)
-    for one, other in pairs:
-        parent[root(one)] = root(other)
-    rank = {i: (not differentiated[i], raw.unknowns[i].name.count("."), i) for i in sorted(parent)}
-    best: dict[int, int] = {}
-    for i in rank:
-        r = root(i)
-        if r not in best or rank[i] < rank[best[r]]:
-            best[r] = i
+            pairs.append(np.stack([left[plain], right[plain]], axis=1))
+    joined_pairs = np.concatenate(pairs)
+    label = least_of_sets(n, joined_pairs)
+    touched = np.zeros(n, bool)
+    touched[joined_pairs] = True
+    joined = np.flatnonzero(touched)
     result = np.arange(n)
-    for i in rank:
-        result[i] = best[root(i)]
+    if not len(joined):
+        return result
+    order = np.lexsort((joined, raw.unknowns.depths()[joined], ~differentiated[joined], label[joined]))
+    ranked = joined[order]
+    first = np.concatenate([[True], label[ranked[1:]] != label[ranked[:-1]]])
+    best = np.zeros(n, np.int64)
+    best[label[ranked[first]]] = ranked[first]
+    result[joined] = best[label[joined]]
     return result
 
 

@@ -7,6 +7,8 @@ that families stay whole. What remains becomes an algebraic unknown of the DAE w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -209,19 +211,7 @@ class _Selection:
         alone = hit & (self.occurrences[sums.unknown] == 1)
         rows, targets = entry[alone], sums.unknown[alone]
         self.taken[equation[alone]] = True
-        short: dict[tuple[float, ...], list[tuple[int, list[int]]]] = {}
-        for r, target in zip(entry[hit & ~alone].tolist(), sums.unknown[hit & ~alone].tolist(), strict=True):
-            unknowns = sums.unknown[sums.row(r)].tolist()
-            if unknowns.count(target) == 1 and len(unknowns) <= _WIDEST:
-                signs = sums.coefficient[sums.row(r)]
-                at = unknowns.index(target)
-                entries = zip(signs, unknowns, strict=True)
-                others = sorted((float(-c / signs[at]), u) for c, u in entries if u != target)
-                row = [target, *(u for _, u in others)]
-                short.setdefault(tuple(c for c, _ in others), []).append((r, row))
-        for signs_, found in short.items():
-            table = np.array([unknowns for _, unknowns in found], np.int64).T
-            numbers = np.array([r for r, _ in found], np.int64)
+        for signs_, numbers, table in _short_rows(sums, entry[hit & ~alone], sums.unknown[hit & ~alone]):
             root = linear((slot("u", k), rational(c)) for k, c in enumerate(signs_))
             group = Family(
                 root, "u" * len(signs_), tuple(table[1:]), -9, numbers,
@@ -308,3 +298,33 @@ class _Selection:
             if len(component) > 1:
                 found |= component
         return found
+
+
+def _short_rows(
+    sums: Sums, rows: IntArray, targets: IntArray
+) -> Iterator[tuple[tuple[float, ...], IntArray, IntArray]]:
+    """Rows that are short and hold their target once, solved for it: coefficients, rows, (1 + terms, rows).
+
+    Each group holds rows of the same coefficients, which are in order, then the unknowns; the table has the
+    targets first.
+    """
+    length = sums.indptr[rows + 1] - sums.indptr[rows]
+    for wide in distinct(length):
+        if wide > _WIDEST:
+            continue
+        same = np.flatnonzero(length == wide)
+        entries = sums.indptr[rows[same]][:, None] + np.arange(wide)
+        unknown, coefficient = sums.unknown[entries], sums.coefficient[entries]
+        own = unknown == targets[same][:, None]
+        once = own.sum(axis=1) == 1
+        same, unknown, coefficient, own = same[once], unknown[once], coefficient[once], own[once]
+        others = unknown[~own].reshape(len(same), wide - 1)
+        signs = -(coefficient[~own].reshape(len(same), wide - 1) / coefficient[own][:, None])
+        order = np.lexsort((others, signs), axis=1)
+        others, signs = np.take_along_axis(others, order, 1), np.take_along_axis(signs, order, 1)
+        in_groups = np.lexsort(signs.T) if wide > 1 else np.arange(len(same))
+        sorted_ = signs[in_groups]
+        cuts = np.flatnonzero((sorted_[1:] != sorted_[:-1]).any(axis=1)) + 1
+        for members in np.split(in_groups, cuts) if len(same) else ():
+            table = np.concatenate([targets[same[members]][None], others[members].T])
+            yield tuple(signs[members[0]].tolist()), rows[same[members]], table

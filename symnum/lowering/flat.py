@@ -63,8 +63,10 @@ class FlatSystem:
     def nominal(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """(n,) the usual sizes of the entries of ``u``, 1 where none is declared."""
         declared = np.ones(len(self.unknowns))
-        for number, info in self.unknowns.singles():  # those born in blocks have none
+        for number, info in self.unknowns.own_symbols():  # those born in blocks have none
             declared[number] = info.nominal or 1.0
+        for _, declaration, numbers, _ in self.unknowns.columns():
+            declared[numbers] = declaration.nominal or 1.0
         found: np.ndarray[tuple[int], np.dtype[np.float64]] = declared[self.vector % len(self.unknowns)]
         found.flags.writeable = False
         return found

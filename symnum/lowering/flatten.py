@@ -42,11 +42,12 @@ class _Flattener:
         self.raw = RawSystem(system.name)
         self.block_numbers: dict[int, IntArray] = {}  # by id of the quantities of a block
         self.block_sums: list[tuple[IndexedSums, IntArray]] = []
-        self.nodes = Nodes(system.name)
+        self.dotted = False  # is there a part with dots in its name?
         self.first: dict[str, tuple[int, int]] = {}  # first unknown and parameter of the component at a path
 
     def run(self, events: Sequence[Event]) -> RawSystem:
         components = list(self.system.components())
+        self.nodes = Nodes(self.system.name, components)
         for component in components:
             self.place(component)
         groups: dict[Any, list[Component]] = {}
@@ -60,10 +61,10 @@ class _Flattener:
         for number, block in enumerate(self.system.blocks):
             self.block_equations(block, len(groups) + len(self.system.equations) + number)
         for connection in self.system.connections:
-            self.nodes.join([(port.path, 1) for port in connection.ports])
-        self.raw.equalities, flows = self.nodes.equations(components, self.number_named)
+            self.nodes.join(connection)
+        self.raw.equalities, flows = self.nodes.equations(self.first)
         self.raw.sums = self.with_block_sums(flows)
-        own = (event for component in components for event in _own_events(component))
+        own = (e for component in components if component.declared.has_events for e in _own_events(component))
         self.raw.events = [*self.system.events, *own, *events]
         self.number_mentioned()
         self.number_derivatives()
@@ -149,16 +150,15 @@ class _Flattener:
 
     def place(self, component: Component) -> None:
         """Number the quantities of a component, one after the other."""
-        self.first[component.path] = len(self.raw.unknowns), len(self.raw.parameters)
-        for declaration in component.quantities.values():
-            if declaration.role == "option":
-                continue
-            info = declaration.description(component.path, component.settings)
-            (self.add_parameter if declaration.role == "parameter" else self.add_unknown)(info)
-        for name, prototype in component.connectors.items():
-            path = joined(component.path, name)
-            for declaration in prototype.quantities:
-                self.add_unknown(declaration.description(path, {}))
+        path = component.path
+        # a part whose own name has dots may be called like what lies within another part
+        self.dotted = self.dotted or (component.parent is None and "." in path)
+        if self.dotted or path in self.first:
+            for quantities in component.declared.quantities.values():
+                for name, _ in quantities:
+                    self.must_be_new(joined(path, name))
+        raw = self.raw
+        self.first[path] = raw.unknowns.add_component(component), raw.parameters.add_component(component)
 
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
@@ -193,18 +193,13 @@ class _Flattener:
         info = leaf.data._replace(name=name)
         return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
 
-    def number_named(self, name: str) -> int:
-        found = self.raw.unknowns.find(name)
-        assert found is not None
-        return found
-
     def number_mentioned(self) -> None:
         """Parameters that no equation holds, but an event, the value of another parameter or a start does."""
         for event in self.raw.events:
             for leaf in leaves(event.expressions()):
                 if leaf.kind == "parameter":
                     self.number_of(leaf, leaf.name)
-        waiting = [info for names in (self.raw.unknowns, self.raw.parameters) for _, info in names.singles()]
+        waiting = [*self.raw.unknowns.given_by_others(), *self.raw.parameters.given_by_others()]
         while waiting:
             info = waiting.pop()
             for value in (info.default, info.guess):
@@ -271,6 +266,9 @@ class _Flattener:
     def trace(self, owner: int, members: list[Component]) -> None:
         template = members[0].template()
         for member in members:
+            if not member.children:
+                check_attributes(member, template)
+                continue
             for one, read in zip(member.all_components(), template.all_components(), strict=True):
                 check_attributes(one, read)
         own = _own_symbols(template)
@@ -278,12 +276,10 @@ class _Flattener:
         title = type(template).__name__
         statements = _statements(template.equations(), title)
 
-        group = Members(paths, own)
+        group = Members(paths, own, {})
         for statement in statements:
             if isinstance(statement, Connection):
-                sides = [(port.path, -1 if port.owner is template else 1) for port in statement.ports]
-                for path in paths:
-                    self.nodes.join([(_absolute(path, port), side) for port, side in sides])
+                self.nodes.join_members(statement, template, self.homes(statement, template, paths))
             elif isinstance(statement, Equation):
                 _check_units(statement, title, statement)
                 label = _labels(statement, paths)
@@ -295,6 +291,20 @@ class _Flattener:
                     f"{title}.equations: {statement!r} is neither an equation, a connection nor a limit. "
                     "Python may have compared two plain values: an equation needs a variable or parameter."
                 )
+
+    def homes(
+        self, connection: Connection, template: Component, paths: list[str]
+    ) -> list[list[str]]:
+        """For every connector of a class's connection the path of its component, in all instances."""
+        own = {component.path for component in template.all_components()}
+        found = []
+        for port in connection.ports:
+            path = "" if port.owner is None else port.owner.path
+            child = path.removeprefix(TEMPLATE_PATH).removeprefix(".")
+            found.append([path] * len(paths))
+            if path in own:
+                found[-1] = [joined(home, child) for home in paths] if child else paths
+        return found
 
     def family(
         self, root: Expr, members: Members, owner: int, label: Callable[[int], str]
@@ -350,8 +360,11 @@ class _Flattener:
         if named not in members.own:
             return np.full(len(paths), first, np.int64)
         child, _ = members.own[named]
-        homes = [joined(path, child) for path in paths] if child else paths
-        start = np.array([self.first[home][leaf.kind == "parameter"] for home in homes], np.int64)
+        key = child, leaf.kind == "parameter"
+        if key not in members.start:
+            homes = [joined(path, child) for path in paths] if child else paths
+            members.start[key] = np.array([self.first[home][key[1]] for home in homes], np.int64)
+        start = members.start[key]
         numbers: IntArray = first + (start[0] - start if leaf.op == "D" else start - start[0])
         return numbers
 
@@ -418,7 +431,7 @@ class _Flattener:
             )  # fmt: skip
             self.raw.families.append(compacted(_with_literals(family, [leaves_ for leaves_, _ in rows])))
         for limit in self.system.limits:
-            self.limit(limit, Members([""], {}), -2, self.system.name, [""])
+            self.limit(limit, Members([""], {}, {}), -2, self.system.name, [""])
 
     def number_in_reading_order(self) -> None:
         """Unknowns in the order of the equations: D(x) on a left side first, then the rest."""
@@ -509,10 +522,14 @@ def _with_literals(family: Family, rows: list[tuple[Expr, ...]]) -> Family:
 
 @record
 class Members:
-    """The components of one variant: their paths; and per symbol of their template (path of child, name)."""
+    """The components of one variant: their paths; and per symbol of their template (path of child, name).
+
+    start: by path of child, and whether of parameters, the numbers of the first quantity of every member.
+    """
 
     paths: Sequence[str]
     own: dict[Expr, tuple[str, str]]
+    start: dict[tuple[str, bool], IntArray]
 
 
 def _own_symbols(template: Component) -> dict[Expr, tuple[str, str]]:

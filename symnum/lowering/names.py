@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.language.block import GridNames, Quantities
-from symnum.rewriting.expr import Symbol
+from symnum.language.block import GridNames, IntArray, Quantities
+from symnum.language.component import Component
+from symnum.language.variables import Declaration, joined
+from symnum.rewriting.expr import Expr, Symbol
 
 _SEARCHED = 100_000  # names: beyond, near matches to a misspelt one are not looked for
 
 
 class Names:
-    """Numbers 0, 1, … with their symbols. ``add`` and ``add_block`` number further ones."""
+    """Numbers 0, 1, … with their symbols. ``add`` and its relatives number further ones.
 
-    def __init__(self) -> None:
+    kind: "unknowns" or "parameters": which quantities of a component are numbered here.
+    """
+
+    def __init__(self, kind: str = "unknowns") -> None:
+        self.kind = kind
         self._single: dict[int, Symbol] = {}
         self._number: dict[str, int] = {}
         self._first: list[int] = []
         self._blocks: list[Quantities] = []
+        self._component_first: list[int] = []
+        self._components: list[Component] = []
+        self._at_path: dict[str, int] = {}  # the component at a path
         self._count = 0
 
     def add(self, info: Symbol) -> int:
@@ -40,11 +51,32 @@ class Names:
         self._count += len(block)
         return first
 
+    def add_component(self, component: Component) -> int:
+        """The number that its first quantity has, or would have; its symbols are made when asked for."""
+        first = self._count
+        declared = component.declared.quantities[self.kind]
+        if declared:
+            self._at_path[component.path] = len(self._components)
+            self._component_first.append(first)
+            self._components.append(component)
+            self._count += len(declared)
+        return first
+
+    def copy(self) -> Names:
+        """The same names, to which others can be added."""
+        other = Names(self.kind)
+        other._single, other._number = dict(self._single), dict(self._number)
+        other._first, other._blocks = list(self._first), list(self._blocks)
+        other._component_first, other._components = list(self._component_first), list(self._components)
+        other._at_path, other._count = dict(self._at_path), self._count
+        return other
+
     def parts(self) -> Iterator[Symbol | Quantities]:
         """What was added, in order."""
-        blocks = dict(zip(self._first, self._blocks, strict=True))
-        for number in sorted([*self._single, *blocks]):
-            yield self._single[number] if number in self._single else blocks[number]
+        parts: dict[int, Symbol | Quantities] = dict(self.singles())
+        parts.update(zip(self._first, self._blocks, strict=True))
+        for number in sorted(parts):
+            yield parts[number]
 
     def __len__(self) -> int:
         return self._count
@@ -55,6 +87,9 @@ class Names:
             return found
         if not 0 <= number < self._count:
             raise IndexError(number)
+        single = self._of_component(number)
+        if single is not None:
+            return single
         at = bisect_right(self._first, number) - 1
         block, i = self._blocks[at], number - self._first[at]
         value = float("nan") if block.values is None else float(block.values[i])
@@ -68,6 +103,15 @@ class Names:
         found = self._number.get(name)
         if found is not None:
             return found
+        path, _, inner = name.rpartition(".")
+        for _ in range(2):  # r1.R, and r1.p.v of the connector p
+            at = self._at_path.get(path)
+            if at is not None:
+                local = self._components[at].declared.places[self.kind].get(inner)
+                if local is not None:
+                    return self._component_first[at] + local
+            path, _, last = path.rpartition(".")
+            inner = f"{last}.{inner}"
         for first, block in zip(self._first, self._blocks, strict=True):
             inside = block.names.find(name) if isinstance(block.names, GridNames) else None
             if inside is not None:
@@ -82,11 +126,14 @@ class Names:
         return None
 
     def __contains__(self, name: str) -> bool:
-        return name in self._number or (bool(self._blocks) and self.find(name) is not None)
+        return self.find(name) is not None
 
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that the user may have meant."""
-        searched = self._number if len(self._number) < _SEARCHED else ()
+        searched = list(self._number) if len(self._number) < _SEARCHED else []
+        if self._count < _SEARCHED:
+            for part, _, _, components in self.columns():
+                searched += [joined(component.path, part) for component in components]
         known = [n for n in searched if not n.startswith(("free(", "select("))]
         known += [block.names[0] for block in self._blocks]
         from difflib import get_close_matches
@@ -95,11 +142,76 @@ class Names:
 
     def single(self, number: int) -> Symbol | None:
         """The symbol with this number where it stands for itself, None within a block."""
-        return self._single.get(number)
+        found = self._single.get(number)
+        return self._of_component(number) if found is None else found
 
     def singles(self) -> Iterator[tuple[int, Symbol]]:
-        """The symbols that stand for themselves, with their numbers."""
+        """The symbols that stand for themselves, with their numbers, in order."""
+        found = list(self._single.items())
+        for first, component in zip(self._component_first, self._components, strict=True):
+            path, settings = component.path, component.settings
+            for k, (name, declaration) in enumerate(component.declared.quantities[self.kind]):
+                found.append((first + k, _described(path, settings, name, declaration)))
+        found.sort(key=itemgetter(0))
+        return iter(found)
+
+    def own_symbols(self) -> Iterator[tuple[int, Symbol]]:
+        """Those of `singles` that no component has."""
         return iter(self._single.items())
+
+    def given_by_others(self) -> list[Symbol]:
+        """Those of `singles` whose default or guess is an expression, in order."""
+        found = [
+            (number, info) for number, info in self._single.items()
+            if isinstance(info.default, Expr) or isinstance(info.guess, Expr)
+        ]  # fmt: skip
+        for first, component in zip(self._component_first, self._components, strict=True):
+            settings = component.settings
+            wanted = component.declared.by_others[self.kind]
+            for value in settings.values():
+                wanted = wanted or isinstance(value, Expr)
+            if wanted:
+                for k, (name, declaration) in enumerate(component.declared.quantities[self.kind]):
+                    info = _described(component.path, settings, name, declaration)
+                    if isinstance(info.default, Expr) or isinstance(info.guess, Expr):
+                        found.append((first + k, info))
+        return [info for _, info in sorted(found, key=itemgetter(0))]
+
+    def columns(self) -> Iterator[tuple[str, Declaration, IntArray, list[Component]]]:
+        """For every quantity of a component class: its name within, declaration, numbers, and whose it is."""
+        groups: dict[int, list[int]] = {}
+        for at, component in enumerate(self._components):
+            groups.setdefault(id(component.declared), []).append(at)
+        starts = np.array(self._component_first, np.int64)
+        for members in groups.values():
+            components = [self._components[at] for at in members]
+            for k, (name, declaration) in enumerate(components[0].declared.quantities[self.kind]):
+                yield name, declaration, starts[members] + k, components
+
+    def depths(self) -> IntArray:
+        """(count,) the dots in each name; 0 in blocks."""
+        result = np.zeros(self._count, np.int64)
+        for number, info in self._single.items():
+            result[number] = info.name.count(".")
+        known: list[Component] = []
+        for name, _, numbers, components in self.columns():
+            if components is not known:
+                known = components
+                outer = np.array([component.path.count(".") for component in components], np.int64)
+            result[numbers] = outer + 1 + name.count(".")
+        return result
+
+    def _of_component(self, number: int) -> Symbol | None:
+        """The symbol with this number where a component has it."""
+        at = bisect_right(self._component_first, number) - 1
+        if at < 0:
+            return None
+        component = self._components[at]
+        declared = component.declared.quantities[self.kind]
+        k = number - self._component_first[at]
+        if k >= len(declared):
+            return None
+        return _described(component.path, component.settings, *declared[k])
 
     def block_values(self) -> NDArray[np.float64]:
         """(count,) the values given with blocks, NaN elsewhere."""
@@ -108,3 +220,11 @@ class Names:
             if block.values is not None:
                 values[first : first + len(block)] = block.values
         return values
+
+
+def _described(path: str, settings: dict[str, Any], name: str, declaration: Declaration) -> Symbol:
+    """The symbol of a quantity of the component at ``path`` or of a connector, which has no settings."""
+    connector, dot, _ = name.rpartition(".")
+    if dot:
+        return declaration.description(joined(path, connector), {})
+    return declaration.description(path, settings)

@@ -43,9 +43,9 @@ class RawSystem:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.unknowns, self.parameters = Names(), Names()
+        self.unknowns, self.parameters = Names("unknowns"), Names("parameters")
         self.families: list[Family] = []
-        self.equalities: list[tuple[int, int]] = []
+        self.equalities: IntArray = np.zeros((0, 2), np.int64)  # pairs of equal unknowns
         self.sums = Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
         self.limits: list[LimitFamily] = []
         self.events: list[Event] = []

@@ -16,7 +16,6 @@ from symnum.lowering.alias import Equations, Unknowns
 from symnum.lowering.differentiate import differentiated, differentiated_sums, joined_sums, selected_sums
 from symnum.lowering.families import Family, IntArray, compacted, is_equality
 from symnum.lowering.index import Offsets, Signature, offsets, signature
-from symnum.lowering.names import Names
 from symnum.lowering.raw import RawSystem, Sums
 from symnum.lowering.regularity import check_regular
 from symnum.lowering.state_selection import Block, select_states
@@ -139,8 +138,8 @@ class _Reduction:
                 self.implicit_from[block.columns] -= most
             else:
                 self.implicit_from[block.columns] -= taken
-        self.parameters = _copied(raw.parameters)
-        self.names = _copied(raw.unknowns)
+        self.parameters = raw.parameters.copy()
+        self.names = raw.unknowns.copy()
         self.number = np.full((int(self.offsets.d.max()) + 1) * self.n, _NONE, np.int64)
         own = equations.representative == np.arange(self.n)
         self.named: dict[tuple[int, int], int] = {}  # (base, order): an unknown that the user gave a name
@@ -373,12 +372,3 @@ def _with_numbers(family: Family, number: IntArray) -> Family:
         for letter, column in zip(family.letters, family.columns, strict=True)
     )
     return compacted(replace(family, columns=columns))
-
-
-def _copied(names: Names) -> Names:
-    """Names that can be added to without changing those of the flattened system."""
-    from copy import copy
-
-    other = copy(names)
-    other.__dict__.update({key: copy(value) for key, value in names.__dict__.items()})
-    return other

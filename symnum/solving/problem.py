@@ -12,6 +12,7 @@ from symnum.errors import ModelError
 from symnum.language.event import Event, checked_events
 from symnum.language.stochastic_system import StochasticSystem
 from symnum.language.system import System
+from symnum.language.variables import joined
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
 from symnum.lowering.flat import FlatSystem
@@ -154,12 +155,21 @@ class Problem:
             self.starts[number] = self._value(value, f"start of {key}")
         for key, value in _of_kind(self.defaults, "variable").items():
             put(flat.number_of(key, "defaults"), value, str(key), 1)
-        for i, info in flat.unknowns.singles():
+        def put_declared(i: int, name: str, default: Any, guess: Any) -> None:
             number = int(flat.structure.representative[i])
-            if info.default is not None:
-                put(number, info.default, info.name, 2)
-            if info.guess is not None and flat.position[number] >= 0 and not flat.mass[flat.position[number]]:
-                put(number, info.guess, info.name, 3)
+            if default is not None:
+                put(number, default, name, 2)
+            if guess is not None and flat.position[number] >= 0 and not flat.mass[flat.position[number]]:
+                put(number, guess, name, 3)
+
+        for i, info in flat.unknowns.own_symbols():
+            put_declared(i, info.name, info.default, info.guess)
+        for part, declaration, numbers, components in flat.unknowns.columns():
+            defaults = [declaration.default_in(part, component) for component in components]
+            if declaration.guess is None and all(default is None for default in defaults):
+                continue
+            for i, component, default in zip(numbers.tolist(), components, defaults, strict=True):
+                put_declared(i, joined(component.path, part), default, declaration.guess)
         from_blocks = flat.unknowns.block_values()
         given = np.flatnonzero(~np.isnan(from_blocks))
         places = flat.position[flat.structure.representative[given]]
@@ -240,7 +250,14 @@ class ParameterResolver:
         flat = self.flat
         result = flat.parameters.block_values()
         inside = {flat.parameters.find(name): value for name, value in self.given.items()}
-        chosen = {i: (info.name, inside.get(i, info.default)) for i, info in flat.parameters.singles()}
+        chosen = {i: (info.name, inside.get(i, info.default)) for i, info in flat.parameters.own_symbols()}
+        for part, declaration, of_part, components in flat.parameters.columns():
+            defaults = [declaration.default_in(part, component) for component in components]
+            if all(type(default) in (int, float) for default in defaults):
+                result[of_part] = defaults  # checked where they were given
+                continue
+            for i, component, default in zip(of_part.tolist(), components, defaults, strict=True):
+                chosen[i] = joined(component.path, part), inside.get(i, default)
         chosen |= {i: (flat.parameters[i].name, value) for i, value in inside.items() if i is not None}
         for i, (name, value) in chosen.items():
             if value is None:
