@@ -86,6 +86,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.export import export
     from symnum.solving.linearize import linearize
     from symnum.solving.problem import Problem
+    from symnum.solving.sensitivity import sensitivities
     from symnum.solving.solution import Solution
     from symnum.solving.solve import solve
     from symnum.solving.solve_ivp import solve_ivp
@@ -126,6 +127,7 @@ _NAMES = {
     "symnum.solving.ensemble": "Ensemble",
     "symnum.solving.linearize": "linearize",
     "symnum.solving.problem": "Problem",
+    "symnum.solving.sensitivity": "sensitivities",
     "symnum.solving.solution": "Solution",
     "symnum.solving.solve": "solve",
     "symnum.solving.solve_ivp": "solve_ivp",
@@ -216,6 +218,7 @@ __all__ = [
     "polar",
     "potential",
     "read",
+    "sensitivities",
     "sign",
     "simplify",
     "sin",

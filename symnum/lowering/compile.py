@@ -131,7 +131,7 @@ def compile(
     memory = _COMPILED.setdefault(system, {})
     options = (tuple(id(event) for event in extra), backend, simplify, threads)
     if options not in memory:
-        memory[options] = _compiled(lower(system, extra), system.defaults, simplify, backend, threads)
+        memory[options] = compile_flat(lower(system, extra), system.defaults, simplify, backend, threads)
     return memory[options]
 
 
@@ -143,12 +143,17 @@ def load(path: str | Path, *, backend: str = "llvm", threads: int = 1) -> Compil
     from symnum.lowering.save import read
 
     _check_threads(threads)
-    return _compiled(*read(path), backend, threads)
+    return compile_flat(*read(path), backend, threads)
 
 
-def _compiled(
-    flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None, backend: str, threads: int
+def compile_flat(
+    flat: FlatSystem,
+    defaults: Mapping[Expr, Any],
+    simplify: str | None = "default",
+    backend: str = "llvm",
+    threads: int = 1,
 ) -> CompiledSystem:
+    """Machine code for a system that passes of lowering have made."""
     functions = functions_of(flat)
     model = build_model(
         functions.rhs,

@@ -199,6 +199,10 @@ class _Flattener:
             for leaf in leaves(event.expressions()):
                 if leaf.kind == "parameter":
                     self.number_of(leaf, leaf.name)
+        for value in self.system.defaults.values():
+            for leaf in leaves((value,)) if isinstance(value, Expr) else ():
+                if leaf.kind == "parameter":
+                    self.number_of(leaf, leaf.name)
         waiting = [*self.raw.unknowns.given_by_others(), *self.raw.parameters.given_by_others()]
         while waiting:
             info = waiting.pop()

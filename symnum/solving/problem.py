@@ -122,6 +122,30 @@ class Problem:
         """(number, value over ``slot("p", number)``, what it follows) of those given by others, in order."""
         return self._resolver.over_numbers()
 
+    def followers(self) -> dict[int, Expr]:
+        """{number: value} of the parameters that are given by others, or by starts."""
+        return {number: value for number, value, _ in self._resolver.dependent}
+
+    def start_expressions(self) -> dict[int, Expr]:
+        """{number of an unknown: expression} of the starts that are no plain numbers."""
+        flat = self.flat
+        found: dict[int, Any] = {
+            int(flat.structure.representative[i]): info.default
+            for i, info in flat.unknowns.singles()
+            if info.default is not None
+        }
+        for values, where in ((_of_kind(self.defaults, "variable"), "defaults"), (self.given_start, "start")):
+            found |= {flat.number_of(key, where): value for key, value in values.items()}
+        return {
+            number: value
+            for number, value in found.items()
+            if isinstance(value, Expr) and not value.is_number
+        }
+
+    def value(self, expr: Any, what: str) -> float:
+        """The number that an expression of parameters has in this problem; ``what`` it is, for errors."""
+        return self._resolver.evaluate(expr, what)
+
     def _start_values(self) -> FloatArray:
         flat = self.flat
         values = np.full(flat.n, np.nan)
@@ -131,7 +155,7 @@ class Problem:
             at = flat.position[number]
             if at < 0 or rank[at] < level:
                 return
-            found = self._value(value, f"start of {name}")
+            found = self.value(value, f"start of {name}")
             if rank[at] == level and values[at] != found:
                 raise ModelError(
                     f"{flat.name}: {flat.state_names[at]} stands for several equal variables that "
@@ -152,7 +176,7 @@ class Problem:
                 continue
             number = flat.number_of(key, "start")
             put(number, value, str(key), 0)
-            self.starts[number] = self._value(value, f"start of {key}")
+            self.starts[number] = self.value(value, f"start of {key}")
         for key, value in _of_kind(self.defaults, "variable").items():
             put(flat.number_of(key, "defaults"), value, str(key), 1)
         def put_declared(i: int, name: str, default: Any, guess: Any) -> None:
@@ -219,9 +243,6 @@ class Problem:
                 f"{self.flat.name}, {where}: {self.flat.state_names[bad[0]]} = {u[bad[0]]:g} is {what}; the "
                 "species are numbers of molecules. For concentrations give volume= to network.jumps()."
             )
-
-    def _value(self, value: Any, what: str) -> float:
-        return self._resolver.evaluate(value, what)
 
     def __repr__(self) -> str:
         return (
