@@ -222,7 +222,7 @@ class Problem:
         for leaf, volume in self.stochastic.propensities.volumes():
             at = int(self.flat.position[self.flat.number_of(leaf, "start")])
             if at >= 0 and at not in given:
-                size = self._value(volume, "volume")
+                size = self.value(volume, "volume")
                 if not size > 0:
                     raise ModelError(f"{self.flat.name}: the volume {volume} = {size:g} must be positive")
                 u[at] *= size
