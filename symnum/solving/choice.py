@@ -121,8 +121,11 @@ class Choice:
         self.free, self.patience = 0, 2
         self.affordable = 0.0  # explicit steps that take as long as a stiff run
 
-    def begin(self, u: FloatArray, p: FloatArray) -> Method:
-        """The first method, from the Jacobian at the start of the span with u, (n,), and p."""
+    def begin(self, u: FloatArray, p: FloatArray, step: float | None = None) -> Method:
+        """The first method, from the Jacobian at the start of the span with u, (n,), and p.
+
+        step: of fixed length, for which the explicit method is taken if it is stable.
+        """
         model = self.model
         if model.n_algebraic:
             self.reason = f"{self.stiff}: {model.n_algebraic} algebraic equations"
@@ -135,7 +138,13 @@ class Choice:
         self.affordable = _STIFF_STEPS * self.ratio * (1e-4 / self.rtol) ** (1.0 / 6.0)
         begin = self.span[0]
         rate = self.rate(begin, u) if self.rate else fastest_rate(model, begin, u, p)
-        work = rate * (self.span[1] - self.span[0]) / stability_interval(self.explicit)
+        interval = stability_interval(self.explicit)
+        if step is not None:
+            self.open = False
+            self.method = self.explicit if rate * step <= _FREE * interval else self.stiff
+            self.reason = f"{self.method}: step times the rates at the start is {rate * step:.3g}"
+            return self.method
+        work = rate * (self.span[1] - self.span[0]) / interval
         if work <= self.affordable:
             self.method = self.explicit
             self.reason = f"{self.method}: by the rates at the start {work:.0f} steps are stable"

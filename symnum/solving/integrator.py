@@ -13,6 +13,7 @@ import numpy as np
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.errors import ModelError
 from symnum.record import record
+from symnum.solving.controller import Controller
 from symnum.solving.dense import DenseOutput
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
@@ -173,8 +174,8 @@ class Integrator:
 
     rtol, atol: an error estimate e is accepted when the root mean square of e_i/(atol_i + rtol |u_i|) is
     at most 1; atol has shape (n,). first_step: None to have it chosen. adaptive=False: steps of
-    first_step throughout. linear: "auto", "dense" or "sparse". Raises ModelError for an explicit method
-    on a system with algebraic rows.
+    first_step throughout. controller: of the steps, in place of the method's own. linear: "auto", "dense" or
+    "sparse". Raises ModelError for an explicit method on a system with algebraic rows.
     """
 
     def __init__(
@@ -189,6 +190,7 @@ class Integrator:
         max_steps: int = 10**7,
         linear: str = "auto",
         adaptive: bool = True,
+        controller: Controller | None = None,
     ) -> None:
         began = time.perf_counter()
         algebraic = model.n_algebraic
@@ -207,14 +209,6 @@ class Integrator:
         self.u: FloatArray = self._memory.floats(slot.U)
         self.p: FloatArray = self._memory.floats(slot.P)
         self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
-        controller = method.controller
-        k = method.error_power
-        x[slot.SAFETY] = controller.safety
-        x[slot.EXPONENT] = controller.now / k
-        x[slot.EXPONENT_BEFORE] = controller.before / k
-        x[slot.SHRINK] = controller.shrink
-        x[slot.GROW] = controller.grow
-        x[slot.ORDER] = k
         # W of the steps and the algebraic block for consistency; explicit methods have neither.
         self._systems: dict[int, LinearSystem] = {}
         if method.family != "explicit":
@@ -237,7 +231,7 @@ class Integrator:
         self._paused: tuple[float, bool, FloatArray | None] | None = None  # what a pause goes on with
         self.options(
             rtol=rtol, atol=atol, max_step=max_step, first_step=first_step, max_steps=max_steps,
-            adaptive=adaptive,
+            adaptive=adaptive, controller=controller,
         )  # fmt: skip
         self._stats.setup_milliseconds += 1e3 * (time.perf_counter() - began)
 
@@ -250,6 +244,7 @@ class Integrator:
         first_step: float | None = None,
         max_steps: int = 10**7,
         adaptive: bool = True,
+        controller: Controller | None = None,
     ) -> None:
         """Make ready for another run with these options, as a new object would be."""
         if not (rtol > 0.0 and (atol > 0.0).all()):
@@ -264,6 +259,14 @@ class Integrator:
         x[slot.RTOL] = rtol
         x[slot.MAX_STEP] = max_step
         x[slot.FIRST_STEP] = first_step or 0.0
+        controller, k = controller or self.method.controller, self.method.error_power
+        x[slot.SAFETY] = controller.safety
+        x[slot.EXPONENT] = controller.now / k
+        x[slot.EXPONENT_BEFORE] = controller.before / k
+        x[slot.EXPONENT_RATIO] = controller.ratio
+        x[slot.SHRINK] = controller.shrink
+        x[slot.GROW] = controller.grow
+        x[slot.ORDER] = k
         self._memory.floats(slot.ATOL)[:] = atol
         self._set(slot.ADAPTIVE, int(adaptive))
         self._set(slot.MAX_STEPS, max_steps)
@@ -308,6 +311,15 @@ class Integrator:
     @property
     def t(self) -> float:
         return float(self._floats[slot.T])
+
+    @property
+    def next_step(self) -> float:
+        """The length proposed for the next step; 0 where it has still to be found."""
+        return float(self._floats[slot.H])
+
+    def propose(self, step: float) -> None:
+        """Begin with a step of that length, unless a first step was given."""
+        self._floats[slot.H] = self._floats[slot.FIRST_STEP] or step
 
     @property
     def steps(self) -> int:
@@ -391,6 +403,11 @@ class Integrator:
         """Of df/du at the present point."""
         self._run(library.addresses("stiffness")["radius"])
         return float(self._floats[slot.RADIUS])
+
+    def move_to(self, t: float) -> None:
+        """Be at another time with the same unknowns; nothing that was computed before is used again."""
+        self._floats[slot.T] = t
+        self.changed_parameters()
 
     def slope(self) -> FloatArray:
         """f at the present point, (n,), which the next step uses; do not change it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate, leaves, substitute
 from symnum.solving.field_values import start_on_grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symnum.solving.checkpoint import Checkpoint
+    from symnum.solving.solution import Solution
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Mapping[Any, Any]
@@ -72,6 +78,7 @@ class Problem:
         self.given_parameters = _checked_values(parameters, "parameters")
         self._resolver = self._new_resolver()
         self.p: FloatArray = self._resolver.values()
+        self.resumed: Checkpoint | None = None  # what this problem goes on from
         self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
         # (n,) where each start is from: 0 this problem, 1 the defaults of the system, 2 the declaration,
         # 3 a guess, 9 nowhere
@@ -95,6 +102,11 @@ class Problem:
         span: tuple[float, float] | None = None,
     ) -> Problem:
         """The same problem with some numbers changed; nothing is compiled again."""
+        if self.resumed is not None:
+            raise ModelError(
+                f"{self.flat.name}: a problem that goes on from a solution has its numbers from there; "
+                "change the first problem, or let an event change them"
+            )
         other = Problem.__new__(Problem)
         other.__dict__.update(self.__dict__)
         other.span = self.span if span is None else _checked_span(span)
@@ -104,6 +116,29 @@ class Problem:
         other.p = other._resolver.values()
         other.starts = {}
         other.u = other._start_values()
+        return other
+
+    def after(self, done: Solution | str | Path, end: float | None = None) -> Problem:
+        """The same problem from where a solution of it ended, as events left it, up to ``end`` (its own end).
+
+        done: the solution, also one that was interrupted or failed, or the file that its `checkpoint` wrote.
+        Events at the very time where it ended have happened.
+        """
+        from symnum.solving.checkpoint import read_checkpoint
+        from symnum.solving.solution import NO_CHECKPOINT, Solution
+
+        if isinstance(done, Solution):
+            if done.flat is not self.flat:
+                raise ModelError(f"{self.flat.name}: this is a solution of another system, {done.flat.name}")
+            found = done.end
+        else:
+            found = read_checkpoint(done, self.flat)
+        if found is None:
+            raise ModelError(f"{self.flat.name}: {NO_CHECKPOINT}")
+        other = Problem.__new__(Problem)
+        other.__dict__.update(self.__dict__)
+        other.span = _checked_span((found.t, self.span[1] if end is None else end))
+        other.u, other.p, other.starts, other.resumed = found.u.copy(), found.p.copy(), {}, found
         return other
 
     def _new_resolver(self) -> ParameterResolver:

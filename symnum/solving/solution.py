@@ -16,14 +16,22 @@ from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, as_expr, slot
 from symnum.rewriting.spatial import Field, field_leaf
 from symnum.rewriting.walk import evaluate_arrays, leaves
+from symnum.solving.checkpoint import Checkpoint, write_checkpoint
 from symnum.solving.dense import DenseOutput
 from symnum.solving.field_values import holds_field, values_on_grid
 from symnum.solving.stochastic.step_function import StepFunction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
     import xarray
     from matplotlib.axes import Axes
+
+NO_CHECKPOINT = (
+    "this solution cannot be continued: that takes one of sn.solve on a single problem, without events that "
+    "wait for a trigger and without states that are chosen in the run"
+)
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -133,6 +141,7 @@ class Solution(Sample):
     stats: Any = None
     events: tuple[Happened, ...] = ()
     method: str = ""
+    end: Checkpoint | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -165,6 +174,12 @@ class Solution(Sample):
         if np.ndim(t) == 0:
             return Sample(self.flat, self.segments, times[0], y[:, 0], which[0])
         return Sample(self.flat, self.segments, times, y, which)
+
+    def checkpoint(self, path: str | Path) -> Path:
+        """Write where the run ended to a file, from which `Problem.after` goes on; returns the path."""
+        if self.end is None:
+            raise ModelError(f"{self.flat.name}: {NO_CHECKPOINT}")
+        return write_checkpoint(path, self.flat, self.end)
 
     def plot(self, *what: Expr | str, ax: Axes | None = None, **options: Any) -> Axes:
         """Plot expressions over time (all unknowns without arguments) with matplotlib; returns the axes."""

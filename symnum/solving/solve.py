@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
+from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
+from symnum.solving.controller import CONTROLLERS, Controller
 from symnum.solving.events import Action, Schedule, Values, no_conflict
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.integrator import Integrator, Status
+from symnum.solving.interruption import Interruption
 from symnum.solving.problem import Problem, guard_message
 from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.specialised import LARGEST, TierChoice
@@ -36,6 +39,7 @@ Seed: TypeAlias = int | np.random.SeedSequence | None
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 _MAX_STEPS = 1_000_000
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
+_PAUSE_UNKNOWNS = 200_000  # the same times the unknowns
 _LOOK = 10  # steps between looks at the states where these are chosen in the run
 _TURNED = 0.7  # cosine of the angle from the free directions at which states are changed
 _AFRESH = 0.95  # the same, when steps fail
@@ -54,6 +58,8 @@ def solve(
     max_step: float = np.inf,
     first_step: float | None = None,
     max_steps: int | None = None,
+    tstops: Sequence[float] | FloatArray = (),
+    controller: str | Controller | None = None,
     progress: bool = False,
     tier: str | None = None,
     seed: Seed = None,
@@ -92,6 +98,8 @@ def solve(
     max_step: float = np.inf,
     first_step: float | None = None,
     max_steps: int | None = None,
+    tstops: Sequence[float] | FloatArray = (),
+    controller: str | Controller | None = None,
     progress: bool = False,
     tier: str | None = None,
     threads: int | None = None,
@@ -107,6 +115,9 @@ def solve(
     near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number} over
     1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept value
     is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
+    tstops: times at which something jumps: steps end there and begin anew. step: all steps of this length,
+    with no control of the error. controller: of the steps, "I", "PI" or "H211b" (smooth sequences of steps),
+    or a `Controller`, in place of the method's own.
     tier: "generic" for steps that serve every model, "specialised" for steps compiled for this one; without
     it the run changes over when compiling pays (``sol.stats.tier`` says what was used, and why).
     An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share
@@ -116,6 +127,9 @@ def solve(
     "WeakTrapezoidal" without one), no tolerances, and any number of steps if max_steps is not given. seed: an
     integer or a `numpy.random.SeedSequence`, which makes the run reproducible. epsilon: the relative change
     of propensities that a leap may bring (0.03). step: a fixed step in place of one chosen by epsilon.
+
+    Ctrl-C ends a long run with status "interrupted" and what was computed (a second one raises
+    KeyboardInterrupt); `Problem.after` goes on from there.
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
     runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
@@ -124,7 +138,7 @@ def solve(
         return _solve_stochastic(
             problem, method, saveat, dense, max_step, max_steps, progress, threads, seed, step, epsilon
         )
-    for name, value in (("seed", seed), ("step", step), ("epsilon", epsilon)):
+    for name, value in (("seed", seed), ("epsilon", epsilon)):
         if value is not None:
             raise ModelError(
                 f"{name}=: {runs.flat.name} is no random process; take network.jumps() or network.langevin()"
@@ -135,17 +149,29 @@ def solve(
     max_steps = _MAX_STEPS if max_steps is None else max_steps
     if tier not in (None, "generic", "specialised"):
         raise ModelError(f"tier={tier!r}: give 'generic', 'specialised' or nothing")
+    if isinstance(controller, str):
+        if controller not in CONTROLLERS:
+            raise ModelError(f"controller={controller!r}: choose one of {', '.join(CONTROLLERS)}")
+        controller = CONTROLLERS[controller]
     if not isinstance(problem, Problem):
         from symnum.solving.ensemble import solve_ensemble
 
+        if step is not None or controller is not None or len(tstops):
+            raise ModelError("step=, controller= and tstops= are for a single problem, not for an ensemble")
         times = np.array([problem.problem.span[1]]) if saveat is None else save_times(saveat, runs.span)
         return solve_ensemble(
             problem, chosen, times, rtol=rtol, atol=tolerances(runs.flat, rtol, atol), max_step=max_step,
             first_step=first_step, max_steps=max_steps, threads=threads, tier=tier,
         )  # fmt: skip
-    return _Run(
-        problem, chosen, rtol, atol, saveat, dense, max_step, first_step, max_steps, progress, tier
-    ).run()
+    options: dict[str, Any] = {
+        "rtol": rtol, "atol": tolerances(problem.flat, rtol, atol), "max_step": max_step,
+        "first_step": first_step, "max_steps": max_steps, "controller": controller,
+    }  # fmt: skip
+    if step is not None:
+        options |= {"first_step": _positive(step, "step"), "adaptive": False}
+    run = _Run(problem, chosen, options, saveat, dense, progress, tier)
+    run.stop_at(tstops)
+    return run.run()
 
 
 def _solve_stochastic(
@@ -177,12 +203,18 @@ def _check_arguments(problem: Any, max_step: Any, first_step: Any, max_steps: An
         )
     if not (isinstance(max_step, (int, float)) and max_step > 0):
         raise ModelError(f"max_step={max_step!r}: give a positive number")
-    if first_step is not None and not (isinstance(first_step, (int, float)) and 0 < first_step < np.inf):
-        raise ModelError(f"first_step={first_step!r}: give a positive, finite number")
+    if first_step is not None:
+        _positive(first_step, "first_step")
     if max_steps is None:
         return
     if isinstance(max_steps, bool) or not isinstance(max_steps, (int, np.integer)) or max_steps < 1:
         raise ModelError(f"max_steps={max_steps!r}: give a positive integer")
+
+
+def _positive(value: Any, name: str) -> float:
+    if not (isinstance(value, (int, float)) and 0 < value < np.inf):
+        raise ModelError(f"{name}={value!r}: give a positive, finite number")
+    return float(value)
 
 
 def state_selection(problem: Problem) -> StateSelection:
@@ -265,13 +297,9 @@ class _Run:
         self,
         problem: Problem,
         method: Method | None,
-        rtol: float,
-        atol: float | Mapping[Any, float] | FloatArray,
+        options: dict[str, Any],
         saveat: Times | None,
         dense: bool | None,
-        max_step: float,
-        first_step: float | None,
-        max_steps: int,
         progress: bool,
         tier: str | None,
     ) -> None:
@@ -280,17 +308,15 @@ class _Run:
         self.schedule = Schedule.of(self.flat, problem.events, problem.span)
         self.grid = None if saveat is None else save_times(saveat, problem.span)
         self.dense = self.grid is None if dense is None else dense
-        self.options: dict[str, Any] = {
-            "rtol": rtol, "atol": tolerances(self.flat, rtol, atol),
-            "max_step": max_step, "first_step": first_step, "max_steps": max_steps,
-        }  # fmt: skip
+        self.options = options
         self.choice: Choice | None = None
         if method is None:
             functions = problem.compiled.model.functions
             many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
             interpolated = many or functions.n_events + functions.n_limits > 0
-            self.choice = Choice(functions, problem.span, rtol, interpolated)
-            method = self.choice.begin(problem.u, problem.p)
+            self.choice = Choice(functions, problem.span, options["rtol"], interpolated)
+            fixed = options["first_step"] if "adaptive" in options else None
+            method = self.choice.begin(problem.u, problem.p, fixed)
         self.method, self.methods = method, [method.name]
         self.integrator = self.ready_integrator()
         if self.choice:
@@ -309,6 +335,9 @@ class _Run:
         self.segments: list[Segment] = []
         self.happened: list[Happened] = []
         self.segment_begin = problem.span[0]
+        self.stops: list[float] = []
+        # of large systems fewer steps are made before the keyboard is looked at
+        self.pause = max(1, min(_PAUSE, _PAUSE_UNKNOWNS // self.flat.n))
         model = problem.compiled.model
         self.triggers = None
         if self.flat.triggers:
@@ -358,7 +387,27 @@ class _Run:
         if self.tier:
             self.tier.begin(self.integrator)
 
+    def stop_at(self, times: Sequence[float] | FloatArray) -> None:
+        """Times at which steps end and begin anew."""
+        given = _numbers(times, "tstops").reshape(-1)
+        if not np.isfinite(given).all():
+            raise ModelError(f"tstops={times!r}: give finite times")
+        self.stops = given.tolist()
+
+    def pending(self) -> list[tuple[float, tuple[Action, ...]]]:
+        """What happens at given times, in order; a run that goes on has seen those of its begin."""
+        begin, end = self.problem.span
+        found: dict[float, tuple[Action, ...]] = {t: () for t in self.stops if begin < t < end}
+        found |= dict(zip(self.schedule.times, self.schedule.actions, strict=True))
+        if self.problem.resumed is not None:
+            found.pop(begin, None)
+        return sorted(found.items())
+
     def finished(self) -> Solution:
+        with Interruption() as interruption:
+            return self.until_the_end(interruption)
+
+    def until_the_end(self, interruption: Interruption) -> Solution:
         begin, end = self.problem.span
         integrator, choice = self.integrator, self.choice
         u, p = self.selection.start(self.problem) if self.selection else (self.problem.u, self.problem.p)
@@ -367,7 +416,9 @@ class _Run:
         _check_start(self.problem, integrator.u, integrator.p, integrator.slope())
         if self.tier:
             self.tier.begin(integrator)
-        pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
+        pending, resumed = self.pending(), self.problem.resumed
+        if resumed is not None:
+            integrator.propose(resumed.step)
         crossing = self.schedule.crossing
         if self.triggers:
             self.triggers.begin(begin, integrator.u, integrator.p)
@@ -378,9 +429,12 @@ class _Run:
             self.keep(np.array([begin]), integrator.u[:, None].copy())
         while True:
             stop = pending[0][0] if pending else end
+            if pending and not pending[0][1]:
+                # of what jumps there no stage may see the other side
+                stop = max(math.nextafter(stop, -math.inf), integrator.t)
             if self.triggers:
                 stop = max(min(stop, self.triggers.next_time), integrator.t)
-            pause = _LOOK if self.selection else _PAUSE
+            pause = _LOOK if self.selection else self.pause
             if choice:
                 pause = min(pause, choice.pause(integrator.steps))
             status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=pause)
@@ -389,6 +443,9 @@ class _Run:
             if self.tier:
                 self.tier.consider(integrator)
             if status is Status.PAUSED:
+                interruption.watch()
+                if interruption.asked:
+                    return self.interrupted()
                 if self.selection:
                     self.keep(*integrator.saved())
                     self.select_states(_TURNED)
@@ -407,6 +464,8 @@ class _Run:
                 actions = tuple(crossing[i] for i in fired if i < len(crossing))
             elif status is Status.DONE and pending and pending[0][0] == integrator.t:
                 actions = pending.pop(0)[1]
+            elif status is Status.DONE and pending and stop == integrator.t:
+                self.begin_anew(pending.pop(0)[0])
             elif status is not Status.DONE:
                 raise failure(self.explain(status), self.solution(status.name.lower()))
             elif not self.triggers:
@@ -417,6 +476,25 @@ class _Run:
                 return self.solution("terminated")
             if integrator.t >= end:
                 return self.solution("done")
+
+    def begin_anew(self, t: float) -> None:
+        """Go on at a stop, to which the steps have come as close as numbers do."""
+        integrator = self.integrator
+        if self.grid is None and self.times and self.times[-1][-1] == integrator.t:
+            self.times[-1][-1] = t
+        elif self.grid is not None and t in self.grid:
+            self.keep(np.array([t]), integrator.u[:, None].copy())
+        integrator.move_to(t)
+        self.make_consistent()
+
+    def interrupted(self) -> Solution:
+        import logging
+
+        self.keep(*self.integrator.saved())
+        logging.getLogger("symnum").warning(
+            "%s: interrupted at t = %.9g; the solution reaches up to there", self.flat.name, self.integrator.t
+        )
+        return self.solution("interrupted")
 
     # ---- states chosen in the run -----------------------------------------------------------------
     def select_states(self, turned: float) -> bool:
@@ -526,8 +604,15 @@ class _Run:
             logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
         return Solution(
             self.flat, tuple(self.segments), t, y, segment, status, stats, tuple(self.happened),
-            ", ".join(dict.fromkeys(self.methods)),
+            ", ".join(dict.fromkeys(self.methods)), self.checkpoint(),
         )  # fmt: skip
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the run stands; None where that is more than a point: with triggers, with chosen states."""
+        integrator = self.integrator
+        if self.triggers is not None or self.selection is not None:
+            return None
+        return Checkpoint(integrator.t, integrator.u.copy(), integrator.p.copy(), integrator.next_step)
 
     def explain(self, status: Status) -> str:
         integrator, flat = self.integrator, self.flat

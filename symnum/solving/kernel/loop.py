@@ -124,6 +124,7 @@ def restart(a: Integers) -> int:
     a[slot.FRESH] = 1
     if a[slot.ADAPTIVE] != 0:
         x[slot.ERROR_BEFORE] = 1.0
+        x[slot.H_BEFORE] = 0.0
         if x[slot.H] == 0.0:
             x[slot.H] = x[slot.FIRST_STEP]
         if x[slot.H] == 0.0:
@@ -230,14 +231,17 @@ def one_step(a: Integers) -> int:
         change = x[slot.GROW]
         if error > 0.0:
             change = x[slot.SAFETY] * error ** -x[slot.EXPONENT]
-            if x[slot.EXPONENT_BEFORE] > 0.0:
+            if x[slot.EXPONENT_BEFORE] != 0.0:
                 change *= x[slot.ERROR_BEFORE] ** x[slot.EXPONENT_BEFORE]
+            if x[slot.EXPONENT_RATIO] != 0.0 and x[slot.H_BEFORE] > 0.0:
+                change *= (x[slot.H_BEFORE] / h) ** x[slot.EXPONENT_RATIO]
             change = smaller(x[slot.GROW], larger(x[slot.SHRINK], change))
         if shrunk:
             change = smaller(change, 1.0)
         if last and not shrunk and h * change < x[slot.H]:
             return slot.OK  # it was the stop that cut this step short: nothing learnt from it
         x[slot.H] = h * change
+        x[slot.H_BEFORE] = h
         x[slot.ERROR_BEFORE] = larger(error, 1e-4)
     return slot.OK
 

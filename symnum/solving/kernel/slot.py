@@ -83,9 +83,11 @@ kernels see them as constants.
     LAST_STOP,      # time of the last event or switch
     STEP_CAP,       # bound on the first step after an event
     RESIDUAL,       # largest algebraic residual of the last re-initialization
+    EXPONENT_RATIO, # of the last change of the step in the next one
+    H_BEFORE,       # the accepted step before the last one; 0: there is none
     RADIUS,         # spectral radius of the Jacobian, where it was asked for
     FLOATS_SIZE,
-) = range(22)  # fmt: skip
+) = range(24)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
