@@ -289,19 +289,24 @@ def _store(output: Output, written: npt.NDArray[np.bool_], where: str) -> None:
             f"adds to {output.space}[{early[0] if len(early) else 0}], which nothing wrote",
         )
         return
-    twice = output.index[written[output.index]]
-    _require(not len(twice), where, f"writes {output.space}[{twice[0] if len(twice) else 0}] a second time")
-    written[output.index] = True
-    if bool((output.index[1:] > output.index[:-1]).all()):
+    index = output.index
+    before = int(np.count_nonzero(written))
+    places = _consecutive(index)
+    old = written.copy() if places is None else written[places].copy()
+    written[index if places is None else places] = True
+    if int(np.count_nonzero(written)) == before + len(index):
         return
-    copies = np.arange(len(output.index), dtype=np.int32)
-    writer = np.empty(len(written), np.int32)
-    writer[output.index] = copies  # a place written twice keeps its last writer only
-    _require(
-        bool((writer[output.index] == copies).all()),
-        where,
-        f"writes a place of {output.space} in two copies",
-    )
+    twice = index[old[index]] if places is None else index[old]
+    _require(not len(twice), where, f"writes {output.space}[{twice[0] if len(twice) else 0}] a second time")
+    raise CodegenError(f"{where} writes a place of {output.space} in two copies")
+
+
+def _consecutive(index: Array) -> slice | None:
+    """The places as a slice where they follow one another."""
+    first, last = int(index[0]), int(index[-1])
+    if last - first != len(index) - 1 or not bool((index[1:] > index[:-1]).all()):
+        return None
+    return slice(first, last + 1)
 
 
 # ---- identity -------------------------------------------------------------------------------------

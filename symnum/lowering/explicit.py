@@ -132,6 +132,8 @@ class _Selection:
         for f, family in enumerate(self.families):
             equations = np.arange(self.graph.first[f], self.graph.first[f + 1])
             for k in family.unknown_slots():
+                if not (self.matched[family.columns[k]] == equations).any():
+                    continue
                 rows = self.candidates(f, k)
                 own = self.size[equations[rows]] == 1
                 own &= self.matched[family.columns[k][rows]] == equations[rows]
@@ -240,6 +242,8 @@ class _Selection:
 
     def cut_long_chains(self) -> None:
         """Explicit unknowns at the end of very long chains go back to being implicit."""
+        if len(self.groups) <= _DEEPEST and not self.on_cycles():
+            return  # no chain is longer than there are groups
         level = self.levels()
         for g, group in enumerate(self.groups):
             deep = level[group.target] > _DEEPEST

@@ -256,7 +256,7 @@ class _Flattener:
 
         def final(family: Family) -> Family:
             columns = tuple(
-                np.where(column < 0, n - 1 - column, column) if letter == "u" else column
+                np.where(column < 0, n - 1 - column, column) if letter == "u" and column.min() < 0 else column
                 for letter, column in zip(family.letters, family.columns, strict=True)
             )
             return compacted(replace(family, columns=columns))
