@@ -19,9 +19,10 @@ from symnum.lowering.incidence import Incidence, Matching
 from symnum.lowering.raw import Sums
 from symnum.lowering.structure import StateChoice, Structure
 from symnum.record import replace
-from symnum.rewriting.expr import linear, rational, slot
+from symnum.rewriting.expr import Expr, linear, rational, slot
 
 _WIDEST = 12  # terms: wider sums are rows of a table, never a template
+_LEAST_PIVOT = 0.5  # of the largest number in the equation: a pivot below it may multiply errors
 _DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
 
 
@@ -150,6 +151,8 @@ class _Selection:
             for k in family.unknown_slots():
                 coefficient = family.coefficient(k)
                 if coefficient is None or coefficient_rank(coefficient) > 2:
+                    continue
+                if _is_small_pivot(family, coefficient):
                     continue
                 rows = np.flatnonzero(sizes > 1)
                 uses = self.occurrences[family.columns[k][rows]]
@@ -332,3 +335,16 @@ def _short_rows(
         for members in np.split(in_groups, cuts) if len(same) else ():
             table = np.concatenate([targets[same[members]][None], others[members].T])
             yield tuple(signs[members[0]].tolist()), rows[same[members]], table
+
+
+def _is_small_pivot(family: Family, coefficient: Expr) -> bool:
+    """Whether solving for an unknown would divide by a number small beside those of the other unknowns.
+
+    Inside a block this is elimination without a choice of pivots: rows of one-sided stencils, solved for the
+    unknown with the least weight one after the other, lose all digits.
+    """
+    if not coefficient.is_number:
+        return False
+    others = (family.coefficient(k) for k in family.unknown_slots())
+    largest = max(abs(other.value) for other in others if other is not None and other.is_number)
+    return bool(abs(coefficient.value) < _LEAST_PIVOT * largest)
