@@ -346,5 +346,5 @@ def _is_small_pivot(family: Family, coefficient: Expr) -> bool:
     if not coefficient.is_number:
         return False
     others = (family.coefficient(k) for k in family.unknown_slots())
-    largest = max(abs(other.value) for other in others if other is not None and other.is_number)
-    return bool(abs(coefficient.value) < _LEAST_PIVOT * largest)
+    sizes = [abs(float(other)) for other in others if other is not None and other.is_number]
+    return abs(float(coefficient)) < _LEAST_PIVOT * max(sizes)
