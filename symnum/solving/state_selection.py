@@ -2,11 +2,12 @@
 
 A is an orthonormal basis of the directions that the constraints g(x) = 0 leave free, so that s and g
 together determine x as well as can be. When the motion has turned away from them, A is chosen anew and the
-run goes on.
+run goes on. Parts of one shape are handled together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -19,56 +20,92 @@ from symnum.solving.initialize import consistent
 from symnum.solving.problem import Problem
 
 FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
 
 _INDEPENDENT = 1e-8  # relative to the largest: what is left of a column of G when others are taken away
 _AGREES = 1e-6  # how far a start that the constraints determine may be from what the user wrote
 _UNGIVEN = 3  # of `Problem.start_rank`: from here on a start is only a guess
 
 
+class _Parts:
+    """Choices with as many states and constraints, at one level.
+
+    states (N, k) and x (N, m): places in ``u``; parameters (N, k, m): in ``p``; rows (N, m - k): in ``f``.
+    entry: (N, m - k, m) the place of d row / d x among the entries of the Jacobian, -1 where there is none.
+    """
+
+    def __init__(self, compiled: CompiledSystem, choices: Sequence[StateChoice]) -> None:
+        flat = compiled.flat
+        self.level = choices[0].level
+        self.states = flat.position[np.array([choice.states for choice in choices])]
+        self.x = flat.position[np.array([choice.candidates for choice in choices])]
+        self.parameters = np.array([choice.parameters for choice in choices])
+        self.rows = np.flatnonzero(flat.mass == 0)[np.array([choice.rows for choice in choices])]
+        functions = compiled.model.functions
+        columns = np.repeat(np.arange(functions.n), np.diff(functions.indptr))
+        known = columns * functions.n + functions.indices
+        order = np.argsort(known)
+        wanted = self.x[:, None, :] * functions.n + self.rows[:, :, None]
+        found = np.minimum(np.searchsorted(known[order], wanted), max(len(known) - 1, 0))
+        self.entry = np.where(known[order][found] == wanted, order[found], -1)
+        numbers = flat.vector[self.x] % len(flat.unknowns)
+        self.size = np.array([[flat.unknowns[int(i)].nominal or 1.0 for i in row] for row in numbers])
+
+    def constraints(self, jacobian: FloatArray) -> FloatArray:
+        """(N, m - k, m) derivatives of the constraints with respect to x in units of their usual size."""
+        values: FloatArray = np.where(self.entry >= 0, jacobian[self.entry], 0.0) * self.size[:, None, :]
+        return values
+
+    def free(self, jacobian: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """(N, k, m) orthonormal directions that the constraints leave free; (N,) whether they are as many."""
+        _, singular, vectors = np.linalg.svd(self.constraints(jacobian))
+        regular = singular[:, -1] > _INDEPENDENT * singular[:, 0]
+        return vectors[:, singular.shape[1] :], regular
+
+
 class StateSelection:
-    """The choices of one system, as places in ``u``, ``p`` and ``f``."""
+    """The choices of one system."""
 
     def __init__(self, compiled: CompiledSystem) -> None:
         self.compiled = compiled
-        flat = compiled.flat
-        algebraic = np.flatnonzero(flat.mass == 0)
+        shapes: dict[tuple[int, int, int], list[StateChoice]] = {}
+        for choice in compiled.flat.structure.choices:
+            key = -choice.level, len(choice.states), len(choice.candidates)
+            shapes.setdefault(key, []).append(choice)
         # positions before velocities: the constraints on these read those
-        self.choices: list[StateChoice] = sorted(flat.structure.choices, key=lambda c: -c.level)
-        self.states = [flat.position[choice.states] for choice in self.choices]
-        self.x = [flat.position[choice.candidates] for choice in self.choices]
-        self.rows = [algebraic[choice.rows] for choice in self.choices]
-        numbers = flat.vector % len(flat.unknowns)
-        self.size = [np.array([flat.unknowns[int(numbers[i])].nominal or 1.0 for i in x]) for x in self.x]
+        self.parts = [_Parts(compiled, shapes[key]) for key in sorted(shapes)]
 
     # ---- in a run ---------------------------------------------------------------------------------
     def is_needed(self, t: float, u: FloatArray, p: FloatArray, turned: float) -> bool:
         """Whether the cosine of an angle between states and free directions has fallen below ``turned``."""
-        jacobian = self.compiled.jacobian(t, u, p)
-        for k, choice in enumerate(self.choices):
-            free = _free_directions(jacobian[self.rows[k]][:, self.x[k]].toarray() * self.size[k])
-            now = p[choice.parameters] * self.size[k]
-            if free.shape != now.shape or np.linalg.svd(now @ free.T)[1].min() < turned:
+        jacobian = self.compiled.jacobian(t, u, p).data
+        for part in self.parts:
+            free, regular = part.free(jacobian)
+            now = p[part.parameters] * part.size[:, None, :]
+            cosines = np.linalg.svd(now @ free.transpose(0, 2, 1), compute_uv=False)
+            if not regular.all() or cosines.min() < turned:
                 return True
         return False
 
     def choose(self, t: float, u: FloatArray, p: FloatArray) -> None:
         """Write A for the present x into ``p`` and s into ``u``."""
-        jacobian = self.compiled.jacobian(t, u, p)
-        for k, choice in enumerate(self.choices):
-            free = _free_directions(jacobian[self.rows[k]][:, self.x[k]].toarray() * self.size[k])
-            if len(free) != len(choice.states):
+        jacobian = self.compiled.jacobian(t, u, p).data
+        for part in self.parts:
+            free, regular = part.free(jacobian)
+            if not regular.all():
                 raise SolveFailed(
-                    f"{self.compiled.flat.name}: at t = {t:g} the constraints\n{self._constraints(k)}\n"
+                    f"{self.compiled.flat.name}: at t = {t:g} the constraints\n"
+                    f"{self._texts(part, int(np.argmin(regular)))}\n"
                     "depend on each other (a singular position): they do not determine as many unknowns as "
                     "there are constraints. Start elsewhere, or remove a constraint that says nothing new."
                 )
-            p[choice.parameters] = free / self.size[k]
+            p[part.parameters] = free / part.size[:, None, :]
         self.follow(u, p)
 
     def follow(self, u: FloatArray, p: FloatArray) -> None:
         """Write ``s = A x`` into ``u``."""
-        for states, x, choice in zip(self.states, self.x, self.choices, strict=True):
-            u[states] = p[choice.parameters] @ u[x]
+        for part in self.parts:
+            u[part.states] = np.einsum("nkm,nm->nk", p[part.parameters], u[part.x])
 
     # ---- at the start -----------------------------------------------------------------------------
     def start(self, problem: Problem) -> tuple[FloatArray, FloatArray]:
@@ -77,47 +114,49 @@ class StateSelection:
         A given start that the constraints determine must agree with them: ModelError.
         """
         t, u, p = problem.span[0], problem.u.copy(), problem.p.copy()
-        for k, choice in enumerate(self.choices):
-            p[choice.parameters] = 0.0
-            p[choice.parameters[np.arange(len(choice.states)), self._held(k, problem, u, p)]] = 1.0
+        for number, part in enumerate(self.parts):
+            for k in range(len(part.x)):
+                p[part.parameters[k]] = 0.0
+                held = self._held(part, k, problem, u, p)
+                p[part.parameters[k][np.arange(len(held)), held]] = 1.0
             self.follow(u, p)
-            if k + 1 == len(self.choices) or self.choices[k + 1].level < choice.level:
+            later = self.parts[number + 1 :]
+            if not later or later[0].level < part.level:
                 u = consistent(self.compiled, t, u, p)  # the next level reads these values
-                for x in self.x[k + 1 :]:
-                    u[x] = problem.u[x]
+                for other in later:
+                    u[other.x] = problem.u[other.x]
         self._check_given(problem, u)
         self.choose(t, u, p)
         return u, p
 
-    def _held(self, k: int, problem: Problem, u: FloatArray, p: FloatArray) -> NDArray[np.int64]:
+    def _held(self, part: _Parts, k: int, problem: Problem, u: FloatArray, p: FloatArray) -> IntArray:
         """The x that keep their starts: the others, those without a given start first, are solved for."""
-        x, rank = self.x[k], problem.start_rank[self.x[k]]
+        x, size = part.x[k], part.size[k]
+        rank = problem.start_rank[x]
         guessed = rank >= _UNGIVEN
-        solved = self._solved(k, problem.span[0], u, p, rank)
-        if solved is None or (
-            (rank[solved] < _UNGIVEN).any() and len(np.setdiff1d(np.flatnonzero(guessed), solved))
-        ):
+        solved = self._solved(part, k, problem.span[0], u, p, rank)
+        if solved is None or ((~guessed)[solved].any() and guessed.sum() > guessed[solved].sum()):
             # perhaps a guess of zero is a singular place: try a usual size
             before = u[x].copy()
-            u[x[guessed]] = self.size[k][guessed] * (1.0 + 0.1 * np.arange(int(guessed.sum())))
-            again = self._solved(k, problem.span[0], u, p, rank)
+            u[x[guessed]] = size[guessed] * (1.0 + 0.1 * np.arange(int(guessed.sum())))
+            again = self._solved(part, k, problem.span[0], u, p, rank)
             if again is not None and (solved is None or guessed[again].sum() > guessed[solved].sum()):
                 solved = again
             else:
                 u[x] = before
-        if solved is not None:
-            return np.setdiff1d(np.arange(len(x)), solved)
-        raise SolveFailed(
-            f"{self.compiled.flat.name}: at the start the constraints\n{self._constraints(k)}\ndo not "
-            f"determine unknowns (a singular position). Give other starts or guesses for "
-            f"{', '.join(self.compiled.states[i] for i in x[:6])}."
-        )
+        if solved is None:
+            raise SolveFailed(
+                f"{self.compiled.flat.name}: at the start the constraints\n{self._texts(part, k)}\ndo not "
+                f"determine unknowns (a singular position). Give other starts or guesses for "
+                f"{', '.join(self.compiled.states[i] for i in x[:6])}."
+            )
+        return np.setdiff1d(np.arange(len(x)), solved)
 
     def _solved(
-        self, k: int, t: float, u: FloatArray, p: FloatArray, rank: NDArray[np.int64]
-    ) -> NDArray[np.int64] | None:
+        self, part: _Parts, k: int, t: float, u: FloatArray, p: FloatArray, rank: IntArray
+    ) -> IntArray | None:
         """As many x as there are constraints, independent in these, or None where there are fewer."""
-        left = self.compiled.jacobian(t, u, p)[self.rows[k]][:, self.x[k]].toarray() * self.size[k]
+        left = part.constraints(self.compiled.jacobian(t, u, p).data)[k]
         smallest = _INDEPENDENT * np.abs(left).max(initial=0.0)
         solved: list[int] = []
         for given in sorted(set(rank.tolist()), reverse=True):
@@ -134,26 +173,19 @@ class StateSelection:
         return np.array(solved, np.int64) if len(solved) == len(left) else None
 
     def _check_given(self, problem: Problem, u: FloatArray) -> None:
-        for k, x in enumerate(self.x):
-            for i in x[problem.start_rank[x] < _UNGIVEN].tolist():
-                given, found = problem.u[i], u[i]
-                if abs(found - given) > _AGREES * max(1.0, abs(given)):
-                    flat = self.compiled.flat
-                    name = flat.state_names[i]
-                    raise ModelError(
-                        f"{flat.name}: the start {name} = {given:g} does not fit the constraints\n"
-                        f"{self._constraints(k)}\nwhich give {found:g} with the other starts. Leave it out, "
-                        "or change the others."
-                    )
+        flat = self.compiled.flat
+        for part in self.parts:
+            given = problem.start_rank[part.x] < _UNGIVEN
+            wanted, found = problem.u[part.x], u[part.x]
+            wrong = given & (np.abs(found - wanted) > _AGREES * np.maximum(1.0, np.abs(wanted)))
+            for k, i in np.argwhere(wrong)[:1].tolist():
+                name = flat.state_names[part.x[k, i]]
+                raise ModelError(
+                    f"{flat.name}: the start {name} = {wanted[k, i]:g} does not fit "
+                    f"the constraints\n{self._texts(part, k)}\nwhich give {found[k, i]:g} with the other "
+                    "starts. Leave it out, or change the others."
+                )
 
-    def _constraints(self, k: int) -> str:
-        texts = [self.compiled.flat.equation_texts[row] for row in self.rows[k][:5]]
+    def _texts(self, part: _Parts, k: int) -> str:
+        texts = [self.compiled.flat.equation_texts[row] for row in part.rows[k][:5]]
         return "\n".join(f"    {text}" for text in texts)
-
-
-def _free_directions(constraints: FloatArray) -> FloatArray:
-    """(m - rank, m) orthonormal rows that span the null space of a (k, m) matrix."""
-    _, singular, vectors = np.linalg.svd(constraints)
-    rank = int((singular > _INDEPENDENT * singular.max(initial=0.0)).sum())
-    free: FloatArray = vectors[rank:]
-    return free
