@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.connect import connect
     from symnum.language.event import Event
     from symnum.language.field import coordinate, field, fields, integral
+    from symnum.language.homotopy import homotopy
     from symnum.language.limit import Limit
     from symnum.language.pde import PDE
     from symnum.language.rate_law import Hill, MichaelisMenten, RateLaw
@@ -101,6 +102,7 @@ _NAMES = {
     "symnum.language.connect": "connect",
     "symnum.language.event": "Event",
     "symnum.language.field": "coordinate field fields integral",
+    "symnum.language.homotopy": "homotopy",
     "symnum.language.limit": "Limit",
     "symnum.language.pde": "PDE",
     "symnum.language.rate_law": "Hill MichaelisMenten RateLaw",
@@ -201,6 +203,7 @@ __all__ = [
     "flow",
     "from_sympy",
     "grad",
+    "homotopy",
     "hypot",
     "ifelse",
     "integral",

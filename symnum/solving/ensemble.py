@@ -46,6 +46,8 @@ class Ensemble:
     ) -> None:
         if not isinstance(problem, Problem):
             raise ModelError(f"Ensemble takes a Problem, not {problem!r}: sn.Problem(system, start, span)")
+        if problem.initial:
+            raise ModelError("Ensemble: initial= equations are solved for single problems only; give starts")
         if problem.flat.structure.choices:
             raise ModelError(
                 f"Ensemble: {problem.flat.name} chooses its states anew in a run, which ensembles cannot do. "

@@ -2,118 +2,98 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError, SolveFailed
+from symnum.language.homotopy import SHARE
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.flat import FlatSystem
 from symnum.rewriting.expr import TIME, Expr, slot
 from symnum.rewriting.walk import evaluate, leaves
+from symnum.solving.nonlinear import Equations, solve_in_blocks
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
-_ITERATIONS = 50
-_TOLERANCE = 1e-10
 _AGREES = 1e-6  # how far a start that the equations determine may be from what the user wrote
+_FIRST, _SHORTEST = 0.25, 1e-4  # steps of the homotopy
 
 
 def consistent(compiled: CompiledSystem, t: float, u: FloatArray, p: FloatArray) -> FloatArray:
     """``u`` with algebraic unknowns that satisfy their equations; states stay as they are.
 
-    The algebraic equations are solved in the order of the blocks of their Jacobian, each by damped Newton.
-    Raises SolveFailed naming the equation with the largest residual.
+    The algebraic equations are solved in the order of the blocks of their Jacobian; where that fails and the
+    model offers a simplified form, on a path from that. Raises SolveFailed with the residuals.
     """
-    algebraic = np.flatnonzero(compiled.mass == 0)
-    u = u.copy()
-    if not len(algebraic):
-        return u
-    for rows, columns in block_order(compiled, algebraic):
-        _newton(compiled, t, u, p, algebraic[rows], algebraic[columns])
-    return u
+    equations = AlgebraicEquations(compiled, t, u.copy(), p.copy())
+    if len(equations.columns):
+        solve(compiled, equations)
+    return equations.u
 
 
-def block_order(
-    compiled: CompiledSystem, algebraic: NDArray[np.int64]
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Blocks (rows, columns) of the algebraic part of the Jacobian, each depending on earlier ones only."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
-
-    pattern = csr_array(compiled.sparsity)[algebraic][:, algebraic]
-    column_of = np.asarray(maximum_bipartite_matching(pattern, perm_type="column"))
-    if (column_of < 0).any():
-        rows = [compiled.flat.equation_texts[algebraic[i]] for i in np.flatnonzero(column_of < 0)[:5]]
-        raise ModelError(
-            f"{compiled.flat.name}: the algebraic equations are singular: no unknown is left for\n    "
-            + "\n    ".join(rows)
-            + "\nDo two equations say the same, or is a reference missing, such as the ground of a circuit?"
-        )
-    permuted = csr_array(pattern[:, column_of])
-    count, label = connected_components(permuted, directed=True, connection="strong")
-    quotient = csr_array(
-        (np.ones(permuted.nnz), (label[permuted.nonzero()[0]], label[permuted.nonzero()[1]])),
-        shape=(count, count),
-    )
-    order = _dependencies_first(quotient, count)
-    members = [np.flatnonzero(label == block) for block in order]
-    return [(rows, column_of[rows]) for rows in members]
+def solve(compiled: CompiledSystem, equations: AlgebraicEquations) -> None:
+    """Solve in place, by homotopy where the model has one and Newton fails."""
+    before = equations.values()
+    try:
+        solve_in_blocks(equations)
+    except SolveFailed:
+        at = compiled.flat.parameters.find(SHARE)
+        if at is None:
+            raise
+        equations.put(before)
+        _along(equations, at)
 
 
-def _dependencies_first(graph: object, count: int) -> list[int]:
-    import networkx
+def _along(equations: AlgebraicEquations, at: int) -> None:
+    """From the simplified form (0) to the model (1), each solution the guess of the next."""
+    reached, step = 0.0, _FIRST
+    equations.p[at] = 0.0
+    solve_in_blocks(equations)
+    while reached < 1.0:
+        known = equations.values()
+        equations.p[at] = min(1.0, reached + step)
+        try:
+            solve_in_blocks(equations)
+        except SolveFailed:
+            if step < _SHORTEST:
+                raise
+            equations.put(known)
+            step *= 0.5
+            continue
+        reached, step = float(equations.p[at]), 2.0 * step
 
-    rows, columns = graph.nonzero()  # type: ignore[attr-defined]
-    directed = networkx.DiGraph()
-    directed.add_nodes_from(range(count))
-    directed.add_edges_from((int(c), int(r)) for r, c in zip(rows, columns, strict=True) if r != c)
-    return list(networkx.topological_sort(directed))
 
+class AlgebraicEquations(Equations):
+    """The algebraic rows of f in the algebraic entries of u, at one time and for the states in ``u``."""
 
-def _newton(
-    compiled: CompiledSystem,
-    t: float,
-    u: FloatArray,
-    p: FloatArray,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-) -> None:
-    def residual() -> FloatArray:
-        return compiled.rhs(t, u, p)[rows]
+    def __init__(self, compiled: CompiledSystem, t: float, u: FloatArray, p: FloatArray) -> None:
+        self.compiled, self.t, self.u, self.p = compiled, t, u, p
+        self.rows = self.columns = np.flatnonzero(compiled.mass == 0)
+        self.title = f"{compiled.flat.name}: no consistent start at t = {t:g}"
 
-    r = residual()
-    for _ in range(_ITERATIONS):
-        if not np.isfinite(r).all():
-            break
-        block = compiled.jacobian(t, u, p)[rows][:, columns].toarray()
-        step = np.linalg.lstsq(block, -r, rcond=None)[0]
-        before, size = u[columns].copy(), float(np.abs(r).max())
-        small = np.abs(step).max() <= _TOLERANCE * (1.0 + np.abs(before).max())
-        scale = 1.0
-        while True:
-            u[columns] = before + scale * step
-            r = residual()
-            if np.isfinite(r).all() and (np.abs(r).max() <= (1 - 0.1 * scale) * size or small):
-                break
-            scale *= 0.5
-            if scale < 1e-6:
-                break
-        if small and np.isfinite(r).all():
-            if np.abs(r).max() <= 1e-6 * max(1.0, size):
-                return
-            break
-    flat = compiled.flat
-    worst = int(np.argmax(np.where(np.isfinite(r), np.abs(r), np.inf)))
-    value = r[worst]
-    unknowns = ", ".join(f"{flat.state_names[c]} = {u[c]:.6g}" for c in columns[:6])
-    raise SolveFailed(
-        f"{flat.name}: no consistent start at t = {t:g}. Newton stopped with {unknowns}"
-        f"{' ...' if len(columns) > 6 else ''}; the worst equation is\n    {flat.equation_texts[rows[worst]]}"
-        f"\nwith residual {value:.3g}. Give better guesses for these unknowns, or check the starts "
-        "of the states."
-    )
+    def text(self, row: int) -> str:
+        return str(self.compiled.flat.equation_texts[self.rows[row]])
+
+    def name(self, column: int) -> str:
+        return str(self.compiled.flat.state_names[self.columns[column]])
+
+    def values(self) -> FloatArray:
+        found: FloatArray = self.u[self.columns]
+        return found
+
+    def put(self, values: FloatArray) -> None:
+        self.u[self.columns] = values
+
+    def residual(self) -> FloatArray:
+        return self.compiled.rhs(self.t, self.u, self.p)[self.rows]
+
+    def jacobian(self) -> Any:
+        return self.compiled.jacobian(self.t, self.u, self.p)[self.rows][:, self.columns]
+
+    def pattern(self) -> Any:
+        return self.compiled.sparsity[self.rows][:, self.columns]
 
 
 def check_given(flat: FlatSystem, starts: dict[int, float], t: float, u: FloatArray, p: FloatArray) -> None:

@@ -17,6 +17,7 @@ from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.lower import lower
+from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, as_expr, slot
 from symnum.rewriting.walk import evaluate, leaves, substitute
 from symnum.solving.field_values import start_on_grid
@@ -38,6 +39,9 @@ class Problem:
     numbers of molecules. start: {variable, D(variable) or name:
     number or expression of parameters}, over the declared starts. span: (t_begin, t_end). parameters:
     {parameter or name: number or expression of parameters}. events: further events of this problem.
+    initial: equations that hold at the start, ``D(x) == 0`` for rest. Each determines a state that has no
+    start, or a parameter or state of solve_for, {parameter or state: guess}. What they do not determine
+    keeps its start.
     """
 
     def __init__(
@@ -48,6 +52,8 @@ class Problem:
         parameters: Values | None = None,
         *,
         events: Sequence[Event] = (),
+        initial: Sequence[Equation] = (),
+        solve_for: Values | None = None,
     ) -> None:
         extra = checked_events(events, "Problem")
         crossing = tuple(event for event in extra if event.at is None)
@@ -76,6 +82,10 @@ class Problem:
         self.span = _checked_span(span)
         self.given_start = _checked_values(start, "start")
         self.given_parameters = _checked_values(parameters, "parameters")
+        self.initial = _checked_initial(initial)
+        self.solve_for = _checked_values(solve_for, "solve_for")
+        self.free_parameters: frozenset[int] = frozenset()  # numbers, which the initial equations determine
+        self.free_states: frozenset[int] = frozenset()  # entries of u
         self._resolver = self._new_resolver()
         self.p: FloatArray = self._resolver.values()
         self.resumed: Checkpoint | None = None  # what this problem goes on from
@@ -240,6 +250,11 @@ class Problem:
         for states in chosen:
             values[states] = 0.0
         missing = np.flatnonzero((flat.mass != 0) & np.isnan(values))
+        if self.solve_for and not self.initial:
+            raise ModelError(f"{flat.name}: solve_for= names what initial= equations determine; give these")
+        if self.initial:
+            self.free_states = frozenset(missing.tolist()) | self._released(values)
+            missing = missing[:0]
         if len(missing):
             names = [flat.number_name(int(flat.vector[i])) for i in missing[:8]]
             raise ModelError(
@@ -278,6 +293,27 @@ class Problem:
                 f"{self.flat.name}, {where}: {self.flat.state_names[bad[0]]} = {u[bad[0]]:g} is {what}; the "
                 "species are numbers of molecules. For concentrations give volume= to network.jumps()."
             )
+
+    def _released(self, values: FloatArray) -> frozenset[int]:
+        """Take guesses for states and parameters that the initial equations determine; the states."""
+        flat, states, parameters = self.flat, set(), set()
+        for key, guess in self.solve_for.items():
+            number = flat.parameters.find(key if isinstance(key, str) else str(key))
+            if number is not None:
+                self.p[number] = self.value(guess, f"guess of {key}")
+                parameters.add(number)
+                continue
+            at = int(flat.position[flat.number_of(key, "solve_for")])
+            if at < 0 or not flat.mass[at]:
+                raise ModelError(
+                    f"{flat.name}: solve_for {key}: it follows from the equations already; name a state or a "
+                    "parameter"
+                )
+            values[at] = self.value(guess, f"guess of {key}")
+            states.add(at)
+        self._resolver.follow(self.p, sorted(parameters))
+        self.free_parameters = frozenset(parameters)
+        return frozenset(states)
 
     def __repr__(self) -> str:
         return (
@@ -482,6 +518,15 @@ def _checked_values(values: Values | None, what: str) -> dict[Any, Any]:
         for key, v in (values or {}).items()
     )
     return dict(named)
+
+
+def _checked_initial(initial: Any) -> tuple[Equation, ...]:
+    if isinstance(initial, Equation) or not isinstance(initial, Sequence):
+        raise ModelError(f"Problem: initial is a list of equations, not {initial!r}; write [...] around it")
+    for equation in initial:
+        if not isinstance(equation, Equation):
+            raise ModelError(f"Problem: {equation!r} in initial= is no equation; write left == right")
+    return tuple(initial)
 
 
 def _checked_span(span: tuple[float, float]) -> tuple[float, float]:

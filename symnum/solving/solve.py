@@ -224,11 +224,28 @@ def state_selection(problem: Problem) -> StateSelection:
     return StateSelection(problem.compiled)
 
 
+def _begin(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """(u, p) to begin with: what initial equations and constraints on states determine is solved for."""
+    if problem.resumed is not None:
+        return problem.u, problem.p.copy()
+    if problem.flat.structure.choices:
+        if problem.initial:
+            raise ModelError(
+                f"{problem.flat.name}: initial= cannot be used where states are chosen in the run; give "
+                "starts, or say with state_priority= which variables are the states"
+            )
+        return state_selection(problem).start(problem)
+    if problem.initial:
+        from symnum.solving.initial_conditions import solved_start
+
+        return solved_start(problem)
+    return problem.u, problem.p.copy()
+
+
 def consistent_start(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """(u, p) at the beginning of the span, algebraic unknowns included and checked."""
-    t, u, p = problem.span[0], problem.u, problem.p.copy()
-    if problem.flat.structure.choices:
-        u, p = state_selection(problem).start(problem)
+    t = problem.span[0]
+    u, p = _begin(problem)
     u = consistent(problem.compiled, t, u, p)
     _check_start(problem, u, p, problem.compiled.rhs(t, u, p))
     return u, p
@@ -410,8 +427,7 @@ class _Run:
     def until_the_end(self, interruption: Interruption) -> Solution:
         begin, end = self.problem.span
         integrator, choice = self.integrator, self.choice
-        u, p = self.selection.start(self.problem) if self.selection else (self.problem.u, self.problem.p)
-        integrator.start(begin, u, p)
+        integrator.start(begin, *_begin(self.problem))
         self.make_consistent()
         _check_start(self.problem, integrator.u, integrator.p, integrator.slope())
         if self.tier:
@@ -569,9 +585,12 @@ class _Run:
     def make_consistent(self) -> None:
         """Algebraic unknowns that fit: Newton in the compiled core, block by block where that fails."""
         integrator = self.integrator
-        if self.flat.mass.all() or integrator.reinitialize().converged:
+        if self.flat.mass.all():
             return
-        integrator.u[:] = consistent(self.problem.compiled, integrator.t, integrator.u, integrator.p)
+        guess = integrator.u.copy()
+        if integrator.reinitialize().converged:
+            return
+        integrator.u[:] = consistent(self.problem.compiled, integrator.t, guess, integrator.p)
         integrator.changed_parameters()
 
     # ---- results ----------------------------------------------------------------------------------
