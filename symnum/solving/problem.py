@@ -224,6 +224,7 @@ class Problem:
             self.starts[number] = self.value(value, f"start of {key}")
         for key, value in _of_kind(self.defaults, "variable").items():
             put(flat.number_of(key, "defaults"), value, str(key), 1)
+
         def put_declared(i: int, name: str, default: Any, guess: Any) -> None:
             number = int(flat.structure.representative[i])
             if default is not None:
