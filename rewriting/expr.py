@@ -676,6 +676,6 @@ def rebuild(expr: Expr, args: tuple[Expr, ...]) -> Expr:
         return power(*args)
     if not args:
         return expr
-    if expr.op == "D":
-        return node("D", args)
+    if expr.op in ("D", "delay"):  # what the solver knows, and no operator does
+        return node(expr.op, args)
     return apply(expr.op, *args)

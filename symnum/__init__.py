@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.compartment import Compartment
     from symnum.language.component import Component, Connector, flow, option, potential
     from symnum.language.connect import connect
+    from symnum.language.delay import delay
     from symnum.language.event import Event
     from symnum.language.field import coordinate, field, fields, integral
     from symnum.language.homotopy import homotopy
@@ -100,6 +101,7 @@ _NAMES = {
     "symnum.language.compartment": "Compartment",
     "symnum.language.component": "Component Connector potential flow option",
     "symnum.language.connect": "connect",
+    "symnum.language.delay": "delay",
     "symnum.language.event": "Event",
     "symnum.language.field": "coordinate field fields integral",
     "symnum.language.homotopy": "homotopy",
@@ -190,6 +192,7 @@ __all__ = [
     "cosh",
     "curl",
     "cylindrical",
+    "delay",
     "discretize",
     "div",
     "erf",

@@ -25,8 +25,8 @@ from symnum.models.chemistry.sbml_quantities import Quantities
 from symnum.models.chemistry.sbml_reactions import Reaction, reactions_of
 from symnum.models.chemistry.sbml_starts import Starts
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import ONE, ZERO, Expr, Symbol, symbol
-from symnum.rewriting.walk import leaves, substitute
+from symnum.rewriting.expr import ONE, ZERO, Expr, Symbol, node, symbol
+from symnum.rewriting.walk import postorder, substitute, transform
 
 __all__ = ["read_sbml"]
 
@@ -70,7 +70,7 @@ class _Reader:
                 each.role = "state"
             elif each.role == "constant" and name in targets:
                 each.role = "set"
-        starts = Starts(found, self.reactions)
+        self.starts = starts = Starts(found, self.reactions)
         starts.run()
         self.check_rules()
         self.refuse_missing(starts.missing)
@@ -182,7 +182,18 @@ class _Reader:
                 self.environment[rate_of(name)] = self.rate(element, name)
             if name in self.reactions:
                 self.read_ids.add(name)
-        return substitute(formula, self.environment)
+        return substitute(self.with_past(formula), self.environment)
+
+    def with_past(self, formula: Expr) -> Expr:
+        """Delays get what they look up before the start."""
+
+        def completed(part: Expr) -> Expr:
+            if part.op != "delay" or len(part.args) != 2:
+                return part
+            before = self.starts.before(part.args[0])
+            return part if before is None else node("delay", (*part.args, before))
+
+        return transform((formula,), completed)[0]
 
     def rate(self, element: Element, name: str) -> Expr:
         """The rate of change of an id."""
@@ -229,7 +240,7 @@ class _Reader:
         if not changed or not plain or factors or any(r.fast for r in self.reactions.values()):
             return None
         rates = [(j, self.rate_or_variable(r)) for j, r in enumerate(self.reactions.values())]
-        if any(leaf.op == "D" for leaf in leaves(rate for _, rate in rates)):
+        if any(part.op in ("D", "delay") for part in postorder(rate for _, rate in rates)):
             return None
         order = {name: i for i, name in enumerate(sorted(changed, key=list(self.quantities.all).index))}
         sides = []

@@ -15,12 +15,13 @@ from typing import Any, NoReturn
 from symnum.errors import ModelError
 from symnum.models.chemistry.sbml_document import Element, libsbml, where
 from symnum.rewriting.expr import ONE, TIME, ZERO, Expr, Symbol, apply, number, symbol
+from symnum.rewriting.expr import node as node_of
 from symnum.rewriting.operators import OPERATORS, ceil, equal, floor, ifelse, log, maximum, minimum, sqrt
 from symnum.rewriting.walk import leaves, substitute
 
 __all__ = ["Formulas", "ids", "quantity", "rate_of"]
 
-_QUANTITY, _RATE, _DELAY = "quantity", "rate", "delay"
+_QUANTITY, _RATE = "quantity", "rate"
 _DEEPEST = 60  # function definitions that call each other
 _LARGEST_FACTORIAL = 170  # the next one is beyond the range of doubles
 
@@ -100,7 +101,9 @@ class Formulas:
                 self.fail(element, "rateOf takes one id")
             return rate_of(arguments[0].name)
         if kind == "FUNCTION_DELAY":
-            self.fail(element, "the csymbol delay is not supported")
+            if len(arguments) != 2:
+                self.fail(element, "delay takes a value and a time")
+            return arguments[0] if arguments[1] is ZERO else node_of("delay", tuple(arguments))
         make = _FUNCTIONS.get(kind)
         if make is None:
             self.fail(element, f"the MathML element {node.getName() or kind.lower()!r} is not supported")

@@ -12,7 +12,7 @@ from symnum.models.chemistry.sbml_formula import ids, quantity, rate_of
 from symnum.models.chemistry.sbml_quantities import Quantities, Quantity, made
 from symnum.models.chemistry.sbml_reactions import Reaction
 from symnum.rewriting.expr import ONE, TIME, ZERO, Expr
-from symnum.rewriting.walk import substitute
+from symnum.rewriting.walk import leaves, substitute, transform
 
 __all__ = ["Starts"]
 
@@ -132,6 +132,35 @@ class Starts:
             return None
         return float(given)
 
+    # ---- before the start -------------------------------------------------------------------------
+    def before(self, formula: Expr) -> Expr | None:
+        """A formula over quantities at times before the start, over parameters and time.
+
+        Initial assignments hold there with the time as it is, rules hold, what else has a value keeps it,
+        and nothing changes. None where an algebraic rule would have to be solved.
+        """
+        mapping: dict[Expr, Expr] = {}
+        for name, kind in ids(formula).items():
+            found = self.quantities.all.get(name)
+            if kind == "rate":
+                mapping[rate_of(name)] = ZERO
+                continue
+            if found is None:
+                value = self.before(self.reactions[name].law)
+            elif found.role == "assigned":
+                value = self.before(self.quantities.assignments[name])
+            elif found.role == "algebraic":
+                value = None
+            else:
+                value = self.known[quantity(name)]
+                moving = self.before(self.quantities.initial.get(name, ZERO))
+                if moving is not None and TIME in leaves((moving,)):
+                    value = moving
+            if value is None:
+                return None
+            mapping[quantity(name)] = value
+        return earlier(substitute(formula, mapping))
+
     # ---- rates ------------------------------------------------------------------------------------
     def rate_formula(self, name: str) -> Expr:
         """The rate of change of an id, over quantities."""
@@ -157,3 +186,15 @@ class Starts:
         if found.size is not None and found.role != "assigned":
             home = self.quantities.all[found.size]
             found.meaning = found.symbol / home.symbol
+
+
+def earlier(formula: Expr) -> Expr:
+    """Delays within what holds before the start: the value there, that much earlier."""
+
+    def looked_up(part: Expr) -> Expr:
+        if part.op != "delay":
+            return part
+        value, lag = part.args[0], part.args[1]
+        return substitute(value, {TIME: TIME - lag})
+
+    return transform((formula,), looked_up)[0]

@@ -151,7 +151,7 @@ def trajectories(
         for k in np.flatnonzero(np.abs(near - times) <= _SAME_TIME * np.maximum(1.0, np.abs(times))):
             place = np.searchsorted(solution.t, near[k], side="right") - 1
             y[:, k], segment[k] = solution.y[:, place], solution.segment[place]
-    after = Sample(solution.flat, solution.segments, times, y, segment)
+    after = Sample(solution.flat, solution.segments, times, y, segment, solution.past)
     return np.array([after[expression] for expression in expressions])
 
 

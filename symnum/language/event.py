@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from symnum.errors import ModelError
@@ -106,6 +107,16 @@ class Event:
                 "Event: delay, priority, persistent, initially and values belong to a trigger; "
                 "write trigger=condition in place of at= or when="
             )
+
+    def map_expressions(self, function: Callable[[Sequence[Expr]], Sequence[Expr]]) -> Event:
+        """The same event with everything that it reads rewritten by ``function``."""
+        other = copy(self)
+        names = [n for n in ("when", "trigger", "delay", "priority") if getattr(self, n) is not None]
+        new = list(function([*(getattr(self, n) for n in names), *self.then.values()]))
+        for name, value in zip(names, new, strict=False):
+            setattr(other, name, value)
+        other.then = dict(zip(self.then, new[len(names) :], strict=True))
+        return other
 
     def expressions(self) -> tuple[Expr, ...]:
         """Everything that the event reads."""

@@ -14,6 +14,7 @@ from symnum.language.block import Block, IntArray
 from symnum.language.compartment import Compartment, placed
 from symnum.language.component import Component
 from symnum.language.conservation import left_null_space
+from symnum.language.delay import has_delay
 from symnum.language.event import Event, checked_events
 from symnum.language.network_block import block_of
 from symnum.language.reaction_tables import RateFamily, Sides, grouped_rates
@@ -84,6 +85,11 @@ class ReactionNetwork:
         for reaction in listed:
             for leaf, _ in (*reaction.reactants, *reaction.products):
                 order.setdefault(leaf, len(order))
+            if has_delay(reaction.rate):
+                raise ModelError(
+                    f"{name}: the rate of {reaction} holds a delay; give the delayed value a name in "
+                    "equations=: past == sn.delay(x, 1), and read that"
+                )
             for leaf in leaves((reaction.rate,)):
                 if leaf.op == "D":
                     raise ModelError(

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, overload
 
 from symnum.errors import ModelError, UnitError
 from symnum.rewriting.expr import TIME, Expr, Operand, Symbol, as_expr, node, symbol
-from symnum.rewriting.walk import leaves
+from symnum.rewriting.walk import leaves, postorder
 
 t: Expr = TIME
 
@@ -288,6 +288,11 @@ def _time_step(expr: Expr) -> Expr:
 
     if expr.op == "D" or expr.kind in ("variable", "field"):
         return node("D", (expr,))
+    if any(part.op == "delay" for part in postorder(expr)):
+        raise ModelError(
+            f"D({expr}): the derivative of a delay. Give the derivative a name of its own and delay that: "
+            "v == D(x), then delay(v, lag)."
+        )
     for leaf in leaves((expr,)):
         if leaf.op == "D":
             raise ModelError(

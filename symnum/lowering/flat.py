@@ -11,6 +11,7 @@ from symnum.errors import ModelError
 from symnum.language.condition import Condition
 from symnum.language.event import Event
 from symnum.language.system import Guard
+from symnum.lowering.delays import Delay
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.names import Names
 from symnum.lowering.raw import LimitFamily
@@ -48,6 +49,7 @@ class FlatSystem:
     limit_parameter: IntArray
     events: tuple[Event, ...]
     guards: tuple[Guard, ...]
+    delays: tuple[Delay, ...] = ()
 
     @property
     def n(self) -> int:

@@ -22,6 +22,7 @@ from symnum.language.limit import Limit
 from symnum.language.system import System, described
 from symnum.language.variables import joined
 from symnum.lowering.connections import Nodes
+from symnum.lowering.delays import Delay, check_no_delay
 from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.raw import LimitFamily, RawSystem, Sums
 from symnum.record import record, replace
@@ -31,9 +32,12 @@ from symnum.rewriting.shape import canonical
 from symnum.rewriting.walk import leaves, substitute
 
 
-def flatten(system: System, events: Sequence[Event] = ()) -> RawSystem:
-    """Number everything and write every equation as a family row. ``events`` come after the system's own."""
-    return _Flattener(system).run(events)
+def flatten(system: System, events: Sequence[Event] = (), delays: Sequence[Delay] = ()) -> RawSystem:
+    """Number everything and write every equation as a family row. ``events`` come after the system's own.
+
+    delays: those that were taken out of the equations.
+    """
+    return _Flattener(system).run(events, delays)
 
 
 class _Flattener:
@@ -45,7 +49,7 @@ class _Flattener:
         self.dotted = False  # is there a part with dots in its name?
         self.first: dict[str, tuple[int, int]] = {}  # first unknown and parameter of the component at a path
 
-    def run(self, events: Sequence[Event]) -> RawSystem:
+    def run(self, events: Sequence[Event], delays: Sequence[Delay]) -> RawSystem:
         components = list(self.system.components())
         self.nodes = Nodes(self.system.name, components)
         for component in components:
@@ -66,7 +70,7 @@ class _Flattener:
         self.raw.sums = self.with_block_sums(flows)
         own = (e for component in components if component.declared.has_events for e in _own_events(component))
         self.raw.events = [*self.system.events, *own, *events]
-        self.number_mentioned()
+        self.number_mentioned([expr for each in delays for expr in each.expressions()])
         self.number_derivatives()
         return self.raw
 
@@ -163,7 +167,8 @@ class _Flattener:
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
         raw = self.raw
-        if "." in name and name not in raw.unknowns and name not in raw.parameters:
+        made = "(" in name  # by an earlier stage
+        if "." in name and not made and name not in raw.unknowns and name not in raw.parameters:
             near = raw.unknowns.near(name, 1) or raw.parameters.near(name, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ModelError(
@@ -193,16 +198,13 @@ class _Flattener:
         info = leaf.data._replace(name=name)
         return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
 
-    def number_mentioned(self) -> None:
+    def number_mentioned(self, delayed: Sequence[Expr]) -> None:
         """Parameters that no equation holds, but an event, the value of another parameter or a start does."""
-        for event in self.raw.events:
-            for leaf in leaves(event.expressions()):
-                if leaf.kind == "parameter":
-                    self.number_of(leaf, leaf.name)
-        for value in self.system.defaults.values():
-            for leaf in leaves((value,)) if isinstance(value, Expr) else ():
-                if leaf.kind == "parameter":
-                    self.number_of(leaf, leaf.name)
+        mentioned = [expr for event in self.raw.events for expr in event.expressions()]
+        mentioned += (value for value in self.system.defaults.values() if isinstance(value, Expr))
+        for leaf in leaves((*mentioned, *delayed)):
+            if leaf.kind == "parameter":
+                self.number_of(leaf, leaf.name)
         waiting = [*self.raw.unknowns.given_by_others(), *self.raw.parameters.given_by_others()]
         while waiting:
             info = waiting.pop()
@@ -286,6 +288,7 @@ class _Flattener:
                 self.nodes.join_members(statement, template, self.homes(statement, template, paths))
             elif isinstance(statement, Equation):
                 _check_units(statement, title, statement)
+                check_no_delay(statement.residual, f"{title}: {statement}")
                 label = _labels(statement, paths)
                 self.raw.families.append(self.family(statement.residual, group, owner, label))
             elif isinstance(statement, Limit):

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from symnum.errors import ModelError
+from symnum.errors import LoweringError, ModelError
 from symnum.language.event import Event
 from symnum.language.system import System
 from symnum.lowering.alias import Equations, Unknowns, unknowns_of, without_aliases
 from symnum.lowering.balance import check_balance
+from symnum.lowering.delays import Delay, without_delays
 from symnum.lowering.dulmage_mendelsohn import Decomposition
 from symnum.lowering.explicit import choose_explicit
 from symnum.lowering.explicit_sums import with_explicit_sums
@@ -36,7 +37,8 @@ def lower(
 
     watch: told the name of each stage and what it made.
     """
-    raw = flatten(system, events)  # System    -> RawSystem: numbered unknowns, families, sums
+    system, events, delays = without_delays(system, events)
+    raw = flatten(system, events, delays)  # System    -> RawSystem: numbered unknowns, families, sums
     watch("flattened", raw)
     if not len(raw.unknowns):
         raise ModelError(f"{system.name}: there is nothing to solve: no equation holds a variable")
@@ -49,6 +51,11 @@ def lower(
         structure = choose_explicit(equations, unknowns.states, graph, matching)
         structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
     else:
+        if delays:
+            raise LoweringError(
+                f"{system.name}: equations with delays cannot be differentiated, and this system has an "
+                "index above 1 or is unbalanced. Write it so that each unknown has an equation that holds it."
+            )
         check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
         reduced = reduce_index(raw, equations)  # of a higher index: differentiate, select states
         watch("index reduced", reduced)
@@ -59,7 +66,7 @@ def lower(
             reduced.equations, reduced.unknowns.states, graph, matching, reduced.keep, reduced.choices
         )
     watch("solved where explicit", structure)
-    return _numbered(system, raw, structure)
+    return _numbered(system, raw, structure, delays)
 
 
 def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matching]:
@@ -67,7 +74,9 @@ def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matchi
     return graph, match(graph)
 
 
-def _numbered(system: System, raw: RawSystem, structure: Structure) -> FlatSystem:
+def _numbered(
+    system: System, raw: RawSystem, structure: Structure, delays: tuple[Delay, ...]
+) -> FlatSystem:
     n = len(raw.unknowns)
     integrated = np.concatenate([structure.states, structure.implicit])
     vector = integrated[np.lexsort((integrated >= n, integrated % max(n, 1)))]
@@ -78,7 +87,7 @@ def _numbered(system: System, raw: RawSystem, structure: Structure) -> FlatSyste
     limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
     return FlatSystem(
         system.name, raw.unknowns, parameters, structure, vector, position, mass, limits, limit_parameter,
-        tuple(raw.events), system.guards,
+        tuple(raw.events), system.guards, delays,
     )  # fmt: skip
 
 

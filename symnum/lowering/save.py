@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from symnum.errors import CodegenError, ModelError
 from symnum.language.block import GridNames, Quantities
 from symnum.language.event import DIRECTIONS, Event
+from symnum.lowering.delays import Delay
 from symnum.lowering.families import Family
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.names import Names
@@ -38,7 +39,7 @@ _HEAD = b"symnum model "
 _VERSION = 3
 _DIGEST_BYTES = 32
 _RECORDS: dict[str, type] = {
-    cls.__name__: cls for cls in (FlatSystem, Structure, StateChoice, Sums, LimitFamily, Family)
+    cls.__name__: cls for cls in (FlatSystem, Structure, StateChoice, Sums, LimitFamily, Family, Delay)
 }
 _TRIGGER = ("trigger", "delay", "priority", "persistent", "initially", "values")
 _OPERATORS = {"number", "symbol", "slot", "+", "*", "D", *OPERATORS}

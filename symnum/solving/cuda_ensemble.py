@@ -161,6 +161,8 @@ def solve_ensemble_cuda(
     events, limits and sizes that do not agree, CodegenError without a GPU or for a model that is too large.
     """
     functions, name = problem.compiled.model.functions, problem.flat.name
+    if problem.flat.delays:
+        raise ModelError(f"{name}: delays do not work on a GPU; {_ELSE}")
     if problem.events:
         raise ModelError(f"{name}: events do not work on a GPU yet; {_ELSE}")
     parameters, starts = np.asarray(members_p, float), np.asarray(members_u0, float)

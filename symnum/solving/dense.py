@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -39,6 +41,14 @@ class DenseOutput:
             v=records[:, 3 + n : 3 + 2 * n],
             rows=records[:, 3 + 2 * n :].reshape(len(records), (records.shape[1] - 3) // max(n, 1) - 2, n),
         )
+
+    @classmethod
+    def joined(cls, pieces: Sequence[DenseOutput], n: int) -> DenseOutput:
+        """The steps of several pieces of n unknowns, one after the other."""
+        if not pieces:
+            return cls.from_records(np.empty((0, 3 + 4 * n)), n)
+        names = ("start", "length", "end", "u", "v", "rows")
+        return cls(**{name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names})
 
     def __call__(self, t: npt.ArrayLike) -> FloatArray:
         times = np.asarray(t, dtype=np.float64)

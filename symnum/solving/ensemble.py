@@ -290,6 +290,8 @@ def _not_in_lanes(task: EnsembleTask, tier: str | None) -> str:
         return "there are events"
     if functions.n_limits:
         return "there are limits"
+    if task.problem.flat.delays:
+        return "there are delays"
     if not functions.mass.all():
         return "there are algebraic equations"
     if functions.n > _LARGEST_IN_LANES:
@@ -402,7 +404,8 @@ def _aligned(size: int) -> FloatArray:
 
 def _one_by_one(task: EnsembleTask, members: NDArray[np.int64], tier: str | None) -> None:
     """The members that cannot run in lanes, one run after the other."""
-    if task.problem.events or not task.problem.compiled.model.functions.mass.all():
+    problem = task.problem
+    if problem.events or problem.flat.delays or not problem.compiled.model.functions.mass.all():
         for member in members:
             _whole_solve(task, int(member), tier)
         return

@@ -337,6 +337,15 @@ class Integrator:
         return [int(k) for k in np.flatnonzero(self._memory.integers(slot.FIRED)[: self.model.n_events])]
 
     @property
+    def step_size(self) -> float:
+        """The length of the step that is being made, or was made last."""
+        return float(self._floats[slot.H_STEP])
+
+    def limit_step(self, longest: float) -> None:
+        """From now on no step is longer than this."""
+        self._floats[slot.MAX_STEP] = longest
+
+    @property
     def sides(self) -> IntArray:
         """(n_events,) the sign that each event function had before this moment; 0: it was about zero."""
         return self._memory.integers(slot.SIDE)[: self.model.n_events].copy()

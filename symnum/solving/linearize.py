@@ -132,6 +132,8 @@ def linearize(problem: Problem, at: float | None = None) -> Linearization:
     if at is not None and not (isinstance(at, (int, float)) and np.isfinite(at)):
         raise ModelError(f"linearize: at={at!r} is not a time")
     compiled = problem.compiled
+    if compiled.flat.delays:
+        raise ModelError(f"linearize: {compiled.flat.delays[0].parameter}: delays have infinitely many modes")
     u, p = consistent_start(problem)
     t = problem.span[0]
     if at is not None and at != t:

@@ -60,6 +60,8 @@ def simulator_of(
             f"export: {flat.name} chooses its states anew in a run, which simulators cannot do. "
             "Say with state_priority= which variables are the states."
         )
+    if flat.delays:
+        raise ModelError(f"export: {flat.delays[0].parameter}: simulators know no delays")
     if flat.triggers:
         event = flat.triggers[0][0]
         raise ModelError(f"export: {event}: simulators have events with at= and when=, not trigger=")

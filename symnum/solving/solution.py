@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
+    from symnum.solving.delays import Past
+
 NO_CHECKPOINT = (
     "this solution cannot be continued: that takes one of sn.solve on a single problem, without events that "
-    "wait for a trigger and without states that are chosen in the run"
+    "wait for a trigger, without states that are chosen in the run and without delays"
 )
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -69,6 +71,7 @@ class Sample:
     t: FloatArray
     y: FloatArray
     segment: NDArray[np.int64]
+    past: Past | None = None  # of a system with delays
 
     def __getitem__(self, key: Expr | str | Sequence[Expr]) -> FloatArray:
         """The expression, variable or name at every time: (k,), or () for one; of a list: (m, k).
@@ -119,12 +122,24 @@ class Sample:
                 return value
             values[leaf] = value
 
+    def _delayed(self, j: int) -> Any:
+        assert self.past is not None
+        y = self.y.reshape(len(self.y), -1)
+        found = []
+        for k, t in enumerate(np.atleast_1d(self.t)):
+            p = self._parameters[np.atleast_1d(self.segment)[k]].copy()
+            self.past.fill(float(t), y[:, k], p)
+            found.append(p[self.past.slots[j]])
+        return np.array(found) if np.ndim(self.t) else found[0]
+
     @cached_property
     def _parameters(self) -> FloatArray:
         """(stretches, parameters)"""
         return np.array([segment.p for segment in self.segments])
 
     def _parameter(self, number: int) -> Any:
+        if self.past is not None and number in self.past.number:
+            return self._delayed(self.past.number[number])
         history = self._parameters[:, number]
         return float(history[0]) if (history == history[0]).all() else history[self.segment]
 
@@ -172,8 +187,8 @@ class Solution(Sample):
             assert dense is not None
             y[:, which == i] = dense(times[which == i])
         if np.ndim(t) == 0:
-            return Sample(self.flat, self.segments, times[0], y[:, 0], which[0])
-        return Sample(self.flat, self.segments, times, y, which)
+            return Sample(self.flat, self.segments, times[0], y[:, 0], which[0], self.past)
+        return Sample(self.flat, self.segments, times, y, which, self.past)
 
     def checkpoint(self, path: str | Path) -> Path:
         """Write where the run ended to a file, from which `Problem.after` goes on; returns the path."""

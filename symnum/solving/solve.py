@@ -16,6 +16,7 @@ from symnum.lowering.flat import FlatSystem
 from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
 from symnum.solving.controller import CONTROLLERS, Controller
+from symnum.solving.dense import DenseOutput
 from symnum.solving.events import Action, Schedule, Values, no_conflict
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.integrator import Integrator, Status
@@ -28,6 +29,7 @@ from symnum.solving.tableaus import METHODS, find
 from symnum.solving.triggers import Triggers, check_end
 
 if TYPE_CHECKING:
+    from symnum.solving.delays import Past
     from symnum.solving.ensemble import Ensemble, EnsembleSolution
     from symnum.solving.progress import Progress
     from symnum.solving.state_selection import StateSelection
@@ -327,6 +329,13 @@ class _Run:
         self.dense = self.grid is None if dense is None else dense
         self.options = options
         self.choice: Choice | None = None
+        self.past: Past | None = None
+        if self.flat.delays:
+            from symnum.solving.delays import Past
+
+            self.past = Past(self.flat)
+            method = method or find("Rodas5P")
+        self.pieces: list[DenseOutput] = []  # with delays: the steps since the last event
         if method is None:
             functions = problem.compiled.model.functions
             many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
@@ -364,6 +373,9 @@ class _Run:
     def ready_integrator(self) -> Integrator:
         """One that has done a run of this model before, or a new one."""
         model = self.problem.compiled.model
+        if self.past:
+            functions = self.past.wrapped(model.functions, lambda: self.integrator.step_size)
+            return Integrator(functions, self.method, **self.options)
         idle: list[Integrator] = model.derived.setdefault(self.method, [])
         try:
             found = idle.pop()  # at once: other threads may do the same
@@ -374,11 +386,13 @@ class _Run:
 
     def release(self, integrator: Integrator) -> None:
         """Keep the memory of a run that is over, for the next."""
+        if self.past:  # its functions are those of this run
+            return
         if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
             self.problem.compiled.model.derived[integrator.method].append(integrator)
 
     def new_tier(self) -> TierChoice | None:
-        if self.wanted_tier is None and self.flat.n > LARGEST:
+        if self.past or (self.wanted_tier is None and self.flat.n > LARGEST):
             return None
         span = self.problem.span[1] - self.problem.span[0]
         return TierChoice(self.problem.compiled.model, self.method, self.wanted_tier, span)
@@ -428,7 +442,12 @@ class _Run:
         begin, end = self.problem.span
         integrator, choice = self.integrator, self.choice
         integrator.start(begin, *_begin(self.problem))
+        if self.past:
+            self.past.start(begin, integrator.u, integrator.p)
+            self.limit_step()
         self.make_consistent()
+        if self.past:
+            self.past.first = integrator.u.copy(), integrator.p.copy()
         _check_start(self.problem, integrator.u, integrator.p, integrator.slope())
         if self.tier:
             self.tier.begin(integrator)
@@ -448,12 +467,19 @@ class _Run:
             if pending and not pending[0][1]:
                 # of what jumps there no stage may see the other side
                 stop = max(math.nextafter(stop, -math.inf), integrator.t)
+            due = stop  # what is pending
             if self.triggers:
                 stop = max(min(stop, self.triggers.next_time), integrator.t)
             pause = _LOOK if self.selection else self.pause
             if choice:
                 pause = min(pause, choice.pause(integrator.steps))
-            status = integrator.advance(stop, saveat=self.grid, dense=self.dense, pause_after=pause)
+            if self.past:
+                stop, pause = min(stop, self.past.next_break), 1
+                self.past.middle = 0.5 * (integrator.t + stop)
+            dense = self.dense or self.past is not None
+            status = integrator.advance(stop, saveat=self.grid, dense=dense, pause_after=pause)
+            if self.past:
+                self.remember(status)
             if self.progress:
                 self.progress.show(integrator.t)
             if self.tier:
@@ -480,12 +506,10 @@ class _Run:
                 actions = tuple(crossing[i] for i in fired if i < len(crossing))
             elif status is Status.DONE and pending and pending[0][0] == integrator.t:
                 actions = pending.pop(0)[1]
-            elif status is Status.DONE and pending and stop == integrator.t:
+            elif status is Status.DONE and pending and due == integrator.t:
                 self.begin_anew(pending.pop(0)[0])
             elif status is not Status.DONE:
                 raise failure(self.explain(status), self.solution(status.name.lower()))
-            elif not self.triggers:
-                return self.solution("done")
             if self.triggers:
                 self.triggers.arrive(integrator.t, integrator.u, integrator.p, integrator.sides, fired)
             if self.happen(actions):
@@ -511,6 +535,28 @@ class _Run:
             "%s: interrupted at t = %.9g; the solution reaches up to there", self.flat.name, self.integrator.t
         )
         return self.solution("interrupted")
+    # ---- delays -----------------------------------------------------------------------------------
+    def remember(self, status: Status) -> None:
+        """Add the last step to the past; at a stop, read the past as it is from here on."""
+        past, integrator = self.past, self.integrator
+        assert past is not None
+        if past.error:
+            raise past.error
+        piece = integrator.dense_output()
+        past.add(piece, integrator.p)
+        self.pieces.append(piece)
+        if status is not Status.PAUSED:
+            past.middle = None
+            past.fill(integrator.t, integrator.u, integrator.p)
+            if past.passed(integrator.t, integrator.u, integrator.p):
+                integrator.changed_parameters()
+                self.make_consistent()
+
+    def limit_step(self) -> None:
+        assert self.past is not None
+        integrator = self.integrator
+        shortest = self.past.shortest(integrator.t, integrator.u, integrator.p)
+        integrator.limit_step(min(self.options["max_step"], shortest))
 
     # ---- states chosen in the run -----------------------------------------------------------------
     def select_states(self, turned: float) -> bool:
@@ -579,6 +625,10 @@ class _Run:
                 raise ModelError(f"{self.flat.name}: {actions[0].event} at t = {t:g}: {message}")
         if self.selection and any(action.states for action in actions):
             self.selection.choose(t, integrator.u, integrator.p)
+        if self.past:
+            self.past.jumped(t, integrator.u, integrator.p)
+            self.past.fill(t, integrator.u, integrator.p)
+            self.limit_step()
         integrator.changed_parameters()
         self.make_consistent()
 
@@ -602,7 +652,11 @@ class _Run:
 
     def close_segment(self) -> None:
         integrator = self.integrator
-        dense = integrator.dense_output() if self.dense else None
+        dense = None
+        if self.past:
+            dense, self.pieces = DenseOutput.joined(self.pieces, self.flat.n), []
+        elif self.dense:
+            dense = integrator.dense_output()
         self.segments.append(Segment(self.segment_begin, integrator.p.copy(), dense))
 
     def solution(self, status: str) -> Solution:
@@ -622,14 +676,14 @@ class _Run:
             seconds = time.perf_counter() - self.began
             logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
         return Solution(
-            self.flat, tuple(self.segments), t, y, segment, status, stats, tuple(self.happened),
+            self.flat, tuple(self.segments), t, y, segment, self.past, status, stats, tuple(self.happened),
             ", ".join(dict.fromkeys(self.methods)), self.checkpoint(),
         )  # fmt: skip
 
     def checkpoint(self) -> Checkpoint | None:
-        """Where the run stands; None where that is more than a point: with triggers, with chosen states."""
+        """Where the run stands; None where that is more than a point: triggers, chosen states, delays."""
         integrator = self.integrator
-        if self.triggers is not None or self.selection is not None:
+        if self.triggers is not None or self.selection is not None or self.past is not None:
             return None
         return Checkpoint(integrator.t, integrator.u.copy(), integrator.p.copy(), integrator.next_step)
 
@@ -640,21 +694,23 @@ class _Run:
         if status is Status.NOT_FINITE:
             row = _not_finite_row(self.problem, integrator.t, integrator.u, integrator.p)
         equation = f" in\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " somewhere. "
+        hint = " Or does a delay vanish?" if self.past else ""
         if status is Status.STEP_TOO_SMALL:
             return (
                 f"{at}: the step size collapsed. The largest error is{equation}"
                 "Does the solution blow up, or is there a discontinuity that should be an event?"
+                f"{hint}"
             )
         if status is Status.MAX_STEPS_REACHED:
             steps = integrator.stats.steps
             return f"{at}: {steps} steps were not enough; raise max_steps=, or loosen the tolerances"
         if status is Status.NOT_FINITE:
-            return f"{at}: not finite{equation}Does a quantity leave the domain of a function there?"
+            return f"{at}: not finite{equation}Does a quantity leave the domain of a function there?{hint}"
         if status is Status.SINGULAR:
             return (
                 f"{at}: the matrix of a step is singular. The algebraic equations do not determine "
                 "the algebraic "
-                "unknowns here: the system may need index reduction."
+                f"unknowns here: the system may need index reduction.{hint}"
             )
         if status is Status.ZENO:
             names = ", ".join(sorted({str(h.event) for h in self.happened[-5:]}))

@@ -221,7 +221,7 @@ class _Run:
         segment = np.concatenate([np.zeros(0, np.int64), *self.segment_of])
         return Solution(
             self.flat, tuple(self.segments), t, y, np.minimum(segment, len(self.segments) - 1),
-            status, self.stats, tuple(self.happened), self.method.name,
+            None, status, self.stats, tuple(self.happened), self.method.name,
         )  # fmt: skip
 
 
