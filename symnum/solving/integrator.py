@@ -85,7 +85,7 @@ _COUNTERS = {
 # What a start sets to zero, and what is not known at a new point.
 _COUNTED = np.array([*_COUNTERS.values()])
 _FROM_ZERO = np.array([*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS])
-_NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0])
+_NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0, slot.W_READY])
 _GOES_ON = np.array([slot.T, slot.LAST_STOP, slot.STEP_CAP, slot.ERROR_BEFORE])
 _POINT = np.array([slot.U, slot.P, slot.WORK])
 _NOTHING: FloatArray = np.empty(0)
@@ -267,6 +267,7 @@ class Integrator:
         x[slot.SHRINK] = controller.shrink
         x[slot.GROW] = controller.grow
         x[slot.ORDER] = k
+        x[slot.STEADY] = self.method.steady
         self._memory.floats(slot.ATOL)[:] = atol
         self._set(slot.ADAPTIVE, int(adaptive))
         self._set(slot.MAX_STEPS, max_steps)

@@ -102,6 +102,18 @@ def test_a_method_of_low_order_reaches_its_own_accuracy() -> None:
         np.testing.assert_allclose(ends, REFERENCE["hires"]["values"], rtol=1e-3, err_msg=method)
 
 
+@pytest.mark.parametrize("method", ["KenCarp4", "Kvaerno5"])
+def test_esdirk_methods_keep_jacobians_and_factors(method: str) -> None:
+    problem = hires().with_(span=(0, 321.8122))
+    solution = sn.solve(problem, method, rtol=1e-7, atol=1e-10, saveat=[321.8122])
+    ends = [solution[f"y{k}"][-1] for k in range(1, 9)]
+    np.testing.assert_allclose(ends, REFERENCE["hires"]["values"], rtol=1e-4)
+    stats = solution.stats
+    tries = stats.steps + stats.rejected
+    assert stats.jacobians < 0.5 * tries
+    assert stats.factorizations < 0.9 * tries
+
+
 def test_a_smooth_orbit_with_the_explicit_method() -> None:
     """The Arenstorf orbit of the restricted three-body problem closes (Hairer, Norsett, Wanner I, II.0)."""
     mu = 0.012277471

@@ -30,6 +30,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_explicit": {"step_explicit": ("extend", "step")},
     "step_rosenbrock": {"step_rosenbrock": ("extend", "step")},
     "step_tase": {"step_tase": ("step",)},
+    "step_esdirk": {"step_esdirk": ("step",)},
     "step_tase_sum": {"step_tase_sum": ("step",)},
     "stiffness": {"stiffness": ("radius",)},
     "lanes": {"lanes": ("ensemble",)},

@@ -156,6 +156,7 @@ def changed_limits(a: Integers) -> int:
     a[slot.HAVE_F0] = 0
     a[slot.HAVE_JACOBIAN] = 0
     a[slot.HAVE_SLOPE0] = 0
+    a[slot.W_READY] = 0
     if a[slot.N_ALGEBRAIC] > 0:
         return call_kernel(a[slot.REINITIALIZE], a)
     return slot.OK
@@ -191,6 +192,8 @@ def one_step(a: Integers) -> int:
         if not 0.0 <= error <= 1e300:
             # a stage left the domain of the model, or the matrix is singular: a much shorter step may be fine
             a[slot.FAILURE] = slot.SINGULAR
+            if status == slot.NOT_CONVERGED:
+                a[slot.FAILURE] = slot.STEP_TOO_SMALL
             if status == slot.OK:
                 a[slot.FAILURE] = slot.NOT_FINITE
                 a[slot.WORST] = worst_row(a)
@@ -236,6 +239,8 @@ def one_step(a: Integers) -> int:
             if x[slot.EXPONENT_RATIO] != 0.0 and x[slot.H_BEFORE] > 0.0:
                 change *= (x[slot.H_BEFORE] / h) ** x[slot.EXPONENT_RATIO]
             change = smaller(x[slot.GROW], larger(x[slot.SHRINK], change))
+            if change > 1.0 and change < x[slot.STEADY]:
+                change = 1.0
         if shrunk:
             change = smaller(change, 1.0)
         if last and not shrunk and h * change < x[slot.H]:

@@ -39,6 +39,8 @@ kernels see them as constants.
     TWO_ESTIMATES,     # explicit methods: 1 where the error estimate is made of two
     # stages that only the interpolant needs: how many, their coefficients, the function that adds them
     EXTRA_COUNT, EXTRA_TABLE, EXTEND,
+    # ESDIRK: 1 while W is factored for W_SCALE; steps that its Jacobian has served
+    W_READY, JACOBIAN_AGE,
     SYSTEMS,           # addresses of linear systems, for methods with several in a step
     # other kernels, by address: only runs that need them load them
     LOCATE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
@@ -68,7 +70,7 @@ kernels see them as constants.
     # a step made for this model: the step of any model, for where its pivot order is bad; its factors
     STEP_GENERIC, FACTORS, FALLBACKS,
     SIZE,
-) = range(108)  # fmt: skip
+) = range(110)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -83,11 +85,14 @@ kernels see them as constants.
     LAST_STOP,      # time of the last event or switch
     STEP_CAP,       # bound on the first step after an event
     RESIDUAL,       # largest algebraic residual of the last re-initialization
+    W_SCALE,        # ESDIRK: `SCALE` of the factors at hand
+    CONTRACTION,    # the worst of the last step's Newton iterations
+    STEADY,         # a step that would grow by less than this stays as it is, with its factors
     EXPONENT_RATIO, # of the last change of the step in the next one
     H_BEFORE,       # the accepted step before the last one; 0: there is none
     RADIUS,         # spectral radius of the Jacobian, where it was asked for
     FLOATS_SIZE,
-) = range(24)  # fmt: skip
+) = range(27)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
