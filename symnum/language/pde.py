@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from symnum.errors import ModelError
+from symnum.errors import ModelError, UnknownName
 from symnum.language.event import Event, checked_events
 from symnum.language.variables import checked_name
 from symnum.record import record
@@ -92,6 +92,14 @@ class PDE:
                     raise ModelError(
                         f"{self.name}: two different symbols are called {inner.name}; rename one of them"
                     )
+
+    def __getattr__(self, name: str) -> Expr:
+        """A field or coordinate by its name."""
+        for item in (*self.__dict__.get("fields", ()), *self.__dict__.get("coordinates", ())):
+            if item.name == name:
+                found: Expr = item
+                return found
+        raise UnknownName(f"{self.__dict__.get('name', 'PDE')}: there is no field or coordinate {name}")
 
     def order_in(self, field: Expr, coordinate: Expr) -> int:
         """How often the field is differentiated in the coordinate, in any of the equations."""

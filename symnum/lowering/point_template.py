@@ -229,9 +229,12 @@ class PointTemplate:
 
     def _combined(self, expr: Expr, axis: Axis, order: int, halves: bool, position: Position, at: At) -> Expr:
         try:
-            closure = axis.scheme.accuracy if self.on_face else axis.scheme.closure(order)
+            room = position.room
+            closure = axis.scheme.accuracy
+            if not self.on_face and not (room.below is None and room.above is None):
+                closure = axis.scheme.closure(order)
             places = centered_places(
-                position.offset, order, axis.scheme.accuracy, halves, position.room, closure
+                position.offset, order, axis.scheme.accuracy, halves, room, closure
             )
         except ModelError as error:
             raise ModelError(f"the derivatives of {expr} in {axis.coordinate}: {error}") from error

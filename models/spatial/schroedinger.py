@@ -1,0 +1,107 @@
+"""The cubic Schroedinger equation i psi_t + psi_xx / 2 + |psi|^2 psi = 0, psi = a + i b, on a ring.
+
+Solitons: Zakharov & Shabat, Sov. Phys. JETP 34 (1972) 62. Breather: Akhmediev & Korneev, Theor. Math. Phys.
+69 (1986) 1089.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+import symnum as sn
+from symnum.language.pde import PDE
+from symnum.record import record
+from symnum.rewriting.expr import Expr, Operand
+from symnum.solving.solution import Solution
+
+
+@record
+class Soliton:
+    """eta sech(eta (x - x0 - v t)) exp(i (v x + (eta^2 - v^2) t / 2 + phase))."""
+
+    eta: float
+    v: float = 0.0
+    place: float = 0.0
+    phase: float = 0.0
+
+    def parts(self, x: Expr) -> tuple[Expr, Expr]:
+        """Real and imaginary part at t = 0."""
+        size = self.eta / sn.cosh(self.eta * (x - self.place))
+        angle = self.v * x + self.phase
+        return size * sn.cos(angle), size * sn.sin(angle)
+
+
+def solitons(found: Sequence[Soliton], length: float = 32.0) -> PDE:
+    """Solitons that start well apart, in the middle of a ring of this length."""
+    x = sn.coordinate("x", -length / 2, length / 2, periodic=True)
+    parts = [soliton.parts(x) for soliton in found]
+    return _equation(x, sum(a for a, _ in parts), sum(b for _, b in parts))
+
+
+def modulated(amplitude: float = 1e-4, a: float = 0.25) -> PDE:
+    """A plane wave of height 1 with a small ripple at the wave number of the breather with this a < 1/2.
+
+    It grows at the rate b = sqrt(8 a (1 - 2 a)) until it has the shape of the breather, and comes back.
+    """
+    x = _period(a)
+    wave = 2 * math.sqrt(1 - 2 * a)
+    return _equation(x, 1 + amplitude * sn.cos(wave * x), amplitude * sn.cos(wave * x))
+
+
+def breather(a: float = 0.25, begin: float = -4.0) -> PDE:
+    """The Akhmediev breather from time ``begin`` before its peak, where |psi| = 1 + 2 sqrt(2 a)."""
+    x = _period(a)
+    real, imaginary = breather_parts(x, a, begin)
+    return _equation(x, real, imaginary)
+
+
+def breather_parts(x: Expr, a: float, time: float) -> tuple[Expr, Expr]:
+    """Real and imaginary part of the breather at a time from its peak."""
+    wave, rate = 2 * math.sqrt(1 - 2 * a), math.sqrt(8 * a * (1 - 2 * a))
+    below = math.sqrt(2 * a) * sn.cos(wave * x) - math.cosh(rate * time)
+    real = 1 + (2 * (1 - 2 * a) * math.cosh(rate * time)) / below
+    imaginary = rate * math.sinh(rate * time) / below
+    turn = complex(math.cos(time), math.sin(time))
+    return real * turn.real - imaginary * turn.imag, real * turn.imag + imaginary * turn.real
+
+
+def _period(a: float) -> Expr:
+    half = math.pi / (2 * math.sqrt(1 - 2 * a))
+    return sn.coordinate("x", -half, half, periodic=True)
+
+
+def _equation(x: Expr, real: Operand, imaginary: Operand) -> PDE:
+    a, b = sn.fields("a b", x)
+    density = a**2 + b**2
+    return sn.PDE(
+        "schroedinger",
+        [
+            sn.D(a) == -sn.D(b, x, 2) / 2 - density * b,
+            sn.D(b) == sn.D(a, x, 2) / 2 + density * a,
+        ],
+        initial={a: real, b: imaginary},
+    )
+
+
+def invariants(solution: Solution, model: PDE) -> dict[str, NDArray[np.float64]]:
+    """Mass, momentum and energy over time, from trigonometric interpolation of the grid values.
+
+    mass = integral of |psi|^2, momentum = integral of Im(psi* psi_x), energy = integral of
+    |psi_x|^2 / 2 - |psi|^4 / 2.
+    """
+    psi = solution[model.a] + 1j * solution[model.b]
+    n = psi.shape[-1]
+    info = model.x.data
+    length = info.high - info.low
+    wave_numbers = 2j * np.pi / length * np.fft.fftfreq(n, 1 / n)
+    slope = np.fft.ifft(wave_numbers * np.fft.fft(psi, axis=-1), axis=-1)
+    step = length / n
+    return {
+        "mass": step * (abs(psi) ** 2).sum(axis=-1),
+        "momentum": step * (psi.conj() * slope).imag.sum(axis=-1),
+        "energy": step * (abs(slope) ** 2 / 2 - abs(psi) ** 4 / 2).sum(axis=-1),
+    }

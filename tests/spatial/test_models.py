@@ -1,0 +1,167 @@
+"""Ready-made equations: what must be conserved is, what has an exact solution follows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symnum as sn
+from symnum.models.spatial import compressible, diffusion, reaction_diffusion, schroedinger, transport
+from symnum.models.spatial.schroedinger import Soliton
+
+
+def run(
+    model: sn.PDE, scheme: object, end: float, method: str = "Rodas5P", rtol: float = 1e-6, times: int = 2
+) -> sn.Solution:
+    system = sn.discretize(model, dict.fromkeys(model.coordinates, scheme))
+    return sn.solve(
+        sn.Problem(system, span=(0, end)),
+        method,
+        rtol=rtol,
+        atol=rtol / 100,
+        saveat=np.linspace(0, end, times),
+    )
+
+
+def test_heat() -> None:
+    solution = run(diffusion.heat(), sn.Central(61, 4), 1.0, rtol=1e-8)
+    np.testing.assert_allclose(solution["u"][-1], np.exp(-0.1 * np.pi**2) * solution["u"][0], atol=2e-7)
+
+
+def test_sorption_front_moves_in_and_stays_within_bounds() -> None:
+    model = diffusion.sorption()
+    solution = run(model, sn.Central(101), 100.0, times=5)
+    u = solution[model.u]
+    assert (np.diff(u[:, 20]) > 0).all()
+    assert u[:, 1:-1].min() > 0  # the condition at the outlet lets its own point fall below zero
+    assert u.max() <= 1 + 1e-9
+
+
+def test_burgers_against_the_formula_of_cole_and_hopf() -> None:
+    """u = -int sin(pi(x-e)) f(x-e) exp(-e^2/4 nu t) de / int f(x-e) exp(-e^2/4 nu t) de by quadrature.
+
+    f(y) = exp(-cos(pi y)/(2 pi nu)); Basdevant et al., Computers & Fluids 14 (1986) 23.
+    """
+    nu, t = 0.05, 0.5
+    model = transport.burgers(nu)
+    solution = run(model, sn.Central(201, 4), t, rtol=1e-8)
+    nodes, weights = np.polynomial.hermite.hermgauss(60)
+    x = np.linspace(-1, 1, 201)[:, None] - nodes * np.sqrt(4 * nu * t)
+    f = weights * np.exp(-np.cos(np.pi * x) / (2 * np.pi * nu))
+    expected = -(np.sin(np.pi * x) * f).sum(axis=1) / f.sum(axis=1)
+    np.testing.assert_allclose(solution[model.u][-1], expected, atol=2e-5)
+
+
+def test_korteweg_de_vries_solitons_pass_through_each_other() -> None:
+    """The faster one overtakes; both have their heights c/2 afterwards, and the mass is kept."""
+    model = transport.korteweg_de_vries((4.0, -10.0), (1.0, 0.0))
+    solution = run(model, sn.Central(400, 6), 6.0, rtol=1e-7)
+    u = solution[model.u]
+    assert abs(u[-1].sum() - u[0].sum()) < 1e-10 * u[0].sum()
+    x = -20 + 0.1 * np.arange(400)
+    inner = (u[-1][1:-1] > u[-1][:-2]) & (u[-1][1:-1] > u[-1][2:]) & (u[-1][1:-1] > 0.1)
+    heights = sorted(u[-1][1:-1][inner])
+    np.testing.assert_allclose(heights, [0.5, 2.0], rtol=0.02)
+    fast = x[np.argmax(u[-1])]
+    # phase shift of the faster one: ln((k1 + k2)/(k1 - k2))^2 / (2 k1)... with c = 4 k^2: + ln(3)/1 forwards
+    assert fast == pytest.approx(-10 + 4.0 * 6 + np.log(3.0), abs=0.1)
+
+
+def test_kuramoto_sivashinsky_keeps_its_mean() -> None:
+    model = transport.kuramoto_sivashinsky()
+    solution = run(model, sn.Central(128, 4), 20.0)
+    u = solution[model.u]
+    assert abs(u.mean(axis=1)).max() < 1e-10
+    assert 1 < abs(u[-1]).max() < 5
+
+
+def test_gray_scott_and_brusselator_run_in_two_dimensions() -> None:
+    for model, end in ((reaction_diffusion.gray_scott(), 50.0), (reaction_diffusion.brusselator(), 1.0)):
+        solution = run(model, sn.Central(24), end, rtol=1e-4)
+        assert solution[model.u].shape == (2, 24, 24)
+        assert np.isfinite(solution[model.v]).all()
+        assert solution[model.u].min() > -1e-3
+
+
+def test_fitzhugh_nagumo_balance() -> None:
+    """With closed faces the mean of v changes by the mean of u - v alone."""
+    model = reaction_diffusion.fitzhugh_nagumo()
+    solution = run(model, sn.Central(33), 1.0, times=201, rtol=1e-7)
+    cells = np.outer(*(np.r_[0.5, np.ones(31), 0.5],) * 2) / 32**2
+    v, u = ((solution[q] * cells).sum(axis=(1, 2)) for q in (model.v, model.u))
+    gained = np.trapezoid(u - v, solution.t)
+    assert v[-1] - v[0] == pytest.approx(gained, abs=2e-3)
+
+
+def test_allen_cahn_front_moves_at_its_speed() -> None:
+    model = reaction_diffusion.allen_cahn()
+    solution = run(model, sn.Central(201, 4), 0.05, rtol=1e-8)
+    speed = 0.5 / (np.sqrt(2) * 0.1)
+    x = np.linspace(-1, 1, 201)
+    front = np.interp(-0.5, -solution[model.u][-1], x)
+    assert front == pytest.approx(speed * 0.05, abs=1e-3)
+
+
+def test_soliton_invariants_over_ten_periods() -> None:
+    """Mass to 1e-12 and energy to 1e-10, relative, while the phase turns ten times."""
+    eta = 1.5
+    model = schroedinger.solitons([Soliton(eta, 0.5)])
+    end = 10 * 4 * np.pi / eta**2
+    solution = run(model, sn.Central(256, 8), end, "DOP853", 1e-13, times=11)
+    found = schroedinger.invariants(solution, model)
+    for name, bound in (("mass", 1e-12), ("energy", 1e-10)):
+        drift = abs(found[name] - found[name][0]).max() / abs(found[name][0])
+        assert drift < bound, (name, drift)
+    assert found["mass"][0] == pytest.approx(2 * eta, rel=1e-12)
+
+
+def test_breather_reaches_its_peak() -> None:
+    a = 0.25
+    model = schroedinger.breather(a, -4.0)
+    solution = run(model, sn.Central(64, 8), 4.0, "DOP853", 1e-11)
+    size = np.hypot(solution[model.a], solution[model.b])
+    assert size[-1].max() == pytest.approx(1 + 2 * np.sqrt(2 * a), abs=1e-5)
+
+
+def test_modulation_instability_grows_at_its_rate() -> None:
+    a = 0.25
+    model = schroedinger.modulated(1e-6, a)
+    solution = run(model, sn.Central(64, 8), 4.0, "DOP853", 1e-11, times=5)
+    size = np.hypot(solution[model.a], solution[model.b])
+    ripple = np.log(size.max(axis=1) - size.min(axis=1))
+    np.testing.assert_allclose(np.diff(ripple)[1:], np.sqrt(8 * a * (1 - 2 * a)), rtol=0.02)
+
+
+@pytest.mark.parametrize("name", ["sod", "rarefactions", "collision"])
+def test_tubes_conserve(name: str) -> None:
+    """Nothing is lost inside, to round-off: what remains is what flowed through the ends."""
+    left, right = compressible.TUBES[name]
+    flow = compressible.tube(left, right)
+    end = {"sod": 0.3, "rarefactions": 0.1, "collision": 0.03}[name]
+    # between the rarefactions there is almost vacuum: only first order keeps the pressure positive
+    limiter = "none" if name == "rarefactions" else "van Leer"
+    scheme = sn.TVD(100, limiter, speeds=(flow.slowest, flow.fastest))
+    system = sn.discretize(flow.model, {flow.model.x: scheme})
+    solution = sn.solve(
+        sn.Problem(system, span=(0, end)), "Tsit5", rtol=1e-5, atol=1e-7, saveat=np.array([0, end])
+    )
+    rho = solution[flow.model.rho]
+    assert rho.min() > 0
+    gained = (rho[-1].sum() - rho[0].sum()) * 0.02
+    through = end * (left.rho * left.v - right.rho * right.v)
+    assert gained == pytest.approx(through, abs=1e-10 * max(1.0, abs(through)))
+
+
+@pytest.mark.slow
+def test_dam_break_is_round_and_conserves_water() -> None:
+    flow = compressible.dam_break()
+    model = flow.model
+    system = sn.discretize(model, dict.fromkeys((model.x, model.y), sn.TVD(40, speed=flow.speed)))
+    solution = sn.solve(
+        sn.Problem(system, span=(0, 0.5)), "BS3", rtol=1e-4, atol=1e-6, saveat=np.array([0, 0.5])
+    )
+    h = solution[model.h]
+    assert abs(h[-1].sum() - h[0].sum()) < 1e-11 * h[0].sum()
+    np.testing.assert_allclose(h[-1], h[-1].T, atol=1e-9)
+    np.testing.assert_allclose(h[-1], h[-1][::-1], atol=1e-9)
+    assert 1.0 < h[-1].max() < 2.0
