@@ -62,12 +62,13 @@ def timed(run: Callable[[], Any], repeat: int) -> float:
 
 
 def loosest(
-    candidate: Candidate, reference: Array, size: float, targets: tuple[float, ...]
-) -> dict[float, Any]:
+    candidate: Candidate, reference: Array, size: float, targets: tuple[float, ...],
+    tolerances: tuple[float, ...] = TOLERANCES,
+) -> dict[float, Any]:  # fmt: skip
     """For every target the loosest tolerance from which on no error exceeds it, and the error there."""
     found: dict[float, Any] = {}
     errors: list[tuple[float, float]] = []
-    for tolerance in TOLERANCES:
+    for tolerance in tolerances:
         states = candidate.states(tolerance)
         error = float(np.max(np.abs(states - reference) / (np.abs(reference) + size)))
         errors.append((tolerance, error))
@@ -85,10 +86,10 @@ def loosest(
 
 def compare(
     problem: str, candidates: list[Candidate], reference: Array, size: float, targets: tuple[float, ...],
-    repeat: int, rounds: int = 5,
+    repeat: int, rounds: int = 5, tolerances: tuple[float, ...] = TOLERANCES,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One row for each target and candidate: median milliseconds, and how many times the first takes."""
-    chosen = [loosest(candidate, reference, size, targets) for candidate in candidates]
+    chosen = [loosest(candidate, reference, size, targets, tolerances) for candidate in candidates]
     rows = []
     for target in targets:
         runs = [(c, found[target]) for c, found in zip(candidates, chosen, strict=True) if found[target]]

@@ -16,7 +16,7 @@ import numpy as np
 from symnum.codegen import cache, machine
 from symnum.codegen.compiled import CompiledFunction
 from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
-from symnum.codegen.function import Array, Function, digest
+from symnum.codegen.function import Array, Function, Loop, digest
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.errors import CodegenError
 from symnum.record import record
@@ -92,22 +92,24 @@ class _Artefact:
     tables: Tables
     indptr: IntArray
     indices: IntArray
+    operations: int  # in one call of the right-hand side and one of the Jacobian
 
     def pack(self) -> bytes:
         pattern = self.indptr.astype(np.int32), self.indices.astype(np.int32)  # sizes of functions are int32
         arrays = (*_fields(self.tables), *pattern)
-        return marshal.dumps((self.names, self.n_work, self.code, tuple(a.tobytes() for a in arrays)), 4)
+        head = self.names, self.n_work, self.operations, self.code
+        return marshal.dumps((*head, tuple(a.tobytes() for a in arrays)), 4)
 
     @classmethod
     def unpack(cls, data: bytes) -> _Artefact:
-        names, n_work, code, arrays = marshal.loads(data)
+        names, n_work, operations, code, arrays = marshal.loads(data)
         kinds = (np.int64, np.int32, np.float64, np.int32, np.int32)
         # copies: bytes objects are not aligned for doubles
         d, x, k, indptr, indices = (
             np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True)
         )
         pattern = indptr.astype(np.int64), indices.astype(np.int64)
-        return cls(tuple(names), n_work, code, Tables(d, x, k), *pattern)
+        return cls(tuple(names), n_work, code, Tables(d, x, k), *pattern, operations)
 
 
 def _fields(tables: Tables) -> tuple[Array, Array, Array]:
@@ -122,11 +124,22 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
     lowered = inputs.lowered
     program = emitter.emit(lowered.functions)
     made = _Artefact(
-        program.names, program.n_work, emitter.build(program), program.tables, lowered.indptr, lowered.indices
-    )
+        program.names, program.n_work, emitter.build(program), program.tables, lowered.indptr, lowered.indices,
+        _operations(lowered),
+    )  # fmt: skip
     if emitter.cached:
         cache.store("model", key, made.pack())
     return made
+
+
+def _operations(lowered: Lowered) -> int:
+    from symnum.rewriting.walk import cost  # not needed for a model that is on disk
+
+    total = 0.0
+    for name in ("rhs", "jacobian"):
+        for item in lowered.functions[name].items:
+            total += item.count * cost(item.roots) if isinstance(item, Loop) else 2 * len(item.first)
+    return int(total)
 
 
 # ---- the result -----------------------------------------------------------------------------------
@@ -138,9 +151,10 @@ class CompiledModel:
     they check their arguments and allocate their results. Safe to call from several threads.
     """
 
-    def __init__(self, inputs: _Inputs, functions: ModelFunctions) -> None:
+    def __init__(self, inputs: _Inputs, functions: ModelFunctions, operations: int) -> None:
         self._inputs = inputs
         self.functions = functions
+        self.operations = operations  # in one call of the right-hand side and one of the Jacobian
         self.derived: dict[object, Any] = {}
         self._compiled = {
             name: CompiledFunction(getattr(functions, name), functions.owners)
@@ -272,4 +286,4 @@ def build_model(
         event_direction=direction, event_side=side, limit_parameter=limits,
         owners=loaded.owners,
     )  # fmt: skip
-    return CompiledModel(inputs, functions)
+    return CompiledModel(inputs, functions, made.operations)

@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symnum.codegen import cache, machine
-from symnum.codegen.function import Loop
 from symnum.codegen.model import CompiledModel
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
@@ -69,23 +68,8 @@ def _cost(model: CompiledModel, method: Method) -> float:
     """About how many milliseconds compiling the step takes."""
     functions = model.functions
     if method.family == "explicit":
-        return 30.0 + 0.3 * method.stages * functions.n + 0.1 * _statements(model)
-    return 30.0 + method.stages**2 * functions.n + 0.2 * _statements(model)
-
-
-_counted: WeakKeyDictionary[CompiledModel, int] = WeakKeyDictionary()
-
-
-def _statements(model: CompiledModel) -> int:
-    from symnum.rewriting.walk import cost
-
-    if model not in _counted:
-        total = 0.0
-        for name in ("rhs", "jacobian"):
-            for item in model.lowered[name].items:
-                total += item.count * cost(item.roots) if isinstance(item, Loop) else 2 * len(item.first)
-        _counted[model] = int(total)
-    return _counted[model]
+        return 30.0 + 0.3 * method.stages * functions.n + 0.1 * model.operations
+    return 30.0 + method.stages**2 * functions.n + 0.2 * model.operations
 
 
 def elimination_for(
@@ -291,7 +275,7 @@ class TierChoice:
             self.searched = True
             self.use(integrator, "stored", stored_only=True)
         if self.open and total > _WORTH_LOADING and total > _cost(self.model, self.method):
-            if _statements(self.model) > _STATEMENTS:
+            if self.model.operations > _STATEMENTS:
                 self.open = False
                 integrator.stats.tier = "generic: the model is too large"
             elif not self.use(integrator, "the run is long", stored_only=False):
