@@ -1,6 +1,6 @@
 """Two reaction networks and the ignition of methane: symnum and its peers in turns, at equal achieved error.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/reactions.py --peers /path/to/python [--data DATA] [--only egfr,bcr,gri]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/reactions.py --peers /path/to/python [--only egfr,bcr,gri]
 
 egfr_net (356 species, t = 10) and BCR (1,122 species, t = 1e4) from their ``.net`` files against CVODE
 (scikit-sundae) with SuperLU and with LAPACK, right-hand side and exact Jacobian compiled by numba;
@@ -9,9 +9,8 @@ Cantera's reactors, direct and preconditioned.
 
 Solve: CPU time of one solve with everything loaded and compiled, in turns, medians, each program at the
 loosest tolerance from which on it keeps to the error. From the file: a fresh process from its start to the
-result at that tolerance, CPU time with all imports; symnum once with an empty cache and once with a warm one. The
-error is the largest relative one: of a species at the end (with one molecule added), of the temperature at the
-times of Cantera's reference, the ignition front included. One JSON line a row, tables to RESULTS.md.
+result at that tolerance, CPU time with all imports; symnum with an empty cache and with a warm one. The error
+is the largest relative one: of a species at the end (with one molecule added), of the temperature at the times of Cantera's reference, the ignition front included. One JSON line a row, tables to RESULTS.md.
 """
 
 from __future__ import annotations
@@ -43,7 +42,9 @@ ROUNDS = {"egfr": (7, 10), "bcr": (3, 1), "gri": (7, 5)}  # rounds, repeats
 SIZE = {"egfr": 1.0, "bcr": 1.0, "gri": 0.0}
 METHODS = {"egfr": (None, "DOP853"), "bcr": (None, "Rodas4P"), "gri": (None, "Rodas4P")}
 PEERS = {
-    "egfr": ("cvode:sparse", "cvode:lapackdense", "numbalsoda:lsoda", "numbalsoda:dop853", "roadrunner", "copasi"),
+    "egfr": (
+        "cvode:sparse", "cvode:lapackdense", "numbalsoda:lsoda", "numbalsoda:dop853", "roadrunner", "copasi",
+    ),
     "bcr": ("cvode:sparse", "cvode:lapackdense"),
     "gri": ("cantera:plain", "cantera:preconditioned"),
 }
@@ -145,10 +146,10 @@ def from_file(
             found.append((name, row, min(seconds)))
             continue
         method = name.removeprefix("symnum ") if name != "symnum" else "None"
-        command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), problem, str(data), method, tolerance]
+        here = str(Path(__file__).parent)
+        command = [sys.executable, "-c", CHILD, here, problem, str(data), method, tolerance]
         with tempfile.TemporaryDirectory() as cache:
             fresh = {**environment, "SYMNUM_CACHE": cache}
-            fresh["SYMNUM_CACHE"] = cache
             process_seconds(  # the kernels of the solvers are those of an installed wheel: made once
                 [sys.executable, "-c", WARM], fresh
             )
@@ -205,8 +206,9 @@ def main() -> None:
                 print(json.dumps(row), flush=True)
             write(
                 f"reactions {problem}", f"Reactions, {TITLES[problem]} (`reactions.py`)",
-                "CPU time of one solve, alternately, and of a fresh process from the file to the result; error: the "
-                "largest relative one. The last column compares with the fastest peer of the block.", [*rows, *files],
+                "CPU time of one solve, alternately, and of a fresh process from the file to the result; "
+                "error: the largest relative one. The last column compares with the fastest peer of a block.",
+                [*rows, *files],
             )  # fmt: skip
             for peer in peers.values():
                 peer.process.terminate()

@@ -179,7 +179,8 @@ def numbalsoda(problem, data, solver):
 def sbml(network, path):
     """The network as SBML, Level 2 Version 4, amounts in a compartment of size 1."""
     math_ = 'xmlns="http://www.w3.org/1998/Math/MathML"'
-    reactants = [[i] if j < 0 else [i, j] for i, j in zip(network.a.tolist(), network.b.tolist(), strict=True)]
+    pairs = zip(network.a.tolist(), network.b.tolist(), strict=True)
+    reactants = [[i] if j < 0 else [i, j] for i, j in pairs]
     change = {}
     for i, j, count in zip(network.i.tolist(), network.j.tolist(), network.count.tolist(), strict=True):
         change.setdefault(j, {})[i] = count

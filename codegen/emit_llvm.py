@@ -18,6 +18,7 @@ import numpy as np
 from symnum.codegen.backend_llvm import DATA, RESERVED
 from symnum.codegen.emitter import Addressing, Program, TableBuilder, addressing
 from symnum.codegen.function import Array, Function, Gather, Loop
+from symnum.codegen.llvm_functions import VECTORIZABLE
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
 from symnum.codegen.llvm_share import SHARE, SHARE_ROWS, piece
 from symnum.codegen.rows import Rows, row_offsets, rows_of
@@ -74,6 +75,7 @@ class _Module:
     def __init__(self, scratch: int) -> None:
         self.functions: list[str] = []
         self.declared: set[str] = set()
+        self.elementary: set[str] = set()  # functions of our own that loops call
         self.bodies: dict[_Kinds, str] = {}
         self.kernels: set[str] = set()
         self.metadata: list[str] = []
@@ -84,7 +86,9 @@ class _Module:
         self.seldom = False  # the same for loops: this function is not worth optimizing
 
     # ---- statements ---------------------------------------------------------------------------
-    def spell(self, k: int, statement: Statement, value: list[str]) -> list[str]:
+    def spell(
+        self, k: int, statement: Statement, value: list[str], *, in_loop: bool = False
+    ) -> list[str]:
         """Lines that put statement k into %v{k}; slots and numbers are handled by the caller."""
         op = statement.op
         args = [value[arg] for arg in statement.args]
@@ -112,6 +116,9 @@ class _Module:
                 f"{name}.s = select i1 {name}.n, double -1.0, double {args[0]}",
                 f"{name} = select i1 {name}.p, double 1.0, double {name}.s",
             ]
+        if in_loop and op in VECTORIZABLE:
+            self.elementary.add(op)
+            return [f"{name} = call double @{VECTORIZABLE[op][0]}(double {args[0]})"]
         symbol = _INTRINSICS.get(op) or OPERATORS[op].llvm
         self.declared.add(f"declare double @{symbol}({', '.join(['double'] * len(args))}) #1")
         return [f"{name} = call contract double @{symbol}({', '.join(f'double {arg}' for arg in args)})"]
@@ -272,7 +279,7 @@ class _Module:
             elif statement.op == "time":
                 value[k] = "%t"
             else:
-                inner += self.spell(k, statement, value)
+                inner += self.spell(k, statement, value, in_loop=not self.seldom)
                 value[k] = f"%v{k}"
         first = _FIRST + 2 * len(kinds.columns)
         for number, (space, kind, accumulate) in enumerate(kinds.outputs):
@@ -383,10 +390,12 @@ class _Module:
         kernels = [GATHER_KERNELS[name] for name in sorted(self.kernels)]
         return "\n\n".join([
             f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels,
+            *(VECTORIZABLE[op][1] for op in sorted(self.elementary)),
             *([SHARE] if self.bodies else []), *([SHARE_ROWS] if self.kernels else []), *self.functions,
             "attributes #0 = { nounwind }\nattributes #1 = { nounwind willreturn memory(none) }\n"
             "attributes #2 = { nounwind noinline optnone }\nattributes #3 = { nounwind noinline }\n"
-            "attributes #4 = { nounwind noimplicitfloat }",
+            "attributes #4 = { nounwind noimplicitfloat }\n"
+            "attributes #5 = { nounwind alwaysinline memory(none) }",
             "\n".join(self.metadata),
         ])  # fmt: skip
 

@@ -124,8 +124,8 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
     lowered = inputs.lowered
     program = emitter.emit(lowered.functions)
     made = _Artefact(
-        program.names, program.n_work, emitter.build(program), program.tables, lowered.indptr, lowered.indices,
-        _operations(lowered),
+        program.names, program.n_work, emitter.build(program), program.tables,
+        lowered.indptr, lowered.indices, _operations(lowered),
     )  # fmt: skip
     if emitter.cached:
         cache.store("model", key, made.pack())
