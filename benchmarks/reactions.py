@@ -10,7 +10,8 @@ Cantera's reactors, direct and preconditioned.
 Solve: CPU time of one solve with everything loaded and compiled, in turns, medians, each program at the
 loosest tolerance from which on it keeps to the error. From the file: a fresh process from its start to the
 result at that tolerance, CPU time with all imports; symnum with an empty cache and with a warm one. The error
-is the largest relative one: of a species at the end (with one molecule added), of the temperature at the times of Cantera's reference, the ignition front included. One JSON line a row, tables to RESULTS.md.
+is the largest relative one: of a species at the end (with one molecule added), of the temperature at the
+times of Cantera's reference, the ignition front included. One JSON line a row, tables to RESULTS.md.
 """
 
 from __future__ import annotations
