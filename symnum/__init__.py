@@ -84,6 +84,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     )
     from symnum.rewriting.schedule import simplify
     from symnum.rewriting.sympy_bridge import from_sympy
+    from symnum.solving.continuation import continuation
     from symnum.solving.ensemble import Ensemble
     from symnum.solving.export import export
     from symnum.solving.linearize import linearize
@@ -92,6 +93,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.solution import Solution
     from symnum.solving.solve import solve
     from symnum.solving.solve_ivp import solve_ivp
+    from symnum.solving.steady_state import steady_state, steady_states
     from symnum.solving.stochastic.methods import STOCHASTIC_METHODS
     from symnum.solving.tableaus import METHODS
 
@@ -128,6 +130,7 @@ _NAMES = {
     "symnum.rewriting.schedule": "simplify",
     "symnum.rewriting.sympy_bridge": "from_sympy",
     "symnum.solving.export": "export",
+    "symnum.solving.continuation": "continuation",
     "symnum.solving.ensemble": "Ensemble",
     "symnum.solving.linearize": "linearize",
     "symnum.solving.problem": "Problem",
@@ -136,6 +139,7 @@ _NAMES = {
     "symnum.solving.solve": "solve",
     "symnum.solving.solve_ivp": "solve_ivp",
     "symnum.solving.stochastic.methods": "STOCHASTIC_METHODS",
+    "symnum.solving.steady_state": "steady_state steady_states",
     "symnum.solving.tableaus": "METHODS",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
@@ -187,6 +191,7 @@ __all__ = [
     "clip",
     "compile",
     "connect",
+    "continuation",
     "coordinate",
     "cos",
     "cosh",
@@ -234,6 +239,8 @@ __all__ = [
     "species",
     "spherical",
     "sqrt",
+    "steady_state",
+    "steady_states",
     "t",
     "tan",
     "tanh",
