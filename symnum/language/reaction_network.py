@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from symnum.language.complexes import Complexes
     from symnum.language.deficiency import Statement
     from symnum.language.detailed_balance import DetailedBalance
+    from symnum.language.hybrid_system import HybridSystem
     from symnum.language.stochastic_system import StochasticSystem
 
 __all__ = ["ReactionNetwork", "Totals"]
@@ -417,6 +418,25 @@ class ReactionNetwork:
         Arguments as for `jumps`. Noise vanishes with its propensity and where that is negative.
         """
         return self._stochastic("langevin", volume, constants, events)
+
+    def hybrid(
+        self,
+        fast: Iterable[int | str],
+        *,
+        volume: Any = None,
+        constants: str = "macroscopic",
+        events: Iterable[Event] = (),
+    ) -> HybridSystem:
+        """The reactions in ``fast`` (numbers from 0, or names) as differential equations, all others as random
+        events between them, whose times follow exactly from the changing propensities.
+
+        An empty list makes `jumps` of a network whose rates hold the time. Other arguments as for `jumps`.
+        Solved by the methods for differential equations.
+        """
+        from symnum.language.hybrid_system import HybridSystem, fast_reactions
+        from symnum.language.propensities import Propensities
+
+        return HybridSystem(Propensities(self, volume, constants), fast_reactions(self, fast), events)
 
     def _stochastic(
         self, reading: str, volume: Any, constants: str, events: Iterable[Event]

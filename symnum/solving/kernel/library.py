@@ -40,6 +40,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "tau_leaping": {"tau_leaping": ("advance",)},
     "langevin": {"langevin": ("euler_maruyama", "weak_trapezoidal")},
     "trajectories": {"trajectories": ("trajectories",)},
+    "hybrid": {"hybrid": ("advance", "jump")},
 }
 
 # What stands beside the kernel code without being part of it.

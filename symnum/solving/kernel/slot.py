@@ -202,8 +202,13 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_FAILED,                            # the reaction or entry that a failure is about
     # an ensemble
     S_FIRST, S_LAST, S_STARTS, S_STREAMS, S_OUT, S_STATUS, S_STEPS_OUT, S_EVENTS_OUT, S_REJECTED_OUT,
+    # differential equations between the events
+    S_RUN, S_LOOP,                       # addresses of the run's table and of its `advance`
+    S_PLACES, S_HAZARD, S_THRESHOLD,     # int32 (n,): places of the species in U; places in U and in P
+    S_SLOW,                              # number of reactions that happen as events
+    S_MEMBER_START, S_MEMBER, S_WEIGHT,  # int32 (sums + 1,), species of each sum; doubles
     S_SIZE,
-) = range(69)  # fmt: skip
+) = range(78)  # fmt: skip
 
 (
     S_T, S_T_STOP, S_BEGIN,

@@ -1,0 +1,115 @@
+"""Differential equations between random events. Kernel code: see `pointers`.
+
+The table of the stochastic part (slots S_...) holds the address of the run's table, where the event function
+number 0 is ``hazard - threshold``. Its location on the step's interpolant is the time of the next random event.
+"""
+
+from __future__ import annotations
+
+from symnum.solving.kernel import slot
+from symnum.solving.kernel.pointers import (
+    Integers,
+    call_kernel,
+    call_model,
+    compiled,
+    floats,
+    integers,
+    shorts,
+)
+from symnum.solving.kernel.propensity import fire, propensity, refused
+from symnum.solving.kernel.random import exponential, uniform
+
+__all__ = ["advance", "jump"]
+
+
+@compiled
+def jump(s: Integers) -> int:
+    """One slow reaction happens at the present point of the run; the next threshold is drawn.
+
+    ORDER holds the numbers of the slow reactions, SLOW how many there are. What is negative by the error of
+    the integration counts as zero.
+    """
+    a = integers(s[slot.S_RUN])
+    x = floats(s[slot.S_X])
+    u = floats(a[slot.U])
+    t = floats(a[slot.FLOATS])[slot.T]
+    entry = shorts(s[slot.S_PERMUTATION])
+    n = s[slot.S_ROW]
+    where = shorts(s[slot.S_PLACES])
+    for i in range(n):
+        x[entry[i]] = u[where[i]]
+    start = shorts(s[slot.S_MEMBER_START])
+    member = shorts(s[slot.S_MEMBER])
+    weight = floats(s[slot.S_WEIGHT])
+    species = s[slot.S_SPECIES]
+    for r in range(s[slot.S_ENTRIES] - species):
+        total = 0.0
+        for k in range(start[r], start[r + 1]):
+            total += weight[k] * x[member[k]]
+        x[species + r] = total
+    w = floats(s[slot.S_PROPENSITY])
+    order = shorts(s[slot.S_ORDER])
+    everything = 0.0
+    for k in range(s[slot.S_SLOW]):
+        value = propensity(s, t, order[k])
+        if not abs(value) <= 1e300:
+            return refused(s, order[k], value)
+        if value < 0.0:
+            value = 0.0
+        w[k] = value
+        everything += value
+    stream = s[slot.S_RANDOM]
+    if everything > 0.0:
+        left = uniform(stream) * everything
+        k = 0
+        while k < s[slot.S_SLOW] - 1 and left > w[k]:
+            left -= w[k]
+            k += 1
+        while w[k] == 0.0:
+            k -= 1
+        s[slot.S_EVENTS] += 1
+        if not fire(s, order[k]):
+            return slot.NEGATIVE_COUNT
+    for i in range(n):
+        u[where[i]] = x[entry[i]]
+    u[s[slot.S_HAZARD]] = 0.0
+    floats(a[slot.P])[s[slot.S_THRESHOLD]] = exponential(stream)
+    return slot.OK
+
+
+@compiled
+def restart(s: Integers) -> None:
+    """The run goes on from the point behind a jump, with steps as long as before."""
+    a = integers(s[slot.S_RUN])
+    f = floats(a[slot.FLOATS])
+    call_model(
+        a[slot.SETUP], f[slot.T], floats(a[slot.JACOBIAN_VALUES]), floats(a[slot.U]), floats(a[slot.P]),
+        floats(a[slot.WORK]),
+    )  # fmt: skip
+    a[slot.HAVE_F0] = 0
+    a[slot.HAVE_F1] = 0
+    a[slot.HAVE_JACOBIAN] = 0
+    a[slot.HAVE_SLOPE0] = 0
+    a[slot.PHASE] = slot.RESTART
+    # the next event of the same kind is no sign of a crowd
+    f[slot.STEP_CAP] = f[slot.MAX_STEP]
+    a[slot.CROWDED] = 0
+    integers(a[slot.FIRED_BEFORE])[0] = 0
+
+
+@compiled
+def advance(s: Integers) -> int:
+    """`loop.advance` that carries out the jumps itself, as long as nothing else happens."""
+    a = integers(s[slot.S_RUN])
+    fired = integers(a[slot.FIRED])
+    while True:
+        status = call_kernel(s[slot.S_LOOP], a)
+        if status != slot.EVENT or fired[0] == 0:
+            return status
+        for k in range(1, a[slot.N_EVENTS]):
+            if fired[k] != 0:
+                return status
+        status = jump(s)
+        if status != slot.OK:
+            return status
+        restart(s)
