@@ -181,7 +181,8 @@ def write(rows: list[dict[str, Any]]) -> None:
         "<!-- stochastic -->", "## Exact stochastic simulation against libRoadRunner (`stochastic.py`)", "",
         "Events per second on one thread, both programs alternately in one run; both simulate the same",
         'propensities to the same end, and keep the end alone. "SSA" chooses by the number of reactions.',
-        f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} shared processors.", "",
+        f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} shared processors.",
+        "",
         "| network | reactions | events a run | program | events per second | times libRoadRunner |",
         "|---|---|---|---|---|---|",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A reaction network whose fast reactions are differential equations and whose slow ones are random events."""
+"""A reaction network with its fast reactions as differential equations, its slow ones as random events."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class HybridSystem:
             when=self.hazard - self.threshold, crossing="up", then={self.hazard: 0}, name=f"{self.name}.jump"
         )
 
+    @property
+    def species(self) -> tuple[Expr, ...]:
+        """The species of the network, which are numbers of molecules here."""
+        return self.propensities.network.species
+
     def continuous(self) -> System:
         """The differential equations between two events, with the event that ends them."""
         network = self.propensities.network
@@ -53,7 +58,8 @@ class HybridSystem:
         extended = ReactionNetwork.from_tables(
             self.name, (*network.species, self.hazard), reactants, products, network.rates,
             network.n_reactions, constant=np.flatnonzero(network.is_constant).tolist(),
-            boundary=np.flatnonzero(network.is_boundary).tolist(), parameters=network.declared,
+            boundary=np.flatnonzero(network.is_boundary).tolist(),
+            parameters=(*network.declared, self.threshold),
             equations=network.equations, events=[self.jump, *network.events], totals=network.totals,
             starts=network.starts, names=network.reaction_names,
         )  # fmt: skip
@@ -79,8 +85,8 @@ def fast_reactions(network: ReactionNetwork, fast: Any) -> NDArray[np.bool_]:
         j = names.get(item) if isinstance(item, str) else item
         if isinstance(j, bool) or not isinstance(j, (int, np.integer)) or not 0 <= j < network.n_reactions:
             raise ModelError(
-                f"{network.name}: fast= names {item!r}; reactions are numbered 0 ... {network.n_reactions - 1}"
-                f"{' or called ' + ', '.join(list(names)[:8]) if names else ''}"
+                f"{network.name}: fast= names {item!r}; reactions are numbered from 0 to "
+                f"{network.n_reactions - 1}{' or called ' + ', '.join(list(names)[:8]) if names else ''}"
             )
         mask[j] = True
     return mask

@@ -427,11 +427,12 @@ class ReactionNetwork:
         constants: str = "macroscopic",
         events: Iterable[Event] = (),
     ) -> HybridSystem:
-        """The reactions in ``fast`` (numbers from 0, or names) as differential equations, all others as random
-        events between them, whose times follow exactly from the changing propensities.
+        """The reactions in ``fast`` (numbers from 0, or names) as differential equations, the others as
+        random events, whose times follow exactly from the propensities as they change in between.
 
-        An empty list makes `jumps` of a network whose rates hold the time. Other arguments as for `jumps`.
-        Solved by the methods for differential equations.
+        An event that needs more of a continuous species than there is does not take place. An empty list
+        makes `jumps` of a network whose rates hold the time. Other arguments as for `jumps`. Solved by the
+        methods for differential equations.
         """
         from symnum.language.hybrid_system import HybridSystem, fast_reactions
         from symnum.language.propensities import Propensities

@@ -57,7 +57,7 @@ class Ensemble:
             raise ModelError(f"Ensemble: members={members!r} is no whole number")
         if members is not None and members < 1:
             raise ModelError(f"Ensemble: members={members}; give 1 or more")
-        if not changes and (members is None or problem.stochastic is None):
+        if not changes and (members is None or not (problem.stochastic or problem.hybrid)):
             raise ModelError("Ensemble: say what changes, {parameter or variable: array of numbers}")
         self.problem = problem
         columns: dict[Any, FloatArray] = {}

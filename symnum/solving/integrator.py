@@ -36,6 +36,8 @@ class Status(enum.Enum):
     SINGULAR = slot.SINGULAR  # the matrix of the linear system is, however short the step
     ZENO = slot.ZENO  # events without end in no time
     CHATTER = slot.CHATTER  # limits switch without end in no time
+    NEGATIVE_RATE = slot.NEGATIVE_RATE  # of a random event
+    NEGATIVE_COUNT = slot.NEGATIVE_COUNT  # after a random event
     NOT_CONVERGED = slot.NOT_CONVERGED  # no consistent algebraic variables were found after a limit switched
 
 
@@ -567,13 +569,17 @@ class Integrator:
         records = np.concatenate(kept) if kept else np.empty((0, size))
         return DenseOutput.from_records(records, self.model.n)
 
+    def _entry(self, address: int) -> tuple[int, IntArray]:
+        """What is called for a kernel function: its address and table."""
+        return address, self._integers
+
     def _run(self, address: int) -> int:
         """Call a kernel; choose pivot orders as often as it asks for them."""
         a = self._integers
         repeated, at_step = 0, -1
         while True:
             began = time.perf_counter()
-            status = kernel(address, a)
+            status = kernel(*self._entry(address))
             middle = time.perf_counter()
             self._stats.solve_milliseconds += 1e3 * (middle - began)
             if status != slot.REPIVOT:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.language.event import Event, checked_events
+from symnum.language.hybrid_system import HybridSystem
 from symnum.language.stochastic_system import StochasticSystem
 from symnum.language.system import System
 from symnum.language.variables import joined
@@ -35,8 +36,8 @@ Values: TypeAlias = Mapping[Any, Any]
 class Problem:
     """What `solve` takes.
 
-    system: a `System` (compiled here), what `sn.compile` gave, or a `StochasticSystem`, whose unknowns are
-    numbers of molecules. start: {variable, D(variable) or name:
+    system: a `System` (compiled here), what `sn.compile` gave, or a `StochasticSystem` or `HybridSystem`,
+    whose unknowns are numbers of molecules. start: {variable, D(variable) or name:
     number or expression of parameters}, over the declared starts. span: (t_begin, t_end). parameters:
     {parameter or name: number or expression of parameters}. events: further events of this problem.
     initial: equations that hold at the start, ``D(x) == 0`` for rest. Each determines a state that has no
@@ -46,7 +47,7 @@ class Problem:
 
     def __init__(
         self,
-        system: System | CompiledSystem | StochasticSystem,
+        system: System | CompiledSystem | StochasticSystem | HybridSystem,
         start: Values | None = None,
         span: tuple[float, float] = (0.0, 1.0),
         parameters: Values | None = None,
@@ -58,6 +59,7 @@ class Problem:
         extra = checked_events(events, "Problem")
         crossing = tuple(event for event in extra if event.at is None)
         self.stochastic: StochasticSystem | None = None
+        self.hybrid: HybridSystem | None = None
         self.memory: dict[str, Any] = {}  # what solvers prepare once, for all problems derived from this one
         if isinstance(system, StochasticSystem):
             self.stochastic = system
@@ -73,6 +75,9 @@ class Problem:
                     "sn.compile(system, events=...)"
                 )
             self._compiled = system
+        elif isinstance(system, HybridSystem):
+            self.hybrid = system
+            self._compiled = compile_system(system.continuous(), events=crossing)
         else:
             self._compiled = compile_system(system, events=crossing)
         if self._compiled is not None:
@@ -267,31 +272,51 @@ class Problem:
 
     def _in_counts(self, u: FloatArray) -> FloatArray:
         """Declared starts of a stochastic problem as counts: they are concentrations if it has a volume."""
-        if self.stochastic is None:
+        counted = self.stochastic or self.hybrid
+        if counted is None:
             return u
+        whole = self._whole()
         given = {int(self.flat.position[number]) for number in self.starts}
-        for leaf, volume in self.stochastic.propensities.volumes():
+        for leaf, volume in counted.propensities.volumes():
             at = int(self.flat.position[self.flat.number_of(leaf, "start")])
             if at >= 0 and at not in given:
                 size = self.value(volume, "volume")
                 if not size > 0:
                     raise ModelError(f"{self.flat.name}: the volume {volume} = {size:g} must be positive")
                 u[at] *= size
-                if self.stochastic.reading == "jumps":
+                if whole[at]:
                     u[at] = np.round(u[at])
         self.check_counts(u, "the start")
         return u
 
+    def _whole(self) -> NDArray[np.bool_]:
+        """(n,) the unknowns that change by whole molecules only."""
+        if self.stochastic is not None:
+            return np.full(self.flat.n, self.stochastic.reading == "jumps")
+        assert self.hybrid is not None
+        result = np.ones(self.flat.n, bool)
+        change = self.hybrid.propensities.network.change
+        for i in np.unique(change.species[self.hybrid.fast[change.reaction]]).tolist():
+            result[self.flat.position[self.flat.number_of(self.hybrid.species[i], "start")]] = False
+        return result
+
+    def _species_at(self, position: int) -> str:
+        """The species at a place of ``u``, which a rate may be equal to and share the place with."""
+        counted = self.stochastic or self.hybrid
+        for leaf in () if counted is None else counted.propensities.network.species:
+            if self.flat.position[self.flat.number_of(leaf, "start")] == position:
+                return leaf.name
+        return self.flat.state_names[position]
+
     def check_counts(self, u: FloatArray, where: str) -> None:
         """Raise ModelError where these unknowns are no numbers of molecules."""
-        assert self.stochastic is not None
         bad = np.flatnonzero(~(u >= 0))
         what = "negative"
-        if not len(bad) and self.stochastic.reading == "jumps":
-            bad, what = np.flatnonzero(u != np.round(u)), "no whole number"
+        if not len(bad):
+            bad, what = np.flatnonzero(self._whole() & (u != np.round(u))), "no whole number"
         if len(bad):
             raise ModelError(
-                f"{self.flat.name}, {where}: {self.flat.state_names[bad[0]]} = {u[bad[0]]:g} is {what}; the "
+                f"{self.flat.name}, {where}: {self._species_at(int(bad[0]))} = {u[bad[0]]:g} is {what}; the "
                 "species are numbers of molecules. For concentrations give volume= to network.jumps()."
             )
 

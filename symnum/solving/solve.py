@@ -141,7 +141,7 @@ def solve(
             problem, method, saveat, dense, max_step, max_steps, progress, threads, seed, step, epsilon
         )
     for name, value in (("seed", seed), ("epsilon", epsilon)):
-        if value is not None:
+        if value is not None and not (name == "seed" and runs.hybrid):
             raise ModelError(
                 f"{name}=: {runs.flat.name} is no random process; take network.jumps() or network.langevin()"
             )
@@ -155,7 +155,7 @@ def solve(
         if controller not in CONTROLLERS:
             raise ModelError(f"controller={controller!r}: choose one of {', '.join(CONTROLLERS)}")
         controller = CONTROLLERS[controller]
-    if not isinstance(problem, Problem):
+    if not isinstance(problem, Problem) and not runs.hybrid:
         from symnum.solving.ensemble import solve_ensemble
 
         if step is not None or controller is not None or len(tstops):
@@ -166,12 +166,15 @@ def solve(
             first_step=first_step, max_steps=max_steps, threads=threads, tier=tier,
         )  # fmt: skip
     options: dict[str, Any] = {
-        "rtol": rtol, "atol": tolerances(problem.flat, rtol, atol), "max_step": max_step,
+        "rtol": rtol, "atol": tolerances(runs.flat, rtol, atol), "max_step": max_step,
         "first_step": first_step, "max_steps": max_steps, "controller": controller,
     }  # fmt: skip
     if step is not None:
         options |= {"first_step": _positive(step, "step"), "adaptive": False}
-    run = _Run(problem, chosen, options, saveat, dense, progress, tier)
+    if runs.hybrid:
+        return _solve_hybrid(problem, chosen, options, saveat, dense, progress, tier, tstops, threads, seed)
+    assert isinstance(problem, Problem)
+    run = Run(problem, chosen, options, saveat, dense, progress, tier)
     run.stop_at(tstops)
     return run.run()
 
@@ -193,6 +196,21 @@ def _solve_stochastic(
 
     grid = np.array([runs.span[1]]) if grid is None else grid
     return solve_stochastic_ensemble(problem, options, grid, threads)
+
+
+def _solve_hybrid(
+    problem: Any, method: Method | None, options: dict[str, Any], saveat: Times | None, dense: bool | None,
+    progress: bool, tier: str | None, tstops: Any, threads: int | None, seed: Any,
+) -> Solution | EnsembleSolution:  # fmt: skip
+    from symnum.solving.stochastic.hybrid import HybridRun, solve_hybrid_ensemble
+
+    if isinstance(problem, Problem):
+        run = HybridRun(problem, method, options, saveat, dense, progress, tier, seed)
+        run.stop_at(tstops)
+        return run.run()
+    span = problem.problem.span
+    times = np.array([span[1]]) if saveat is None else save_times(saveat, span)
+    return solve_hybrid_ensemble(problem, method, options, times, tier, threads, seed)
 
 
 def _check_arguments(problem: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
@@ -311,7 +329,9 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
     return result
 
 
-class _Run:
+class Run:
+    """One run of a problem: the host's part between stops of the compiled loop."""
+
     def __init__(
         self,
         problem: Problem,

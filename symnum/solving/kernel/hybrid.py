@@ -1,10 +1,12 @@
 """Differential equations between random events. Kernel code: see `pointers`.
 
 The table of the stochastic part (slots S_...) holds the address of the run's table, where the event function
-number 0 is ``hazard - threshold``. Its location on the step's interpolant is the time of the next random event.
+number 0 is ``hazard - threshold``. Its location on the step's interpolant is the time of the random event.
 """
 
 from __future__ import annotations
+
+import math
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import (
@@ -23,11 +25,28 @@ __all__ = ["advance", "jump"]
 
 
 @compiled
+def possible(s: Integers, j: int) -> bool:
+    """Whether there is as much of all continuous species as reaction j uses up."""
+    x = floats(s[slot.S_X])
+    start = shorts(s[slot.S_CHANGE_START])
+    entry = shorts(s[slot.S_CHANGE])
+    count = floats(s[slot.S_CHANGE_COUNT])
+    whole = shorts(s[slot.S_WHOLE])
+    enough = True
+    for k in range(start[j], start[j + 1]):
+        i = entry[k]
+        if i < s[slot.S_SPECIES] and whole[i] == 0 and count[k] < 0.0 and x[i] + count[k] < 0.0:
+            enough = False
+    return enough
+
+
+@compiled
 def jump(s: Integers) -> int:
     """One slow reaction happens at the present point of the run; the next threshold is drawn.
 
-    ORDER holds the numbers of the slow reactions, SLOW how many there are. What is negative by the error of
-    the integration counts as zero.
+    ORDER holds the numbers of the slow reactions, SLOW how many there are. A propensity that is negative by
+    the error of the integration counts as zero; counts lose the round-off of the interpolant. An event that
+    needs more of a continuous species than there is does not take place.
     """
     a = integers(s[slot.S_RUN])
     x = floats(s[slot.S_X])
@@ -35,9 +54,12 @@ def jump(s: Integers) -> int:
     t = floats(a[slot.FLOATS])[slot.T]
     entry = shorts(s[slot.S_PERMUTATION])
     n = s[slot.S_ROW]
+    whole = shorts(s[slot.S_WHOLE])
     where = shorts(s[slot.S_PLACES])
     for i in range(n):
         x[entry[i]] = u[where[i]]
+        if whole[entry[i]] != 0:
+            x[entry[i]] = float(math.floor(u[where[i]] + 0.5))
     start = shorts(s[slot.S_MEMBER_START])
     member = shorts(s[slot.S_MEMBER])
     weight = floats(s[slot.S_WEIGHT])
@@ -67,9 +89,10 @@ def jump(s: Integers) -> int:
             k += 1
         while w[k] == 0.0:
             k -= 1
-        s[slot.S_EVENTS] += 1
-        if not fire(s, order[k]):
-            return slot.NEGATIVE_COUNT
+        if possible(s, order[k]):
+            s[slot.S_EVENTS] += 1
+            if not fire(s, order[k]):
+                return slot.NEGATIVE_COUNT
     for i in range(n):
         u[where[i]] = x[entry[i]]
     u[s[slot.S_HAZARD]] = 0.0

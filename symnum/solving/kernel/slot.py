@@ -206,9 +206,10 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_RUN, S_LOOP,                       # addresses of the run's table and of its `advance`
     S_PLACES, S_HAZARD, S_THRESHOLD,     # int32 (n,): places of the species in U; places in U and in P
     S_SLOW,                              # number of reactions that happen as events
+    S_WHOLE,                             # int32 (species,): 1 where no reaction runs continuously
     S_MEMBER_START, S_MEMBER, S_WEIGHT,  # int32 (sums + 1,), species of each sum; doubles
     S_SIZE,
-) = range(78)  # fmt: skip
+) = range(79)  # fmt: skip
 
 (
     S_T, S_T_STOP, S_BEGIN,

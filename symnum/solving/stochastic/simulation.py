@@ -126,6 +126,11 @@ class Simulation:
         self.floats[slot.S_STEP] = step or 0.0
         self.floats[slot.S_MAX_STEP] = max_step
 
+    def place(self, arrays: dict[int, NDArray[Any]]) -> None:
+        """Put arrays under these slots."""
+        for where, array in arrays.items():
+            self._point(where, array)
+
     def _point(self, where: int, array: NDArray[Any]) -> None:
         array = np.ascontiguousarray(array)
         self._keep[where] = array

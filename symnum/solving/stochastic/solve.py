@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
+from symnum.language.hybrid_system import HybridSystem
 from symnum.language.stochastic_system import StochasticSystem
 from symnum.solving.events import Action, Schedule, no_conflict
 from symnum.solving.problem import Problem, guard_message
@@ -26,7 +27,7 @@ from symnum.solving.stochastic.simulation import (
 from symnum.solving.stochastic.step_function import StepFunction
 from symnum.solving.stochastic.tables import NetworkTables
 
-__all__ = ["StochasticOptions", "explain", "solve_stochastic", "tables_of"]
+__all__ = ["StochasticOptions", "checked_seed", "explain", "solve_stochastic", "tables_of"]
 
 Seed = int | np.random.SeedSequence | None
 _PAUSE = 2_000_000  # events between looks at the keyboard and the progress bar
@@ -42,7 +43,7 @@ class StochasticOptions:
         system = problem.stochastic
         assert system is not None
         self.method: StochasticMethod = find(method, system.reading)
-        self.seed = _checked_seed(seed)
+        self.seed = checked_seed(seed)
         given = {"step": step, "epsilon": epsilon}
         for name, value in given.items():
             if value is None:
@@ -62,7 +63,8 @@ class StochasticOptions:
         return Simulation(tables, self.method, **self.settings)
 
 
-def _checked_seed(seed: Any) -> Seed:
+def checked_seed(seed: Any) -> Seed:
+    """The seed, or ModelError."""
     if seed is None or isinstance(seed, np.random.SeedSequence):
         return seed
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
@@ -166,7 +168,9 @@ class _Run:
         return self.solution("done", began)
 
     def explain(self, status: StochasticStatus) -> str:
-        return explain(self.problem, self.method, status, self.simulation.t, self.simulation.failed)
+        return explain(
+            self.problem.stochastic, self.method.name, status, self.simulation.t, self.simulation.failed
+        )
 
     def happen(self, actions: Sequence[Action]) -> bool:
         """Apply events at the present time; True when one of them ends the run."""
@@ -226,10 +230,10 @@ class _Run:
 
 
 def explain(
-    problem: Problem, method: StochasticMethod, status: StochasticStatus, t: float, reaction: int
-) -> str:
-    """The message of a run that stopped at t."""
-    system = problem.stochastic
+    system: StochasticSystem | HybridSystem | None, method: str, status: StochasticStatus, t: float,
+    reaction: int,
+) -> str:  # fmt: skip
+    """The message of a run that stopped at t because of this reaction."""
     assert system is not None
     at = f"{system.name}: stopped at t = {t:.9g} with {method}"
     if status is StochasticStatus.MAX_STEPS_REACHED:

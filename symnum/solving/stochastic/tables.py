@@ -31,7 +31,8 @@ class NetworkTables:
     (n_reactions + 1,) and say where the entries of each reaction begin in the array of that name.
     """
 
-    def __init__(self, flat: FlatSystem, propensities: Propensities) -> None:
+    def __init__(self, flat: FlatSystem, propensities: Propensities, *, others: int = 0) -> None:
+        """others: unknowns of ``flat`` that are no species."""
         network = propensities.network
         self.flat = flat
         self.laws = propensities.laws
@@ -40,7 +41,7 @@ class NetworkTables:
         members = Sides.of(*(np.zeros(0, np.int64),) * 2)
         if network.totals is not None:
             members = network.totals.members
-        self._members = members
+        self.members = members
         self.entries = self.species + len(network.observables)
         self._entry = {leaf: i for i, leaf in enumerate((*network.species, *network.observables))}
         numbers = [flat.number_of(leaf, "jumps") for leaf in network.species]
@@ -48,9 +49,9 @@ class NetworkTables:
         # boundary species are given by equations, which the propensities hold already
         self.counted = np.flatnonzero(position >= 0)
         self.position = position[self.counted]
-        if flat.n != len(self.counted) or (np.sort(self.position) != np.arange(flat.n)).any():
+        if flat.n != len(self.counted) + others or len(np.unique(self.position)) != len(self.counted):
             raise ModelError(f"{flat.name}: a stochastic reading integrates species only")
-        self.permutation = np.empty(flat.n, np.int32)
+        self.permutation = np.zeros(flat.n, np.int32)
         self.permutation[self.position] = self.counted
         self.change = _with_sums(network.change, members, self.species)
         self.change_start = _starts(self.change.reaction, self.reactions)
@@ -185,7 +186,7 @@ class NetworkTables:
         """(entries,) the changing part of X for the unknowns u."""
         x = np.zeros(self.entries)
         x[self.counted] = u[self.position]
-        np.add.at(x, self.species + self._members.reaction, self._members.count * x[self._members.species])
+        np.add.at(x, self.species + self.members.reaction, self.members.count * x[self.members.species])
         return x
 
 
