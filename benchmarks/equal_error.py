@@ -112,7 +112,7 @@ def compare(
 def write(name: str, title: str, text: str, rows: list[dict[str, Any]]) -> None:
     """Put the table between its marks in RESULTS.md, in place of an older one."""
     lines = [
-        f"<!-- {name} -->", f"## {title}", "", text,
+        f"## {title}", "", text,
         f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} processors.", "",
         "| problem | error | program | tolerance | achieved | CPU ms | times faster |",
         "|---|---|---|---|---|---|---|",
@@ -122,12 +122,16 @@ def write(name: str, title: str, text: str, rows: list[dict[str, Any]]) -> None:
         f"| {row['achieved']:.1e} | {row['milliseconds']:.4g} | {row['times faster']:.1f} |"
         for row in rows
     ]
-    lines.append(f"<!-- end of {name} -->")
-    table = "\n".join(lines)
-    old = RESULTS.read_text() if RESULTS.exists() else ""
+    replace_section(name, lines)
+
+
+def replace_section(name: str, lines: list[str]) -> None:
+    """Put lines between the marks of this name in RESULTS.md, in place of what stood there."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    text = "\n".join([begin, *lines, end])
+    old = RESULTS.read_text() if RESULTS.exists() else ""
     if begin in old:
         before, rest = old.split(begin, 1)
-        RESULTS.write_text(before + table + rest.split(end, 1)[1])
+        RESULTS.write_text(before + text + rest.split(end, 1)[1])
     else:
-        RESULTS.write_text(f"{old.rstrip()}\n\n{table}\n")
+        RESULTS.write_text(f"{old.rstrip()}\n\n{text}\n")

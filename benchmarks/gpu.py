@@ -24,11 +24,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from codegen_models import brusselator
+from equal_error import replace_section
 from numpy.typing import NDArray
 
 import symnum as sn
@@ -40,7 +40,7 @@ from symnum.solving.integrator import Status
 
 Array = NDArray[np.float64]
 
-TITLE = "# GPU: ensembles and a large system"
+TITLE = "## GPU: ensembles and a large system (`gpu.py`)"
 RTOL, ATOL = 1e-6, 1e-9
 CLOSE = 1e3  # times the tolerance: both are that far from the solution at most, in these problems
 
@@ -189,12 +189,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         f"| {r['cpu_seconds']:.3f} | {r['ratio']:.1f} | {r['difference_in_tolerances']:.1e} |"
         for r in rows
     ]
-    path = Path(__file__).with_name("RESULTS.md")
-    before, found, after = (path.read_text() if path.exists() else "").partition(TITLE)
-    rest = after.partition("\n# ")[2] if found else ""
-    parts = [before.rstrip(), "\n".join(lines), f"# {rest}".rstrip() if rest else ""]
-    path.write_text("\n\n".join(part for part in parts if part) + "\n")
-    print(f"wrote {path}", file=sys.stderr)
+    replace_section("gpu", lines)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from equal_error import replace_section
 
 PARTS = ("import", "read", "compile", "jacobian", "total", "cpu")
-TITLE = "# BCR signalling, 1,122 species and 24,388 reactions: from the file to the first Jacobian"
+TITLE = "## BCR signalling, 1,122 species, 24,388 reactions: from the file to the first Jacobian"
 
 CHILD = """
 import time
@@ -242,12 +243,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         f"| {row['largest_difference']:.1e} |"
         for row in rows[2:]
     ]
-    path = Path(__file__).with_name("RESULTS.md")
-    before, found, after = (path.read_text() if path.exists() else "").partition(TITLE)
-    rest = after.partition("\n# ")[2] if found else ""
-    parts = [before.rstrip(), "\n".join(lines), f"# {rest}".rstrip() if rest else ""]
-    path.write_text("\n\n".join(part for part in parts if part) + "\n")
-    print(f"wrote {path}", file=sys.stderr)
+    replace_section("reactions_bcr", lines)
 
 
 def machine() -> str:

@@ -36,13 +36,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from equal_error import replace_section
 
 import symnum as sn
 
 PROGRAMS = Path(__file__).with_name("startup_programs")
 PROBLEMS = ("robertson", "network")
 TITLES = {"robertson": "Robertson", "network": "network, 40 states"}
-HEADING = "# Start-up: from the start of a process to the first solution"
+HEADING = "## Start-up: from the start of a process to the first solution (`startup.py`)"
 
 _SLOW = 2.0  # seconds; longer runs are repeated less often
 
@@ -212,10 +213,7 @@ def write_table(rows: list[dict[str, Any]], rounds: int, first: int) -> None:
             f"| {TITLES.get(row['problem'], '')} | {row['program']} {row['version']} | {row['caches']} "
             f"| {row['wall_s']:.3f} ({row['wall_min_s']:.3f}) | {row['cpu_s']:.3f} | {error} |"
         )
-    path = Path(__file__).with_name("RESULTS.md")
-    sections = path.read_text().split("\n# ") if path.exists() else []
-    others = [s if s.startswith("# ") else f"# {s}" for s in sections if HEADING.removeprefix("# ") not in s]
-    path.write_text("\n".join([*(s.strip("\n") + "\n" for s in others), *lines]) + "\n")
+    replace_section("startup", lines)
 
 
 def processor() -> str:
