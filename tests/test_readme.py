@@ -1,5 +1,6 @@
 """The README is true: its code runs as printed, and the files it names exist."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ def test_code_runs_as_printed(readme: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     blocks = re.findall(r"^```python\n(.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     sol, x, y, z = (names[name] for name in ("sol", "x", "y", "z"))
+    assert names["profile"].shape[1] == 200
+    # little but the slowest mode is left: exp(-a (pi/2)^2 t) times the first coefficient of the start, 8/pi^2
+    slowest = 8 / math.pi**2 * math.exp(-0.1 * math.pi**2 / 4)
+    assert names["profile"][-1, -1] == pytest.approx(slowest, rel=0.02)
     # the Lorenz attractor lies within this box for the classical parameters
     assert sol.t[-1] == 30
     assert abs(sol[x]).max() < 25

@@ -27,6 +27,16 @@ def holds_field(expr: Expr) -> bool:
     return any(_field(leaf) is not None or leaf.kind == "coordinate" for leaf in leaves((expr,)))
 
 
+def grid_of(sample: Sample, expr: Expr) -> tuple[tuple[str, FloatArray], ...]:
+    """Name and points of every coordinate of an expression of fields."""
+    flat = sample.flat
+    axes: dict[str, FloatArray] = {}
+    for leaf in leaves((expr,)):
+        if _field(leaf) is not None:
+            axes |= dict(_grid(flat, leaf)[1].axes)
+    return tuple(axes.items())
+
+
 def values_on_grid(sample: Sample, expr: Expr) -> FloatArray:
     """An expression of fields: (times, *points), or (*points) for one time."""
     flat = sample.flat

@@ -18,7 +18,7 @@ from symnum.rewriting.spatial import Field, field_leaf
 from symnum.rewriting.walk import evaluate_arrays, leaves
 from symnum.solving.checkpoint import Checkpoint, write_checkpoint
 from symnum.solving.dense import DenseOutput
-from symnum.solving.field_values import holds_field, values_on_grid
+from symnum.solving.field_values import grid_of, holds_field, values_on_grid
 from symnum.solving.stochastic.step_function import StepFunction
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import pandas
     import xarray
+    from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
     from symnum.solving.delays import Past
@@ -197,18 +198,49 @@ class Solution(Sample):
         return write_checkpoint(path, self.flat, self.end)
 
     def plot(self, *what: Expr | str, ax: Axes | None = None, **options: Any) -> Axes:
-        """Plot expressions over time (all unknowns without arguments) with matplotlib; returns the axes."""
+        """Plot expressions over time (all unknowns without arguments) with matplotlib; returns the axes.
+
+        A field alone: as a map over place and time in one dimension, over the plane at the end in two.
+        """
+        grid = self.grid_of(what[0]) if len(what) == 1 else ()
         lines = {str(item): self[item] for item in what or self.states}
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
             raise ModelError('sol.plot needs matplotlib: pip install "symnum-modeling[plot]"') from error
         axes = plt.subplots(layout="constrained")[1] if ax is None else ax
+        if grid:
+            from symnum.solving.field_plot import draw_field
+
+            ((label, values),) = lines.items()
+            draw_field(axes, self.t, values, grid, label, options)
+            return axes
         for label, values in lines.items():
+            if values.ndim > 1:
+                raise ModelError(f"sol.plot: {label} is a field; plot it alone")
             axes.plot(self.t, values, **({"label": label} | options))
         axes.set_xlabel("t")
         axes.legend()
         return axes
+
+    def animate(self, field: Expr | str, interval: float = 50.0) -> FuncAnimation:
+        """A film of a field in one or two dimensions over the saved times, ``interval`` milliseconds a frame.
+
+        ``film.save("u.gif", writer="pillow")`` writes it to a file.
+        """
+        grid = self.grid_of(field)
+        if not grid:
+            raise ModelError(f"sol.animate: {field} is no field; sol.plot shows what varies in time only")
+        from symnum.solving.field_plot import animated_field
+
+        return animated_field(self.t, self[field], grid, str(field), interval)
+
+    def grid_of(self, item: Expr | str) -> tuple[tuple[str, FloatArray], ...]:
+        """Name and points of every coordinate that an expression varies with; empty for time alone."""
+        if isinstance(item, str):
+            found = self.flat.unknowns.grid(item)
+            return () if found is None else found[1].axes
+        return grid_of(self, item) if isinstance(item, Expr) else ()
 
     def to_dataframe(self, *what: Expr | str) -> pandas.DataFrame:
         """A table with the time as index and one column per expression (all unknowns without arguments)."""
@@ -220,13 +252,18 @@ class Solution(Sample):
         return pandas.DataFrame(columns, index=pandas.Index(self.t, name="t"))
 
     def to_xarray(self, *what: Expr | str) -> xarray.Dataset:
-        """A dataset over the coordinate ``t`` (all unknowns without arguments)."""
-        columns = {str(item): ("t", self[item]) for item in what or self.states}
+        """A dataset over ``t``, and for fields over their coordinates (all unknowns without arguments)."""
+        grids = {str(item): self.grid_of(item) for item in what or self.states}
+        columns = {
+            str(item): (("t", *(name for name, _ in grids[str(item)])), self[item])
+            for item in what or self.states
+        }
         try:
             import xarray
         except ImportError as error:
             raise ModelError('to_xarray needs xarray: pip install "symnum-modeling[data]"') from error
-        return xarray.Dataset(columns, coords={"t": self.t})
+        places = {name: x for grid in grids.values() for name, x in grid}
+        return xarray.Dataset(columns, coords={"t": self.t, **places})
 
     def __repr__(self) -> str:
         reached = f"{self.status} at t = {self.t[-1]:g}" if len(self.t) else self.status

@@ -274,3 +274,31 @@ def test_upwinding_does_not_oscillate_where_central_differences_do() -> None:
     }
     assert beyond["Upwind"] < 1e-9
     assert beyond["Central"] > 0.1
+
+
+def test_pictures_and_tables_of_fields() -> None:
+    x, y = sn.coordinate("x", 0, 1), sn.coordinate("y", 0, 2, periodic=True)
+    u, w = sn.field("u", x, y), sn.field("w", y)
+    model = sn.PDE(
+        "two",
+        [D(u) == D(u, x, 2) - u, D(w) == -w],
+        boundary=[u.at(x, 0) == 1, u.at(x, 1) == 2],
+        initial={u: 1 + x, w: sn.cos(pi * y)},
+    )
+    run = solve(model, {x: sn.Central(5), y: sn.Central(4)}, 1.0, saveat=[0, 0.5, 1])
+    table = run.to_xarray(u, w)
+    assert table["u"].dims == ("t", "x", "y")
+    assert float(table["u"].sel(t=0, x=0.5, y=1.0)) == pytest.approx(1.5)
+    assert float(table["w"].sel(t=0, y=0.5)) == pytest.approx(0, abs=1e-12)
+    flat, line = run.plot(u), run.plot(w)
+    assert flat.get_title() == "t = 1"
+    assert (line.get_xlabel(), line.get_ylabel()) == ("y", "t")
+    assert line.collections[0].get_array().shape == (3, 4)
+    film = run.animate(w)
+    film._func(2)  # type: ignore[attr-defined]  # what matplotlib calls for the third frame
+    np.testing.assert_allclose(film._fig.axes[0].lines[0].get_ydata(), run[w][2])  # type: ignore[attr-defined]
+    film._draw_was_started = True  # type: ignore[attr-defined]  # or matplotlib warns that it was never shown
+    with pytest.raises(sn.SymnumError, match="u is a field; plot it alone"):
+        run.plot(u, w)
+    with pytest.raises(sn.SymnumError, match="is no field"):
+        run.animate("w[0]")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -165,3 +169,12 @@ def test_dam_break_is_round_and_conserves_water() -> None:
     np.testing.assert_allclose(h[-1], h[-1].T, atol=1e-9)
     np.testing.assert_allclose(h[-1], h[-1][::-1], atol=1e-9)
     assert 1.0 < h[-1].max() < 2.0
+
+
+def test_the_example_of_dividing_spots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["gray_scott.py", "--points", "32", "--end", "100"])
+    runpy.run_path(str(repository / "examples" / "gray_scott.py"), run_name="__main__")
+    assert (tmp_path / "gray_scott.png").stat().st_size > 10_000
