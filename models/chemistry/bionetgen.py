@@ -11,6 +11,7 @@ with comma-separated species numbers (0: none). The rate is one of
     [factor*]Sat k K1 ..   factor * k * product of the reactants / product of (K_i + x_i)
     [factor*]MM k K        total quasi-steady state: k * E * s/(K + s), s the free part of the first reactant
     [factor*]Hill v K h    v * x**h / (K**h + x**h) of the first reactant, times the others
+    [factor*]FunctionProduct("f()","g()")   the product of two functions times the reactants
 
 Source of the conventions: Faeder, Blinov, Hlavacek, Methods Mol. Biol. 500 (2009) 113, and the files' own
 reference trajectories.
@@ -33,10 +34,12 @@ from symnum.models.chemistry.formula import formula
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, number, symbol
 from symnum.rewriting.operators import sqrt
+from symnum.rewriting.walk import leaves
 
 __all__ = ["read_net"]
 
 _NEEDED = ("species", "reactions")
+_PRODUCT = re.compile(r'FunctionProduct\s*\(\s*"(\w+)(?:\(\))?"\s*,\s*"(\w+)(?:\(\))?"\s*\)')
 
 
 class _Line(NamedTuple):
@@ -221,10 +224,38 @@ class _Reader:
                 self.fail(line.number, f"{head}: functions with arguments are not supported")
             variable = self.declare(line.number, symbol(Symbol(name, "variable")))
             found.append((line, variable, text.removeprefix("=").strip()))
-        return [
+        equations = [
             Equation(variable, formula(text, self.meaning, self.where(line.number)))
             for line, variable, text in found
         ]
+        self.check_order(equations, {variable: line.number for line, variable, _ in found})
+        return equations
+
+    def check_order(self, equations: list[Equation], line_of: dict[Expr, int]) -> None:
+        """No function may be defined by itself, directly or through others."""
+        reads = {
+            equation.lhs: [leaf for leaf in leaves((equation.rhs,)) if leaf in line_of]
+            for equation in equations
+        }
+        done: set[Expr] = set()
+        for first in reads:
+            path: list[Expr] = []
+            stack = [(first, iter(reads[first]))] if first not in done else []
+            path += [first] if stack else []
+            while stack:
+                current, below = stack[-1]
+                following = next((leaf for leaf in below if leaf not in done), None)
+                if following is None:
+                    done.add(current)
+                    stack.pop()
+                    path.pop()
+                elif following in path:
+                    circle = [*path[path.index(following) :], following]
+                    names = " -> ".join(leaf.name for leaf in circle)
+                    self.fail(line_of[current], f"the function {current.name} is defined by itself: {names}")
+                else:
+                    stack.append((following, iter(reads[following])))
+                    path.append(following)
 
     # ---- reactions --------------------------------------------------------------------------------
     def reactions(self, species: tuple[Expr, ...]) -> tuple[Sides, Sides, list[RateFamily]]:
@@ -276,7 +307,7 @@ class _Reader:
         constants: dict[int, dict[Expr, int]] = {1: {}, 2: {}}
         for k, (scale, words) in enumerate(parsed):
             factor[k] = scale
-            if len(words) != 1:
+            if len(words) != 1 or _PRODUCT.fullmatch(words[0]):
                 continue
             found = self.meaning(words[0])
             if found is None or found in are_species:
@@ -304,10 +335,21 @@ class _Reader:
             for leaf in x:
                 result = result * leaf
             return result
+        product = _PRODUCT.fullmatch(" ".join(words))
+        if product:
+            for function in product.groups():
+                found = self.meaning(function)
+                if found is None or found.kind != "variable":
+                    self.fail(line, f"FunctionProduct: there is no function {function}")
+                result = result * found
+            for leaf in x:
+                result = result * leaf
+            return result
         name, *texts = words
         if name not in ("Sat", "MM", "Hill"):
             text = " ".join(words)
-            self.fail(line, f"the rate law {text!r} is not supported; known: k, Sat, MM, Hill and functions")
+            known = "k, Sat, MM, Hill, functions and their FunctionProduct"
+            self.fail(line, f"the rate law {text!r} is not supported; known: {known}")
         constants = [self.number_or_formula(line, text, self.meaning) for text in texts]
         if name == "Sat" and 2 <= len(constants) <= len(x) + 1:
             for leaf in x:
