@@ -295,25 +295,118 @@ def kundur_row() -> Row:
 
 
 def measured_networks(data: Path) -> Iterable[Row]:
-    """Published networks: as read (kernels over tables) against straight-line code of every species."""
+    """Published networks, in processor time of one call: the code that symnum makes (loops over tables),
+    plain code of every species by itself, and plain code in which every product is computed once."""
     for name in ("egfr_net", "bcr"):
         net = sn.read(data / "bng_net" / name / f"{name}.net")
         start = time.process_time()
         ours = sn.compile(net.system())
         spent = time.process_time() - start
-        rhs, jac = compiled_times(ours)
-        row = {
-            "table": "networks", "case": name, "species": ours.flat.n, "symnum compile s": round(spent, 2),
-            "rhs symnum ns": round(rhs), "J symnum ns": round(jac),
-        }  # fmt: skip
-        if name == "egfr_net":
-            case = expanded(ours, name)
-            start = time.process_time()
-            naive = sn.compile(as_system(case), simplify=None)
-            row["straight-line compile s"] = round(time.process_time() - start, 2)
-            rhs, jac = compiled_times(naive)
-            row |= {"rhs straight-line ns": round(rhs), "J straight-line ns": round(jac)}
+        u, p, out = network_point(ours)
+        f = ours.model.functions
+        case = expanded(ours, name)
+        jacobian_rows = gradient(case.rhs, case.unknowns)
+        entries = [(i, v, e) for i, row in enumerate(jacobian_rows) for v, e in row.items()]
+        entries.sort(key=lambda entry: (case.unknowns.index(entry[1]), entry[0]))  # by columns, as ours
+        parts = {"rhs": case.rhs, "jacobian": [e for _, _, e in entries]}
+        row: Row = {"table": "networks", "case": name, "species": ours.flat.n, "entries": len(f.indices)}
+        times: dict[str, dict[str, float]] = {}
+        for kind, shared in (("naive", False), ("CSE", True)):
+            times[kind] = {}
+            for part, roots in parts.items():
+                text, count = c_source(roots, case, shared=shared)
+                row[f"{part} {kind} operations"] = count
+                began = time.perf_counter()
+                code = compiled_c(text)
+                row[f"{part} {kind} gcc s"] = round(time.perf_counter() - began, 1)
+                address = function_address(code)
+                times[kind][part] = call_time(address, len(roots), u, p, count + 1)
+                check_same(address, len(roots), u, p, count + 1, ours, part, out)
+        times["symnum"] = dict(zip(("rhs", "jacobian"), compiled_times(ours), strict=True))
+        for kind, found in times.items():
+            row |= {f"{part} {kind} us": round(ns / 1000, 2) for part, ns in found.items()}
+        row["symnum compile s"] = round(spent, 2)
+        for kind in ("naive", "CSE"):
+            ratio = sum(times[kind].values()) / sum(times["symnum"].values())
+            row[f"{kind} / symnum, both"] = round(ratio, 2)
         yield row
+
+
+def network_point(model: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """The point of `compiled_times`, and our values there."""
+    f = model.model.functions
+    draw = np.random.default_rng(0)
+    u, p = draw.uniform(0.5, 1.5, f.n), draw.uniform(0.5, 1.5, max(f.n_parameters, 1))
+    jacobian_ = model.model.jacobian(0.0, u, p[: f.n_parameters]).tocsc()
+    return u, p, {"rhs": model.model.rhs(0.0, u, p[: f.n_parameters]), "jacobian": jacobian_.data}
+
+
+def c_source(roots: Sequence[Expr], case: Case, *, shared: bool) -> tuple[str, int]:
+    """C functions of some 100 lines each, and how many operations they have; shared: products only once."""
+    names = {leaf: f"u[{k}]" for k, leaf in enumerate(case.unknowns)}
+    names |= {leaf: f"p[{k}]" for k, leaf in enumerate(case.parameters)}
+    operations_ = 0
+    lines: list[str] = []
+
+    def product(expr: Expr) -> str:
+        nonlocal operations_
+        factors = [names[base] for base, e in expr.factors() for _ in range(int(e))]
+        operations_ += len(factors) - 1
+        return "*".join(factors)
+
+    if shared:
+        for node in postorder(roots):
+            if node.op == "*":
+                lines.append(f"w[{len(lines)}] = {product(node)};")
+                names[node] = f"w[{len(lines) - 1}]"
+    for k, root in enumerate(roots):
+        terms = []
+        for term, c in root.terms():
+            text = names[term] if term in names else product(term)
+            size = "" if abs(c) == 1 else f"{float(abs(c))!r}*"
+            operations_ += (abs(c) != 1) + bool(terms)
+            terms.append(f"{'-' if c < 0 else '+' if terms else ''}{size}{text}")
+        if root.constant:
+            terms.append(f"+({float(root.constant)!r})")
+        lines.append(f"out[{k}] = {' '.join(terms) or '0.0'};")
+    pointers = ("double *restrict out", "const double *restrict u", "const double *restrict p")
+    given = ", ".join(("double t", *pointers, "double *restrict w"))
+    apart = "__attribute__((noinline)) static void"
+    pieces = ["\n".join(lines[k : k + 100]) for k in range(0, len(lines), 100)]
+    text = "".join(f"{apart} f{k}({given}) {{\n{piece}\n}}\n" for k, piece in enumerate(pieces))
+    calls = "".join(f"f{k}(t, out, u, p, w);" for k in range(len(pieces)))
+    return f"{text}void f({given}) {{{calls}}}\n", operations_
+
+
+def compiled_c(text: str) -> Any:
+    """A shared library of the text, by gcc -O1: higher levels need hours for code of this size."""
+    import ctypes
+    import subprocess
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="symnum-naive-"))
+    (folder / "f.c").write_text(text)
+    command = ["gcc", "-O1", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC", "f.c", "-o", "f.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    return ctypes.CDLL(str(folder / "f.so"))
+
+
+def function_address(library: Any) -> int:
+    import ctypes
+
+    return int(ctypes.cast(library.f, ctypes.c_void_p).value or 0)
+
+
+def check_same(
+    address: int, n_out: int, u: Any, p: Any, n_work: int, model: Any, part: str, expected: dict[str, Any]
+) -> None:
+    """The peers compute the same: raises where a value differs."""
+    import ctypes
+
+    function = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)(address)
+    out, work = np.zeros(n_out), np.zeros(n_work)
+    function(0.0, *(a.ctypes.data for a in (out, u, p, work)))
+    np.testing.assert_allclose(out, expected[part], rtol=1e-10, atol=1e-9 * np.abs(out).max())
 
 
 def expanded(model: Any, name: str) -> Case:

@@ -39,7 +39,7 @@ class _Inputs:
     n_parameters: int
     simplify: Simplify | None
     simplify_tag: str
-    split_angles: bool
+    reassociate: bool
 
     @cached_property
     def lowered(self) -> Lowered:
@@ -47,7 +47,7 @@ class _Inputs:
         from symnum.codegen import passes  # not needed for a model that is on disk
 
         return passes.lowered(
-            self.rhs, self.roots, self.n, self.simplify, split_angles=self.split_angles
+            self.rhs, self.roots, self.n, self.simplify, reassociate=self.reassociate
         )
 
     def check(self) -> None:
@@ -57,7 +57,7 @@ class _Inputs:
 
     def key(self, backend_name: str) -> str:
         roots = digest(self.roots) if self.roots is not None else "no roots"
-        level = f"{self.simplify is not None} {self.simplify_tag} {self.split_angles}"
+        level = f"{self.simplify is not None} {self.simplify_tag} {self.reassociate}"
         sizes = f"{self.n} {self.n_parameters} {level}"
         return cache.digest(digest(self.rhs), roots, sizes, backend_name, machine.target(), _code_version())
 
@@ -242,7 +242,7 @@ def build_model(
     limit_parameter: IntArray | None = None,
     simplify: Simplify | None = None,
     simplify_tag: str = "",
-    split_angles: bool = False,
+    reassociate: bool = False,
     backend: str = "llvm",
     threads: int = 1,
 ) -> CompiledModel:
@@ -253,7 +253,7 @@ def build_model(
     event_side: (n_events,) see `ModelFunctions`, zeros without it.
     limit_parameter: (n_limits,) the parameter that is 0 while a limit holds its state. simplify: applied to
     the roots of every loop, right-hand side and derivatives alike; ``simplify_tag`` names its version and
-    settings, for the cache. split_angles: see `passes.lowered`. threads: how many share the copies of big
+    settings, for the cache. reassociate: see `passes.lowered`. threads: how many share the copies of big
     loops; results do not depend on it.
 
     Raises `CodegenError` where sizes do not agree.
@@ -273,7 +273,7 @@ def build_model(
         )
     if len(limits) and not (limits.min() >= 0 and limits.max() < n_parameters):
         raise CodegenError(f"a limit is switched by parameter {limits.max()}, but there are {n_parameters}")
-    inputs = _Inputs(rhs, roots, n, n_parameters, simplify, simplify_tag, split_angles)
+    inputs = _Inputs(rhs, roots, n, n_parameters, simplify, simplify_tag, reassociate)
     inputs.check()
     emitter = emitter_for(backend, threads)
     made = _artefact(inputs, emitter)

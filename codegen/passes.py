@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from symnum.codegen.affine import affine_rows
 from symnum.codegen.function import Function, Item, Loop, compact
 from symnum.codegen.hoist import Split, hoist, parameter_only, parameter_only_columns, parameter_only_scratch
 from symnum.codegen.jacobian import jacobian
 from symnum.codegen.model_functions import IntArray
+from symnum.codegen.netted import netted
 from symnum.codegen.repeated import evaluated_once
 from symnum.codegen.time_gradient import time_gradient
 from symnum.errors import CodegenError
@@ -34,21 +36,23 @@ class Lowered:
 
 
 def lowered(
-    rhs: Function, roots: Function | None, n: int, simplify: Simplify | None, *, split_angles: bool = False
+    rhs: Function, roots: Function | None, n: int, simplify: Simplify | None, *, reassociate: bool = False
 ) -> Lowered:
     """All functions that a model with ``n`` unknowns needs besides ``rhs`` and ``roots``.
 
-    split_angles: whether sines and cosines of differences may be split, which moves roundings.
+    reassociate: whether roundings may move: sums in another order, sines of differences split.
     """
     plan = jacobian(rhs, n)
     functions = {"rhs": rhs, "jacobian": plan.function}
+    if simplify is not None and reassociate:
+        functions = {"rhs": netted(rhs), "jacobian": affine_rows(plan.function)}
     gradient = time_gradient(rhs)
     if gradient is not None:
         functions["time_gradient"] = gradient
     if roots is not None:
         functions["roots"] = roots
     if simplify is not None:
-        once = {name: evaluated_once(f, split_angles=split_angles) for name, f in functions.items()}
+        once = {name: evaluated_once(f, split_angles=reassociate) for name, f in functions.items()}
         functions = {name: _simplified(f, simplify) for name, f in once.items()}
     setup, functions = hoist(functions, persistent="jacobian")
     return Lowered({"setup": setup, **functions}, plan.indptr, plan.indices)

@@ -15,9 +15,10 @@ import numpy as np
 
 from symnum.codegen.distinct import distinct
 from symnum.codegen.function import Array, Column, Gather, Item, Loop, Output
+from symnum.record import replace
 from symnum.rewriting.expr import ONE, Expr, Rational, linear, multiply, slot
 
-__all__ = ["NONE", "SPACES", "Terms", "place", "reference", "space_of", "sum_items"]
+__all__ = ["NONE", "SPACES", "Terms", "place", "reference", "signed", "space_of", "sum_items"]
 
 NONE = -1
 """No factor."""
@@ -138,14 +139,33 @@ def _gathered(name: str, terms: Terms, allocate: Callable[[int], int]) -> tuple[
         part = part.take(np.argsort(part.row, kind="stable"))
         rows, sizes = np.unique(part.row, return_counts=True)
         base = allocate(len(rows))
-        items.append(Gather(
+        items.append(signed(Gather(
             f"{name}: sums", Output("w", base + np.arange(len(rows))),
             np.concatenate([[0], np.cumsum(sizes)]),
             SPACES[first], place(part.a), place(part.b) if second >= 0 else None, part.coefficient,
-        ))  # fmt: skip
+        )))  # fmt: skip
         sums = reference("w", base + np.arange(len(rows)))
         left.append(Terms(rows, np.ones(len(rows)), sums, np.full(len(rows), NONE, np.int64)))
     return items, join(left)
+
+
+def signed(gather: Gather) -> Gather:
+    """The same sum with terms of coefficient 2, 3, ... written several times where these are few: terms that
+    are only added or subtracted need no table of coefficients, which is most of what a sum reads."""
+    size = np.abs(gather.coefficient)
+    times = size.astype(np.int64)
+    if (size == 1.0).all() or (size != times).any() or times.sum() > _REPEATED * len(times):
+        return gather
+    row = np.repeat(np.arange(len(gather.indptr) - 1), np.diff(gather.indptr))
+    counts = np.bincount(np.repeat(row, times), minlength=len(gather.indptr) - 1)
+    return replace(
+        gather, indptr=np.append(0, np.cumsum(counts)), first=np.repeat(gather.first, times),
+        second=None if gather.second is None else np.repeat(gather.second, times),
+        coefficient=np.repeat(np.sign(gather.coefficient), times),
+    )  # fmt: skip
+
+
+_REPEATED = 1.25  # times the terms that a sum may have after that
 
 
 def _term(code: int, slots: Iterator[int]) -> tuple[Expr, Rational]:

@@ -169,7 +169,7 @@ def compile_flat(
         limit_parameter=flat.limit_parameter,
         simplify=None if simplify is None else _simplifier(simplify),
         simplify_tag=str(simplify),
-        split_angles=simplify not in (None, "strict"),
+        reassociate=simplify not in (None, "strict"),
         backend=backend,
         threads=threads,
     )

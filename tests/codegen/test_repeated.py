@@ -55,7 +55,7 @@ def test_values_and_derivatives_stay() -> None:
     plain, shared = (
         build_model(
             pairs(), mass=np.ones(N), n_parameters=N, backend="numpy",
-            simplify=simplify, simplify_tag=str(split), split_angles=split,
+            simplify=simplify, simplify_tag=str(split), reassociate=split,
         )
         for simplify, split in ((None, False), (unchanged, True))
     )  # fmt: skip
