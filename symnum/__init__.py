@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.lowering.schemes.conservation import TVD, WENO5
     from symnum.lowering.schemes.differences import Central, Upwind
     from symnum.models.read import read
+    from symnum.models.write import write
     from symnum.rewriting.equation import Eq, Equation
     from symnum.rewriting.expr import Expr
     from symnum.rewriting.operators import (
@@ -121,6 +122,7 @@ _NAMES = {
     "symnum.lowering.schemes.conservation": "TVD WENO5",
     "symnum.lowering.schemes.differences": "Central Upwind",
     "symnum.models.read": "read",
+    "symnum.models.write": "write",
     "symnum.rewriting.equation": "Eq Equation",
     "symnum.rewriting.expr": "Expr",
     "symnum.rewriting.operators": (
@@ -246,6 +248,7 @@ __all__ = [
     "tanh",
     "variable",
     "variables",
+    "write",
 ]
 
 

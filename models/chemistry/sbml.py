@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from symnum.language.block import Block, References
+from symnum.language.compartment import Compartment
 from symnum.language.reaction_network import ReactionNetwork
 from symnum.language.reaction_tables import Sides, grouped_rates
 from symnum.language.variables import D
@@ -75,9 +77,8 @@ class _Reader:
         self.check_rules()
         self.refuse_missing(starts.missing)
         self.environment = self.meanings()
-        statements: list[Any] = [Block((References(self.parameters()),), ())] if self.parameters() else []
         rules = self.rule_equations()
-        statements += rules
+        statements: list[Any] = [*rules]
         events = events_of(found, self.meant)
         for reaction in self.reactions.values():  # before it is decided which rates are variables
             for formula in (reaction.law, *(stoichiometry for _, stoichiometry, _ in reaction.sides)):
@@ -85,6 +86,8 @@ class _Reader:
         network = self.network(changed)
         if network is None:
             statements += self.reaction_equations(changed)
+            if self.parameters():
+                statements.insert(0, Block((References(self.parameters()),), ()))
         statements += self.clock(statements, network)
         if self.relaxation:  # what holds at any time holds while the fast reactions settle
             self.relaxation += [rule for rule in rules if rule.lhs.op != "D"]
@@ -258,7 +261,17 @@ class _Reader:
         return ReactionNetwork.from_tables(
             _name(self.source, self.path), tuple(self.quantities.all[name].symbol for name in order),
             sides[0], sides[1], grouped_rates(rates), len(self.reactions), equations=self.read_rates(),
+            parameters=self.parameters(), names=tuple(self.reactions), compartments=self.homes(order),
         )  # fmt: skip
+
+    def homes(self, species: Iterable[str]) -> list[Compartment]:
+        """The compartments with the amounts in them."""
+        found: dict[str, list[Expr]] = {}
+        for name in species:
+            each = self.quantities.all[name]
+            found.setdefault(each.home, []).append(each.symbol)
+        every = self.quantities.all
+        return [Compartment(_plain(c), every[c].symbol, amounts=inside) for c, inside in found.items()]
 
     def rate_or_variable(self, reaction: Reaction) -> Expr:
         law = self.meant(reaction.element, reaction.law)
@@ -327,7 +340,10 @@ class _Reader:
 
 def _name(model: Element, path: Path) -> str:
     """A name of the model that Python takes."""
-    name = re.sub(r"\W", "_", model.getIdAttribute() or path.stem)
+    return _plain(re.sub(r"\W", "_", model.getIdAttribute() or path.stem))
+
+
+def _plain(name: str) -> str:
     if not name.isidentifier() or keyword.iskeyword(name) or name == "t":
         name = f"model_{name}"
     return name

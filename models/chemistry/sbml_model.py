@@ -42,6 +42,16 @@ class SBMLModel:
         self.events = events
         self._relaxation = relaxation
 
+    @property
+    def fast(self) -> bool:
+        """Whether there are fast reactions."""
+        return bool(self._relaxation)
+
+    @property
+    def statements(self) -> tuple[Any, ...]:
+        """The equations beside those of the network."""
+        return self._statements
+
     def system(self, equations: Iterable[Any] = (), *, events: Iterable[Event] = ()) -> System:
         """The model as a system of equations with its events; further equations and events come on top."""
         every = (*self.events, *events)
