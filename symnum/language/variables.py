@@ -180,7 +180,8 @@ def variable(
     guess: where Newton begins; unlike a start it is never held against the equations.
     nominal: its usual size; the absolute tolerance of a solution is meant for 1 and is multiplied by it.
     state_priority: where constraints leave fewer states than unknowns with derivatives, those with the
-    higher number stay states (0 without one); a matter of accuracy and speed, not of the result.
+    higher number stay states (0 without one); a matter of accuracy and speed, not of the result. From 100 on
+    they do so even where others should take over on the way, as the angle of a crank at its dead point.
     In the body of a component class leave the name out: it is taken from the attribute.
     """
     what = f"variable {name}" if name else "variable"

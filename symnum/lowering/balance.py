@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from symnum.errors import UnbalancedSystem
-from symnum.language.component import Component
+from symnum.language.component import TEMPLATE_PATH, Component
 from symnum.language.connect import Connection
 from symnum.language.system import System
+from symnum.language.variables import joined
 from symnum.lowering.alias import Equations
 from symnum.lowering.dulmage_mendelsohn import Decomposition, Part
 from symnum.lowering.families import IntArray
@@ -22,6 +23,7 @@ from symnum.lowering.reduce import Chains, in_chains
 from symnum.lowering.sampled import sampled_entries
 from symnum.record import replace
 from symnum.rewriting.equation import Equation
+from symnum.rewriting.walk import leaves
 
 _PARTS = 3  # parts of each kind in a message
 _LARGEST = 400  # equations of a part in which dependent ones are looked for by numbers
@@ -158,17 +160,20 @@ def _components(system: System) -> Iterator[Finding]:
 
     A component gives one equation for each variable of its own and one for each potential of a connector
     that it does not join to others inside itself; the flows follow from what it is connected to (balanced
-    models: Modelica language specification 3.6, section 4.8).
+    models: Modelica language specification 3.6, section 4.8). Variables that equations outside of it name
+    may be given there, as the input of a controller is, and so may potentials of connectors without flows.
     """
+    named = _named_outside(system)
     wrong: Counter[tuple[str, int, int]] = Counter()
     example: dict[tuple[str, int, int], str] = {}
-    known: dict[tuple[object, ...], tuple[int, int]] = {}
+    known: dict[tuple[object, ...], tuple[int, int, int]] = {}
     for component in system.components():
         variant = component.variant()
         if variant not in known:
             known[variant] = _balance(component)
-        have, need = known[variant]
-        if have != need:
+        have, need, given = known[variant]
+        inputs = given + sum(f"{component.path}.{name}" in named for name in component.quantities)
+        if not need - inputs <= have <= need:
             key = type(component).__name__, have, need
             wrong[key] += 1
             example.setdefault(key, component.path)
@@ -184,11 +189,25 @@ def _components(system: System) -> Iterator[Finding]:
         )
 
 
-def _balance(component: Component) -> tuple[int, int]:
-    """(equations, equations needed) of a component without its children."""
+def _named_outside(system: System) -> set[str]:
+    """Names of quantities of components in equations that are not the component's own."""
+    found = {str(leaf) for equation in system.equations for leaf in leaves((equation.lhs, equation.rhs))}
+    for component in system.components():
+        if not component.children:
+            continue
+        template = component.template()
+        for statement in template.equations():
+            if isinstance(statement, Equation):
+                names = map(str, leaves((statement.lhs, statement.rhs)))
+                found |= {joined(component.path, name.removeprefix(f"{TEMPLATE_PATH}.")) for name in names}
+    return found
+
+
+def _balance(component: Component) -> tuple[int, int, int]:
+    """(equations, equations needed, of these perhaps given from outside) of a component without children."""
     template = component.template()
     statements = list(template.equations())
-    joined = {
+    inside = {
         port.path
         for statement in statements
         if isinstance(statement, Connection)
@@ -196,10 +215,13 @@ def _balance(component: Component) -> tuple[int, int]:
         if port.owner is template
     }
     need = sum(d.role == "variable" for d in template.quantities.values())
+    given = 0
     for name, prototype in template.connectors.items():
-        if getattr(template, name).path not in joined:
-            need += sum(d.role == "potential" for d in prototype.quantities)
-    return sum(isinstance(statement, Equation) for statement in statements), need
+        if getattr(template, name).path not in inside:
+            potentials = sum(d.role == "potential" for d in prototype.quantities)
+            need += potentials
+            given += potentials * all(d.role == "potential" for d in prototype.quantities)
+    return sum(isinstance(statement, Equation) for statement in statements), need, given
 
 
 def _count(number: int, noun: str) -> str:

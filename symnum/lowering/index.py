@@ -28,6 +28,7 @@ class Signature:
     """Which derivatives of which unknowns the equations hold, in numbers ``order * n + unknown``.
 
     One entry per (equation, slot): ``equation[k]`` holds derivative ``order[k]`` of unknown ``base[k]``.
+    least: (n,) derivatives that must be determined, because they have a name.
     """
 
     n: int
@@ -36,6 +37,7 @@ class Signature:
     order: IntArray
     first: IntArray  # see `Incidence`
     present: NDArray[np.bool_]  # (n,) which unknowns occur
+    least: IntArray
 
     def graph(self, keep: NDArray[np.bool_]) -> Incidence:
         return Incidence(self.equation[keep], self.base[keep], self.first, self.present)
@@ -76,7 +78,8 @@ def signature(families: list[Family], sums: Sums, n: int) -> Signature:
     number = np.concatenate(numbers)
     present = np.zeros(n, bool)
     present[number % n] = True
-    return Signature(n, np.concatenate(equations), number % n, number // n, first, present)
+    least = np.zeros(n, np.int64)
+    return Signature(n, np.concatenate(equations), number % n, number // n, first, present, least)
 
 
 def written(raw: RawSystem) -> Signature:
@@ -92,6 +95,7 @@ def written(raw: RawSystem) -> Signature:
         np.concatenate([found.order, np.zeros(2 * len(pairs), np.int64)]),
         np.concatenate([found.first, found.first[-1:] + len(pairs)]),
         np.ones(n, bool),
+        np.zeros(n, np.int64),
     )
 
 
@@ -100,7 +104,7 @@ def offsets(found: Signature) -> Offsets:
     c = np.zeros(int(found.first[-1]), np.int64)
     while True:
         reached = found.order + c[found.equation]
-        d = np.zeros(found.n, np.int64)
+        d = found.least.copy()
         np.maximum.at(d, found.base, reached)
         graph = found.graph(reached == d[found.base])
         left = Decomposition(graph, match(graph).equation_of).all_overdetermined()

@@ -100,7 +100,9 @@ def in_chains(equations: Equations) -> tuple[Chains, list[Family], Signature]:
     families = [_renumbered(family, chains) for family in chains.families]
     sums = replace(equations.sums, unknown=chains.numbers(equations.sums.unknown))
     own = (equations.representative == np.arange(n)) & (chains.order == 0)
-    return chains, families, replace(signature(families, sums, n), present=own)
+    least = np.zeros(n, np.int64)
+    np.maximum.at(least, chains.base, chains.order)
+    return chains, families, replace(signature(families, sums, n), present=own, least=least)
 
 
 def _renumbered(family: Family, chains: Chains) -> Family:

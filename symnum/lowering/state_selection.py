@@ -25,6 +25,7 @@ from symnum.record import record
 
 _VARYING = 3  # see `coefficient_rank`
 _PRIVATE = 4  # of the weights below: an unknown that stands in one constraint only is taken first
+_ALWAYS = 100.0  # a priority from which a variable stays a state though a pivot may vanish
 _SINGULAR = 1e-9  # relative: a determinant below this is zero
 
 
@@ -183,7 +184,9 @@ class _Blocks:
                     continue
                 if not surplus and not owned:
                     # as many unknowns as constraints: regular only together with those that it follows from
-                    joined = [(i, rows[0]) for k in above(block) for i in order[k] if i in self.dynamic]
+                    free = {i for i, columns in enumerate(edges.of_row) if (self.owner[columns] < 0).any()}
+                    wanted = free | self.dynamic
+                    joined = [(i, rows[0]) for k in above(block) for i in order[k] if i in wanted]
                     changed |= bool(joined)
                     self.joined += joined
                     continue
@@ -229,6 +232,5 @@ class _Blocks:
         return bool(abs(np.linalg.det(matrix)) <= _SINGULAR * np.abs(matrix).max() ** len(rows))
 
     def wanted(self, rows: list[int], surplus: list[int]) -> bool:
-        """Whether the user's priorities decide: what stays is wanted more than what is taken out."""
-        out = self.priority[self.taken_by[rows]]
-        return bool(surplus) and bool(self.priority[surplus].min() > out.max())
+        """Whether the user's priorities decide: what stays is to be a state whatever the pivots do."""
+        return bool(surplus) and bool(self.priority[surplus].min() >= _ALWAYS)

@@ -51,7 +51,7 @@ class Ensemble:
         if problem.flat.structure.choices:
             raise ModelError(
                 f"Ensemble: {problem.flat.name} chooses its states anew in a run, which ensembles cannot do. "
-                "Solve the members one by one, or say with state_priority= which variables are the states."
+                "Solve the members one by one, or say with state_priority=100 which variables are the states."
             )
         if members is not None and (isinstance(members, bool) or not isinstance(members, (int, np.integer))):
             raise ModelError(f"Ensemble: members={members!r} is no whole number")

@@ -11,11 +11,11 @@ from symnum.errors import ModelError
 from symnum.lowering.compile import CompiledSystem
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.expr import slot
 from symnum.rewriting.walk import leaves
 from symnum.solving.initialize import AlgebraicEquations, solve
 from symnum.solving.problem import Problem
-from symnum.solving.values import ValueFunction, over_entries, value_function
+from symnum.solving.values import ValueFunction, over_entries, over_numbers, value_function
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -56,16 +56,9 @@ class _StartEquations(AlgebraicEquations):
         place = {leaf: k for k, leaf in enumerate(known)}
         self.partial: list[dict[int, ValueFunction]] = []
         for row in gradient(entries, [leaf for leaf in leaves(entries) if leaf in place]):
-            self.partial.append({place[leaf]: self._compiled(value) for leaf, value in row.items()})
-
-    def _compiled(self, value: Expr) -> ValueFunction:
-        """A function of entries: numbers of the flat system are entries through ``vector``."""
-        flat = self.compiled.flat
-        leaf_of = {x: slot("u", int(flat.vector[x.data[1]])) for x in leaves((value,))
-                   if x.op == "slot" and x.data[0] == "u"}  # fmt: skip
-        from symnum.rewriting.walk import substitute
-
-        return value_function(flat, substitute(value, leaf_of))
+            self.partial.append(
+                {place[leaf]: value_function(flat, over_numbers(flat, value)) for leaf, value in row.items()}
+            )
 
     # ---- the nonlinear problem ----------------------------------------------------------------------
     def text(self, row: int) -> str:

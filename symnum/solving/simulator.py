@@ -58,7 +58,7 @@ def simulator_of(
     if flat.structure.choices:
         raise ModelError(
             f"export: {flat.name} chooses its states anew in a run, which simulators cannot do. "
-            "Say with state_priority= which variables are the states."
+            "Say with state_priority=100 which variables are the states."
         )
     if flat.delays:
         raise ModelError(f"export: {flat.delays[0].parameter}: simulators know no delays")

@@ -252,7 +252,7 @@ def _begin(problem: Problem) -> tuple[FloatArray, FloatArray]:
         if problem.initial:
             raise ModelError(
                 f"{problem.flat.name}: initial= cannot be used where states are chosen in the run; give "
-                "starts, or say with state_priority= which variables are the states"
+                "starts, or say with state_priority=100 which variables are the states"
             )
         return state_selection(problem).start(problem)
     if problem.initial:

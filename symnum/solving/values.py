@@ -14,7 +14,7 @@ from symnum.rewriting.python_code import python_function
 from symnum.rewriting.walk import leaves, substitute
 from symnum.solving.initialize import value_of
 
-__all__ = ["ValueFunction", "over_entries", "value_function"]
+__all__ = ["ValueFunction", "over_entries", "over_numbers", "value_function"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ValueFunction: TypeAlias = Callable[[float, FloatArray, FloatArray], float]
@@ -40,6 +40,12 @@ def value_function(flat: FlatSystem, expr: Expr) -> ValueFunction:
             return value_of(flat, expr, t, u, p)
 
     return value
+
+
+def over_numbers(flat: FlatSystem, value: Expr) -> Expr:
+    """An expression over entries of u as one over numbers of unknowns."""
+    entries = [leaf for leaf in leaves((value,)) if leaf.op == "slot" and leaf.data[0] == "u"]
+    return substitute(value, {leaf: slot("u", int(flat.vector[leaf.data[1]])) for leaf in entries})
 
 
 def over_entries(flat: FlatSystem, value: Expr) -> Expr:

@@ -84,3 +84,24 @@ def test_nothing_to_solve() -> None:
 def test_contradicting_equalities_are_named() -> None:
     with pytest.raises(LoweringError, match=r"y == z \+ 1|0 == "):
         sn.compile(sn.System("s", [D(x) == y, y == z, y == z + 1]))
+
+
+def test_inputs_from_outside_are_no_fault_of_a_component() -> None:
+    """A block takes u from the system: what is missing is the other equation."""
+    from symnum.models.blocks import linear
+
+    block = linear.FirstOrder("block")
+    report = sn.explain(sn.System("s", [block.u == z, D(x) == -x + w + block.y], parts=[block]))
+    assert {"w", "z"} & set(report.suspects[:2])
+    assert all("block" not in problem.names[0].split(".")[0] for problem in report.problems)
+
+
+def test_a_component_with_an_equation_too_many_is_named(electrical: ModuleType) -> None:
+    class Extra(electrical.Resistor):  # type: ignore[name-defined, misc]  # the module is loaded by its place
+        def equations(self) -> list[object]:
+            return [*super().equations(), self.v == self.i]
+
+    r, src, ground = Extra("r"), electrical.Source("src"), electrical.Ground("ground")
+    report = sn.explain(sn.System("s", [sn.connect(src.p, r.p), sn.connect(src.n, r.n, ground.p)]))
+    assert report.suspects[0] == "r"
+    assert "Extra has 5 equations, and its variables and connectors call for 4" in str(report)

@@ -1,0 +1,1 @@
+"""Signal blocks: each takes ``u`` from an equation of the system and gives ``y``."""

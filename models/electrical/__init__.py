@@ -1,0 +1,1 @@
+"""Electrical circuits: passive elements, sources, switches, semiconductors, amplifiers, a motor."""

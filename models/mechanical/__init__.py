@@ -1,0 +1,1 @@
+"""Mechanics: along a line, about an axis, and of rigid bodies in a plane."""

@@ -1,0 +1,1 @@
+"""Heat in lumped bodies: storage, conduction, convection, radiation."""
