@@ -99,7 +99,7 @@ def test_inputs_from_outside_are_no_fault_of_a_component() -> None:
 def test_a_component_with_an_equation_too_many_is_named(electrical: ModuleType) -> None:
     class Extra(electrical.Resistor):  # type: ignore[name-defined, misc]  # the module is loaded by its place
         def equations(self) -> list[object]:
-            return [*super().equations(), self.v == self.i]
+            return [*super().equations(), self.v == 2 * self.R * self.i]
 
     r, src, ground = Extra("r"), electrical.Source("src"), electrical.Ground("ground")
     report = sn.explain(sn.System("s", [sn.connect(src.p, r.p), sn.connect(src.n, r.n, ground.p)]))
