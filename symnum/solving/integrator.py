@@ -195,6 +195,8 @@ class Integrator:
         controller: Controller | None = None,
     ) -> None:
         began = time.perf_counter()
+        if method.family == "outside":
+            raise ModelError(f"{method} runs single problems of sn.solve only; choose another method here")
         algebraic = model.n_algebraic
         if algebraic and method.dae == 0:
             raise ModelError(

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,12 +111,12 @@ def solve(
 ) -> Solution | EnsembleSolution:
     """Integrate a problem, or an ensemble of them, over its span.
 
-    method: a name in `METHODS`. Without one it is chosen by the structure of the system and its rates, and
-    changed during the run where the system becomes stiff or ceases to be (``sol.stats.choice`` says what was
-    used, and why). rtol, atol: the local error of each unknown is held
-    near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number} over
-    1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept value
-    is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
+    method: a name in `METHODS`, or "CVODE" or "IDA" (with scikit-sundae). Without one it is chosen by the
+    structure of the system and its rates, and changed during the run where the system becomes stiff or ceases
+    to be (``sol.stats.choice`` says what was used, and why). rtol, atol: the local error of each unknown is
+    held near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number}
+    over 1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept
+    value is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
     tstops: times at which something jumps: steps end there and begin anew. step: all steps of this length,
     with no control of the error. controller: of the steps, "I", "PI" or "H211b" (smooth sequences of steps),
     or a `Controller`, in place of the method's own.
@@ -393,6 +393,8 @@ class Run:
     def ready_integrator(self) -> Integrator:
         """One that has done a run of this model before, or a new one."""
         model = self.problem.compiled.model
+        if self.method.family == "outside":
+            return self.outside_integrator()
         if self.past:
             functions = self.past.wrapped(model.functions, lambda: self.integrator.step_size)
             return Integrator(functions, self.method, **self.options)
@@ -404,9 +406,21 @@ class Run:
         found.options(**self.options)
         return found
 
+    def outside_integrator(self) -> Integrator:
+        """Of another program: it has all that is used of an `Integrator` here."""
+        from symnum.solving.sundials import SundialsIntegrator
+
+        if self.past or self.flat.structure.choices or self.flat.triggers:
+            raise ModelError(
+                f"{self.flat.name}: {self.method} runs no delays, no events that wait for a trigger and no "
+                "states that are chosen in the run; use Rodas5P"
+            )
+        functions = self.problem.compiled.model.functions
+        return cast(Integrator, SundialsIntegrator(functions, self.method, **self.options))
+
     def release(self, integrator: Integrator) -> None:
         """Keep the memory of a run that is over, for the next."""
-        if self.past:  # its functions are those of this run
+        if self.past or self.method.family == "outside":  # what they hold is of this run
             return
         if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
             self.problem.compiled.model.derived[integrator.method].append(integrator)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from symnum.solving.trees import OrderConditions
 
 __all__ = [
-    "EsdirkTableau", "ExplicitTableau", "InvalidTableau", "Method", "RosenbrockTableau", "TaseSumTableau",
-    "TaseTableau",
+    "EsdirkTableau", "ExplicitTableau", "InvalidTableau", "Method", "OutsideMethod", "RosenbrockTableau",
+    "TaseSumTableau", "TaseTableau",
 ]  # fmt: skip
 
 # Published coefficients carry 15 to 16 digits, and the conditions multiply a few of them.
@@ -479,3 +479,21 @@ class EsdirkTableau(Method):
             reach = float(np.max(np.abs(1.0 + z * (np.linalg.solve(systems, ones)[:, :, 0] @ a[-1]))))
             if not reach < 1.0 + TOLERANCE:
                 raise self.fail(f"not A-stable: |R| reaches {reach} on the imaginary axis")
+
+
+@keyword_record
+class OutsideMethod(Method):
+    """A method of another program, which has its coefficients and chooses its order itself."""
+
+    family = "outside"
+    controller = INTEGRAL
+
+    @property
+    def stages(self) -> int:
+        return 0
+
+    def table(self) -> FloatArray:
+        return np.zeros(0)
+
+    def check(self) -> None:
+        """There is nothing here that could be checked."""

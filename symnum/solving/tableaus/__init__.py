@@ -7,6 +7,7 @@ from symnum.solving.tableau import Method
 from symnum.solving.tableaus.esdirk import KENCARP4, KVAERNO5
 from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7
+from symnum.solving.tableaus.outside import CVODE, IDA
 from symnum.solving.tableaus.rosenbrock import RODAS4P, RODAS5P, ROS34PW2
 from symnum.solving.tableaus.rosenbrock_high import RODAS6P
 from symnum.solving.tableaus.rosenbrock_low import RODAS3P, RODAS4PW, RODAS23W, ROSENBROCK23
@@ -21,6 +22,8 @@ _ALL = (
     MSRKTASE2, MSRKTASE3, MSRKTASE4, SRKTASE3, RKTASE2, RKTASE3,
 )  # fmt: skip
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+# of other programs: known to `find`, but no records of coefficients
+OUTSIDE: dict[str, Method] = {method.name: method for method in (CVODE, IDA)}
 
 
 def find(method: str | Method) -> Method:
@@ -34,11 +37,11 @@ def find(method: str | Method) -> Method:
         return method
     if method in METHODS:
         return METHODS[method]
-    lower = {name.lower(): record for name, record in METHODS.items()}
+    lower = {name.lower(): record for name, record in (METHODS | OUTSIDE).items()}
     if method.lower() in lower:
         return lower[method.lower()]
     from difflib import get_close_matches
 
-    near = [name for name in METHODS if name.lower() in get_close_matches(method.lower(), lower)]
+    near = [name for name in METHODS | OUTSIDE if name.lower() in get_close_matches(method.lower(), lower)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(METHODS)}.")
+    raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(METHODS | OUTSIDE)}.")
