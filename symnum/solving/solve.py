@@ -112,18 +112,18 @@ def solve(
     """Integrate a problem, or an ensemble of them, over its span.
 
     method: a name in `METHODS`, or "CVODE" or "IDA" (with scikit-sundae). Without one it is chosen by the
-    structure of the system and its rates, and changed during the run where the system becomes stiff or ceases
-    to be (``sol.stats.choice`` says what was used, and why). rtol, atol: the local error of each unknown is
-    held near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or {variable: number}
-    over 1e-9. saveat: times to keep, or their spacing; without it every step is kept. At an event the kept
-    value is the one before. dense: keep what ``sol(t)`` needs (the default without saveat). progress: show a bar.
-    tstops: times at which something jumps: steps end there and begin anew. step: all steps of this length,
-    with no control of the error. controller: of the steps, "I", "PI" or "H211b" (smooth sequences of steps),
-    or a `Controller`, in place of the method's own.
-    tier: "generic" for steps that serve every model, "specialised" for steps compiled for this one; without
-    it the run changes over when compiling pays (``sol.stats.tier`` says what was used, and why).
-    An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share
-    its members (all processors without it). max_steps: a million without it.
+    structure of the system and its rates, and changed during the run where the system becomes stiff or
+    ceases to be (``sol.stats.choice`` says what was used, and why). rtol, atol: the local error of each
+    unknown is held near ``atol * nominal + rtol * |u|``; atol may be one number, an array (n,), or
+    {variable: number} over 1e-9. saveat: times to keep, or their spacing; without it every step is kept.
+    At an event the kept value is the one before. dense: keep what ``sol(t)`` needs (the default without
+    saveat). progress: show a bar. tstops: times at which something jumps: steps end there and begin anew.
+    step: all steps of this length, with no control of the error. controller: of the steps, "I", "PI" or
+    "H211b" (smooth sequences of steps), or a `Controller`, in place of the method's own. tier: "generic"
+    for steps that serve every model, "specialised" for steps compiled for this one; without it the run
+    changes over when compiling pays (``sol.stats.tier`` says what was used, and why). An `Ensemble` gives
+    an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share its members (all
+    processors without it). max_steps: a million without it.
 
     A network read by ``.jumps()`` or ``.langevin()`` takes a method of `STOCHASTIC_METHODS` ("SSA" and
     "WeakTrapezoidal" without one), no tolerances, and any number of steps if max_steps is not given. seed: an
