@@ -23,8 +23,9 @@ LAPACK_FROM = 64
 # Measured costs, in updates of a dense factorization, of a step with one factorization and eight solves: an
 # update through the tables, an entry of the sparse factors, and an entry of the dense ones.
 SPARSE_UPDATE, SPARSE_ENTRY, DENSE_ENTRY = 2.5, 16.0, 9.5
-# A pivot order that goes bad this often in one run is given up for dense pivoting.
-ORDERS = 20
+# A pivot order that goes bad this often in one run is given up for dense pivoting; the second time already where
+# that costs at most so many times as much: choosing an order takes as long as tens of steps.
+ORDERS, CHEAP = 20, 3.0
 
 
 @functools.cache
@@ -181,8 +182,11 @@ class LinearSystem:
         """Choose a pivot order on the present numbers; False if they are singular."""
         pattern = self.pattern
         self.orders += 1
-        if self.orders > ORDERS and pattern.n <= LARGE:
+        cheap = self.mode == "auto" and pattern.dense_cost() < CHEAP * pattern.step_cost()
+        if pattern.n <= LARGE and self.orders > (1 if cheap else ORDERS):
             self._use(pattern.with_pivoting())  # no order lasts: pivot in every factorization
+            if self.mode == "auto":
+                pattern.known["auto"] = pattern.with_pivoting()
             return True
         values = pattern.values(self._jacobian, float(self._scale[0]))
         order = PivotOrder.choose(pattern.indptr, pattern.indices, values, with_tail=lapack() != (0, 0))
