@@ -361,7 +361,7 @@ class _Builder:
         row = np.repeat(np.arange(len(rows)), length)
         unknown = sums.unknown[entry]
         value = factor[row] * sums.coefficient[entry]
-        kept = (self.sum_target[rows[row]] != unknown) & ~self.is_zero(unknown)
+        kept = (self.sum_target[rows[row]] != unknown) & ~self.is_zero(unknown) & (value != 0)
         inside = position[unknown] >= 0
         items: list[Item] = []
         for source, chosen in (("w", kept & ~inside), ("u", kept & inside)):

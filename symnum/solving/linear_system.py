@@ -23,8 +23,8 @@ LAPACK_FROM = 64
 # Measured costs, in updates of a dense factorization, of a step with one factorization and eight solves: an
 # update through the tables, an entry of the sparse factors, and an entry of the dense ones.
 SPARSE_UPDATE, SPARSE_ENTRY, DENSE_ENTRY = 2.5, 16.0, 9.5
-# A pivot order that goes bad this often in one run is given up for dense pivoting; the second time already where
-# that costs at most so many times as much: choosing an order takes as long as tens of steps.
+# A pivot order that goes bad this often in one run is given up for dense pivoting. Where that costs at most
+# so many times as much, twice is enough: choosing an order takes as long as tens of steps.
 ORDERS, CHEAP = 20, 3.0
 
 
