@@ -37,6 +37,16 @@ NO_CHECKPOINT = (
 )
 
 FloatArray: TypeAlias = NDArray[np.float64]
+_LABELLED = 12  # lines that a legend names
+_LONGEST = 40  # characters of a name in it
+
+
+def _most_varied(lines: dict[str, FloatArray]) -> set[str]:
+    """The labels of the lines of largest range, as many as a legend can hold."""
+    if len(lines) <= _LABELLED:
+        return set(lines)
+    size = {label: float(np.ptp(values)) for label, values in lines.items()}
+    return set(sorted(size, key=lambda label: -size[label])[:_LABELLED])
 
 
 @record
@@ -200,6 +210,7 @@ class Solution(Sample):
     def plot(self, *what: Expr | str, ax: Axes | None = None, **options: Any) -> Axes:
         """Plot expressions over time (all unknowns without arguments) with matplotlib; returns the axes.
 
+        Of many unknowns those that vary most have names and colours, the others are thin and grey.
         A field alone: as a map over place and time in one dimension, over the plane at the end in two.
         """
         grid = self.grid_of(what[0]) if len(what) == 1 else ()
@@ -218,9 +229,18 @@ class Solution(Sample):
         for label, values in lines.items():
             if values.ndim > 1:
                 raise ModelError(f"sol.plot: {label} is a field; plot it alone")
-            axes.plot(self.t, values, **({"label": label} | options))
+        shown = set(lines) if what else _most_varied(lines)
+        for label, values in lines.items():
+            look: dict[str, Any] = {"color": "0.8", "linewidth": 0.6, "zorder": 1}
+            if label in shown:
+                look = {"label": label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"}
+            axes.plot(self.t, values, **(look | options))
         axes.set_xlabel("t")
-        axes.legend()
+        if len(shown) == len(lines) and max(map(len, lines)) <= _LONGEST // 2:
+            axes.legend()
+        else:  # beside the axes: it would hide them
+            title = f"{len(shown)} of {len(lines)}, those that vary most" if len(shown) < len(lines) else None
+            axes.legend(title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
         return axes
 
     def animate(self, field: Expr | str, interval: float = 50.0) -> FuncAnimation:

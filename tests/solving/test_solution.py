@@ -144,6 +144,19 @@ def test_a_figure_has_a_labelled_line_for_each_expression(solution: sn.Solution)
     plt.close(axes.figure)
 
 
+def test_of_many_unknowns_those_that_vary_most_are_named() -> None:
+    import matplotlib.pyplot as plt
+
+    many = sn.variables(" ".join(f"x{i}" for i in range(30)))
+    system = sn.System("many", [sn.D(leaf) == -i * leaf for i, leaf in enumerate(many)])
+    axes = sn.solve(sn.Problem(system, dict.fromkeys(many, 1)), saveat=0.1).plot()
+    named = [line.get_label() for line in axes.lines if not line.get_label().startswith("_")]
+    assert named == [f"x{i}" for i in range(18, 30)]
+    assert len(axes.lines) == 30
+    assert axes.get_legend().get_title().get_text() == "12 of 30, those that vary most"
+    plt.close(axes.figure)
+
+
 def test_the_summary_names_the_model_and_the_method(solution: sn.Solution) -> None:
     assert (
         repr(solution) == f"<Solution of model: done at t = 2, {len(solution.t)} times, 2 unknowns, Rodas5P>"
