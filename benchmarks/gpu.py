@@ -97,8 +97,8 @@ def ensemble(
     starts = np.tile(problem.u, (members, 1))
 
     def on_gpu() -> tuple[Array, Array]:
-        _, y, status = solve_ensemble_cuda(problem, parameters, starts, method, RTOL, ATOL)
-        return y[:, :, 0], status
+        run = solve_ensemble_cuda(problem, parameters, starts, method, RTOL, ATOL)
+        return run.y[:, :, 0], run.status
 
     first, seconds, (found, status) = timed(on_gpu, given.rounds)
     check(f"{title}: every trajectory ends", bool((status == Status.DONE.value).all()))

@@ -28,7 +28,7 @@ _BLOCK = 64  # threads: trajectories that take different numbers of steps hold u
 _ELSE = "solve this ensemble with on='cpu'"
 _BATCH = 1 << 30  # bytes of saved states that lie on the GPU at once
 
-_KERNELS: WeakKeyDictionary[CompiledModel, dict[str, CudaEnsemble]] = WeakKeyDictionary()
+_KERNELS: WeakKeyDictionary[CompiledModel, dict[Method, CudaEnsemble]] = WeakKeyDictionary()
 
 
 class EnsembleRun(NamedTuple):
@@ -55,7 +55,7 @@ class CudaEnsemble:
     def of(cls, compiled: CompiledModel, method: Method) -> CudaEnsemble:
         """Made once per model, method and process. ModelError where the model or the method does not fit."""
         known = _KERNELS.setdefault(compiled, {})
-        if method.name not in known:
+        if method not in known:
             functions = compiled.functions
             if functions.n_events + functions.n_limits:
                 raise ModelError(f"events and limits do not work on a GPU yet; {_ELSE}")
@@ -70,8 +70,8 @@ class CudaEnsemble:
                 )
             model = device_model(compiled.lowered, functions)
             source = ensemble_source(method, model)
-            known[method.name] = cls(model, method, source, _kernel(model, source))
-        return known[method.name]
+            known[method] = cls(model, method, source, _kernel(model, source))
+        return known[method]
 
     def ptx(self, capability: tuple[int, int] = (9, 0)) -> str:
         """The kernel as PTX for a compute capability; needs NVIDIA's compiler, but no GPU."""
@@ -152,8 +152,8 @@ def solve_ensemble_cuda(
     rtol: float = 1e-6,
     atol: float | Mapping[Any, float] | FloatArray = 1e-9,
     saveat: FloatArray | None = None,
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int32]]:
-    """Integrate many members of one problem on the GPU: ``(t, y, status)``.
+) -> EnsembleRun:
+    """Integrate many members of one problem on the GPU.
 
     members_p (N, n_parameters) and members_u0 (N, n), algebraic unknowns consistent. saveat: increasing times
     within the span; None for the end alone. t (m,); y (N, n, m), NaN after a failure; status (N,) values of
@@ -182,5 +182,4 @@ def solve_ensemble_cuda(
         raise ModelError(f"saveat: give increasing times within the span {begin:g} ... {end:g}")
     absolute = tolerances(problem.flat, rtol, atol)
     ensemble = CudaEnsemble.of(problem.compiled.model, find(method))
-    run = ensemble.run((begin, end), times, starts, parameters, rtol=rtol, atol=absolute)
-    return run.t, run.y, run.status
+    return ensemble.run((begin, end), times, starts, parameters, rtol=rtol, atol=absolute)

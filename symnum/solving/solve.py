@@ -64,6 +64,7 @@ def solve(
     controller: str | Controller | None = None,
     progress: bool = False,
     tier: str | None = None,
+    on: str = "cpu",
     seed: Seed = None,
     step: float | None = None,
     epsilon: float | None = None,
@@ -83,6 +84,7 @@ def solve(
     max_steps: int | None = None,
     tier: str | None = None,
     threads: int | None = None,
+    on: str = "cpu",
     seed: Seed = None,
     step: float | None = None,
     epsilon: float | None = None,
@@ -105,6 +107,7 @@ def solve(
     progress: bool = False,
     tier: str | None = None,
     threads: int | None = None,
+    on: str = "cpu",
     seed: Seed = None,
     step: float | None = None,
     epsilon: float | None = None,
@@ -124,6 +127,8 @@ def solve(
     changes over when compiling pays (``sol.stats.tier`` says what was used, and why). An `Ensemble` gives
     an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share its members (all
     processors without it). max_steps: a million without it.
+    on: "cuda" solves on a GPU (the `cuda` extra): of an ensemble one member per thread, up to 64 unknowns;
+    one large system with an explicit method. Without events, limits and delays; without saveat the end alone.
 
     A network read by ``.jumps()`` or ``.langevin()`` takes a method of `STOCHASTIC_METHODS` ("SSA" and
     "WeakTrapezoidal" without one), no tolerances, and any number of steps if max_steps is not given. seed: an
@@ -155,6 +160,18 @@ def solve(
         if controller not in CONTROLLERS:
             raise ModelError(f"controller={controller!r}: choose one of {', '.join(CONTROLLERS)}")
         controller = CONTROLLERS[controller]
+    if on != "cpu":
+        from symnum.solving.cuda_solve import check_gpu_options, ensemble_on_gpu, problem_on_gpu
+
+        check_gpu_options(on, {
+            "dense": dense, "max_step": None if max_step == np.inf else max_step, "first_step": first_step,
+            "tstops": tstops or None, "controller": controller, "progress": progress or None, "tier": tier,
+            "threads": threads, "step": step, "hybrid": runs.hybrid or None,
+        })  # fmt: skip
+        times = np.array([runs.span[1]]) if saveat is None else save_times(saveat, runs.span)
+        if isinstance(problem, Problem):
+            return problem_on_gpu(problem, chosen, times, rtol=rtol, atol=atol, max_steps=max_steps)
+        return ensemble_on_gpu(problem, chosen, times, rtol=rtol, atol=atol)
     if not isinstance(problem, Problem) and not runs.hybrid:
         from symnum.solving.ensemble import solve_ensemble
 

@@ -108,7 +108,7 @@ def test_accuracy_is_that_of_the_method():
 def test_one_trajectory_may_fail_without_the_others():
     """x' = k x^2 from 1 grows beyond all bounds at t = 1/k."""
     problem = sn.Problem(sn.System("growth", [D(x) == k * x**2]), {x: 1}, span=(0, 2))
-    _, found, status = solve_ensemble_cuda(
+    _, found, status, *_ = solve_ensemble_cuda(
         problem, np.array([[0.25], [1.0], [0.4]]), np.ones((3, 1)), saveat=np.array([0.5, 2.0])
     )
     assert status[0] == status[2] == Status.DONE.value
@@ -128,7 +128,7 @@ def test_steps_are_limited():
 
 def test_not_finite_from_the_beginning():
     problem = sn.Problem(sn.System("root", [D(x) == sn.sqrt(x - k)]), {x: 1.5}, span=(0, 1))
-    _, found, status = solve_ensemble_cuda(problem, np.array([[1.0], [2.0]]), np.full((2, 1), 1.5))
+    _, found, status, *_ = solve_ensemble_cuda(problem, np.array([[1.0], [2.0]]), np.full((2, 1), 1.5))
     assert list(status) == [Status.DONE.value, Status.NOT_FINITE.value]
     assert np.isfinite(found[0]).all()
     assert np.isnan(found[1]).all()
@@ -160,3 +160,24 @@ def test_a_large_system_that_leaves_its_domain():
     problem = sn.Problem(sn.System("growth", [D(x) == k * x**2, D(y) == -y]), {x: 1, y: 1}, span=(0, 2))
     with pytest.raises(sn.SolveFailed, match=r"growth: stopped at t = (1|0\.99).*(collapsed|finite)"):
         solve_cuda(problem, rtol=1e-3)
+
+
+def test_an_ensemble_by_its_public_name():
+    """Parameters and starts that differ, algebraic unknowns made consistent, any expression of the result."""
+    problem = semi_explicit()
+    ensemble = sn.Ensemble(problem, {k: [1.0, 1.3], x: [1.0, 0.8]})
+    found = sn.solve(ensemble, "Rodas4P", saveat=[1.0, 2.0], on="cuda")
+    expected = sn.solve(ensemble, "Rodas4P", saveat=[1.0, 2.0])
+    assert found.stats.how == "on a GPU"
+    assert list(found.status) == ["done", "done"]
+    assert found[y**3 - x] == pytest.approx(expected[y**3 - x], abs=1e-8)
+    stiff = sn.Ensemble(forced(), {k: [1.0, 1.2]})  # takes Rodas5P by itself
+    chosen, expected = sn.solve(stiff, saveat=[0.5], on="cuda"), sn.solve(stiff, saveat=[0.5])
+    assert chosen.y == pytest.approx(expected.y, abs=1e-4)
+
+
+def test_a_system_by_its_public_name():
+    system = sn.System("circle", [D(x) == -y, D(y) == x])
+    sol = sn.solve(sn.Problem(system, {x: 1, y: 0}, span=(0, 2)), rtol=1e-8, saveat=0.5, on="cuda")
+    assert sol[x + y] == pytest.approx(np.cos(sol.t) + np.sin(sol.t), abs=1e-6)
+    assert (sol.method, sol.stats.tier) == ("Tsit5", "on a GPU")

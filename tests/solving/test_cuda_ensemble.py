@@ -134,3 +134,12 @@ def test_a_model_too_large_for_a_thread_is_refused(monkeypatch):
     monkeypatch.setattr(cuda_ensemble, "LARGEST", 1)
     with pytest.raises(CodegenError, match="2 unknowns are too many for one GPU thread"):
         solve(oscillator(), "Rodas4P")
+
+
+def test_what_a_gpu_has_no_use_for_is_refused():
+    with pytest.raises(ModelError, match="on='tpu': solve on 'cpu', or on 'cuda'"):
+        sn.solve(oscillator(), on="tpu")
+    with pytest.raises(ModelError, match="on='cuda': progress=, tier= works on='cpu' only"):
+        sn.solve(oscillator(), on="cuda", tier="generic", progress=True)
+    with pytest.raises(ModelError, match="is not explicit; on a GPU large systems need an explicit method"):
+        sn.solve(oscillator(), "Rodas5P", on="cuda")
