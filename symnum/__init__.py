@@ -13,6 +13,7 @@ from symnum.errors import (
     ModelError,
     SolveFailed,
     SymnumError,
+    TraceError,
     UnbalancedSystem,
     UnitError,
     UnknownName,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.lowering.explain import explain
     from symnum.lowering.schemes.conservation import TVD, WENO5
     from symnum.lowering.schemes.differences import Central, Upwind
+    from symnum.lowering.trace import trace
     from symnum.models.read import read
     from symnum.models.write import write
     from symnum.rewriting.equation import Eq, Equation
@@ -123,6 +125,7 @@ _NAMES = {
     "symnum.lowering.schemes.differences": "Central Upwind",
     "symnum.models.read": "read",
     "symnum.models.write": "write",
+    "symnum.lowering.trace": "trace",
     "symnum.rewriting.equation": "Eq Equation",
     "symnum.rewriting.expr": "Expr",
     "symnum.rewriting.operators": (
@@ -176,6 +179,7 @@ __all__ = [
     "SolveFailed",
     "SymnumError",
     "System",
+    "TraceError",
     "UnbalancedSystem",
     "UnitError",
     "UnknownName",
@@ -246,6 +250,7 @@ __all__ = [
     "t",
     "tan",
     "tanh",
+    "trace",
     "variable",
     "variables",
     "write",

@@ -5,7 +5,8 @@
     SymnumError
     ├── ModelError             the description is wrong: a name, a value, a unit, a connection
     │   ├── UnitError          a unit is unknown, or two quantities in a sum differ in unit
-    │   └── UnknownName        a system or component has no part or symbol of that name
+    │   ├── UnknownName        a system or component has no part or symbol of that name
+    │   └── TraceError         a NumPy function does what cannot be traced
     ├── LoweringError          the equations cannot become a system that can be solved
     │   └── UnbalancedSystem   equations and unknowns do not match one to one
     ├── CodegenError           no code could be generated, compiled or loaded for a sound system
@@ -22,6 +23,7 @@ __all__ = [
     "ModelError",
     "SolveFailed",
     "SymnumError",
+    "TraceError",
     "UnbalancedSystem",
     "UnitError",
     "UnknownName",
@@ -47,6 +49,10 @@ class UnitError(ModelError):
 
 class UnknownName(ModelError, AttributeError):
     """A system or component has nothing of that name; an AttributeError too, for Python's own look-ups."""
+
+
+class TraceError(ModelError):
+    """A NumPy function does what cannot be traced into equations; the message names its line."""
 
 
 class LoweringError(SymnumError):
