@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from symnum.language.block import Block, References
 from symnum.language.compartment import Compartment
+from symnum.language.event import Event
 from symnum.language.reaction_network import ReactionNetwork
 from symnum.language.reaction_tables import Sides, grouped_rates
 from symnum.language.variables import D
@@ -91,6 +92,7 @@ class _Reader:
         statements += self.clock(statements, network)
         if self.relaxation:  # what holds at any time holds while the fast reactions settle
             self.relaxation += [rule for rule in rules if rule.lhs.op != "D"]
+        watched = self.watched(rules)
         for each in found.all.values():
             each.element = None  # it belongs to the document, which ends with the reading
         meaning = {name: each.meaning for name, each in found.all.items()}
@@ -103,6 +105,7 @@ class _Reader:
             network,
             tuple(statements),
             tuple(events),
+            watched,
             tuple([*statements[:1], *self.relaxation] if self.relaxation else ()),
         )
 
@@ -214,6 +217,13 @@ class _Reader:
         if reaction.name in self.read_ids:
             return symbol(Symbol(reaction.name, "variable"))
         return self.meant(reaction.element, reaction.law)
+
+    def watched(self, rules: Sequence[Equation]) -> tuple[Event, ...]:
+        """The conditions of pieces, where what they choose jumps: steps end there."""
+        laws = [self.meant(reaction.element, reaction.law) for reaction in self.reactions.values()]
+        every = postorder([*laws, *(rule.rhs for rule in rules), *(rule.lhs for rule in rules)])
+        conditions = dict.fromkeys(part.args[0] for part in every if part.op == "ifelse")
+        return tuple(Event(trigger=condition, then={}) for condition in conditions)
 
     # ---- equations --------------------------------------------------------------------------------
     def rule_equations(self) -> list[Equation]:

@@ -273,6 +273,8 @@ class _Document:
 
     # ---- events -----------------------------------------------------------------------------------
     def add_event(self, event: Event) -> None:
+        if event.trigger is not None and not event.then and not event.terminal:
+            return  # steps end there, which is no business of SBML
         if event.terminal:
             raise ModelError(f"{self.name}: {event}: SBML has no event that ends the run")
         if event.at is not None:

@@ -33,14 +33,14 @@ class SBMLModel:
     def __init__(
         self, name: str, quantities: dict[str, Quantity], meaning: dict[str, Expr],
         network: ReactionNetwork | None, statements: tuple[Any, ...], events: tuple[Event, ...],
-        relaxation: tuple[Any, ...] = (),
+        watched: tuple[Event, ...] = (), relaxation: tuple[Any, ...] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self._quantities, self._meaning = quantities, meaning
         self.network = network
         self._statements = statements
         self.events = events
-        self._relaxation = relaxation
+        self._watched, self._relaxation = watched, relaxation
 
     @property
     def fast(self) -> bool:
@@ -54,7 +54,7 @@ class SBMLModel:
 
     def system(self, equations: Iterable[Any] = (), *, events: Iterable[Event] = ()) -> System:
         """The model as a system of equations with its events; further equations and events come on top."""
-        every = (*self.events, *events)
+        every = (*self.events, *self._watched, *events)
         if self.network is not None:
             return self.network.system((*self._statements, *equations), events=every)
         return System(self.name, (*self._statements, *equations), events=every)

@@ -35,6 +35,8 @@ class Event:
     * initially: what the trigger was before the start. With False it fires at the start if it holds there.
     * values: "trigger" to compute the new values when the trigger fires, "execution" when they are set.
 
+    With ``then={}`` nothing is set: steps end where one of the comparisons changes, so that none extends over
+    a jump in the equations that the condition stands for.
     Events with ``at`` or ``when`` go before triggers that are due at the same time.
     """
 
@@ -66,7 +68,7 @@ class Event:
             )
         if crossing not in DIRECTIONS:
             raise ModelError(f'Event: crossing is "up", "down" or "both", not {crossing!r}')
-        if not then and not terminal:
+        if not then and not terminal and (then is None or trigger is None):
             raise ModelError("Event: nothing happens; give then={target: value} or terminal=True")
         self.at: tuple[float, ...] | None = None if at is None else _times(at)
         self.crossing = DIRECTIONS[crossing]

@@ -196,7 +196,8 @@ class Solution(Sample):
         for i in distinct(which):
             dense = self.segments[i].dense
             assert dense is not None
-            y[:, which == i] = dense(times[which == i])
+            # between the last step and an event a hair behind it there is no step of its own
+            y[:, which == i] = dense.extended(times[which == i])
         if np.ndim(t) == 0:
             return Sample(self.flat, self.segments, times[0], y[:, 0], which[0], self.past)
         return Sample(self.flat, self.segments, times, y, which, self.past)

@@ -26,6 +26,7 @@ from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.tableau import Method
 from symnum.solving.tableaus import METHODS, find
+from symnum.solving.time_crossings import TimeCrossings
 from symnum.solving.triggers import Triggers, check_end
 
 if TYPE_CHECKING:
@@ -405,6 +406,7 @@ class Run:
         self.triggers = None
         if self.flat.triggers:
             n_events = model.functions.n_events
+            self.clock = TimeCrossings(self.flat)
             self.triggers = Triggers(self.flat, lambda t, u, p: model.roots(t, u, p)[:n_events])
 
     def ready_integrator(self) -> Integrator:
@@ -519,8 +521,14 @@ class Run:
                 # of what jumps there no stage may see the other side
                 stop = max(math.nextafter(stop, -math.inf), integrator.t)
             due = stop  # what is pending
+            alarm = math.inf
             if self.triggers:
                 stop = max(min(stop, self.triggers.next_time), integrator.t)
+                alarm = self.clock.next(integrator.t, end, integrator.u, integrator.p)
+                if pending and pending[0][0] <= alarm:
+                    alarm = math.inf
+                # what jumps at that time jumps behind this step
+                stop = min(stop, max(math.nextafter(alarm, -math.inf), integrator.t))
             pause = _LOOK if self.selection else self.pause
             if choice:
                 pause = min(pause, choice.pause(integrator.steps))
@@ -559,10 +567,14 @@ class Run:
                 actions = pending.pop(0)[1]
             elif status is Status.DONE and pending and due == integrator.t:
                 self.begin_anew(pending.pop(0)[0])
+            elif status is Status.DONE and math.nextafter(alarm, -math.inf) <= integrator.t < end:
+                self.begin_anew(alarm)
             elif status is not Status.DONE:
                 raise failure(self.explain(status), self.solution(status.name.lower()))
-            if self.triggers:
-                self.triggers.arrive(integrator.t, integrator.u, integrator.p, integrator.sides, fired)
+            if self.triggers and self.triggers.arrive(
+                integrator.t, integrator.u, integrator.p, integrator.sides, fired
+            ):
+                integrator.changed_parameters()
             if self.happen(actions):
                 return self.solution("terminated")
             if integrator.t >= end:

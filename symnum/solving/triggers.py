@@ -46,6 +46,8 @@ class Trigger:
     def all_of(cls, flat: FlatSystem) -> tuple[Trigger, ...]:
         found = []
         for (event, condition), numbers in zip(flat.triggers, flat.relation_numbers, strict=True):
+            if not event.then and not event.terminal:
+                continue  # its relations are watched, that is all
             delay, priority = (
                 None if expr is None else value_function(flat, flat.with_numbers((expr,), str(event))[0])
                 for expr in (event.delay, event.priority)
@@ -94,8 +96,11 @@ class Triggers:
 
     def arrive(
         self, t: float, u: FloatArray, p: FloatArray, sides: NDArray[np.int64], fired: Sequence[int]
-    ) -> None:
-        """The run has come to t. sides: of the event functions before; fired: those crossed now."""
+    ) -> bool:
+        """The run has come to t. sides: of the event functions before; fired: those crossed now.
+
+        True where a relation has changed by being met exactly: the kernel has to settle its sides anew.
+        """
         known = (sides != 0) & (self.side != 2)
         before = np.where(known, sides > 0, self.truth & ((self.side != 2) | (sides == 0)))
         self.truth = self.relations(t, u, p)
@@ -105,6 +110,7 @@ class Triggers:
         self.truth |= crossed & (self.side == 2)
         before[crossed & (self.side != 2)] = ~self.truth[crossed & (self.side != 2)]
         self.changed(self.conditions(before), t, u, p)
+        return bool(((before != self.truth) & ~crossed).any())
 
     def jump(self, t: float, u: FloatArray, p: FloatArray) -> None:
         """An event has changed the state at t."""

@@ -158,3 +158,36 @@ def test_a_saved_system_keeps_its_triggers(tmp_path: Path) -> None:
     (found,) = loaded.flat.events
     assert repr(found) == repr(event)
     assert (found.persistent, found.values, str(found.priority)) == (False, "trigger", "2")
+
+
+def test_a_pulse_in_time_is_not_stepped_over() -> None:
+    system = sn.System("pulse", [sn.D(x) == 0 * a, sn.D(y) == 0], events=[
+        sn.Event(trigger=(sn.t >= 5) & (sn.t < 5.001), then={x: x + 1}),
+        sn.Event(trigger=2 * sn.t - b > 14, then={y: sn.t}),
+    ])  # fmt: skip
+    sol = sn.solve(sn.Problem(system, {x: 0, y: 0}, span=(0, 1000), parameters={b: 2}))
+    assert sol[x][-1] == 1
+    assert sol[y][-1] == pytest.approx(8, abs=1e-9)
+
+
+def test_steps_end_where_a_watched_condition_changes() -> None:
+    pulse = (sn.t > 5) & (sn.t <= 5.001)
+    equations = [sn.D(x) == sn.ifelse(pulse, 1000, 0), sn.D(y) == sn.ifelse(x > 0.5, -1, 1)]
+    watched = [sn.Event(trigger=pulse, then={}), sn.Event(trigger=x > 0.5, then={})]
+    jump = sn.System("jump", equations, events=watched)
+    for method in ("Tsit5", "Rodas5P"):
+        sol = sn.solve(sn.Problem(jump, {x: 0, y: 0}, span=(0, 20)), method, rtol=1e-9, atol=1e-9)
+        assert sol[x][-1] == pytest.approx(1, abs=1e-9)
+        assert sol[y][-1] == pytest.approx(5.0005 - 14.9995, abs=1e-7)
+        assert sol.events == ()
+    with pytest.raises(ModelError, match="nothing happens"):
+        sn.Event(trigger=x > 1)
+
+
+def test_a_comparison_met_exactly_while_its_event_waits_fires_once() -> None:
+    sol = run(
+        sn.Event(trigger=sn.t >= 2, delay=3, then={y: y + 1}, name="late"),
+        sn.Event(trigger=x >= 2, delay=0.5, then={a: a + 1}, name="state"),
+        end=8,
+    )
+    assert times(sol) == [("state", 2.5), ("late", 5)]

@@ -1,0 +1,53 @@
+"""Conditions on time alone: when they change is computed, not searched for."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.lowering.flat import FlatSystem
+from symnum.rewriting.derivative import derivative
+from symnum.rewriting.expr import TIME, ZERO
+from symnum.rewriting.walk import leaves, substitute
+from symnum.solving.values import ValueFunction, over_entries, value_function
+
+__all__ = ["TimeCrossings"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+
+class TimeCrossings:
+    """The event functions a + b t, with a and b constant between events: they are zero at -a/b.
+
+    A step ends there, so that a condition that holds for a moment only is not stepped over.
+    """
+
+    def __init__(self, flat: FlatSystem) -> None:
+        self.lines: list[tuple[ValueFunction, ValueFunction]] = []
+        delayed = {flat.parameter_index(each.parameter, "delay") for each in flat.delays}
+        watched = flat.with_numbers([expr for expr, _, _ in flat.crossings], "events")
+        for expr in watched:
+            entries = over_entries(flat, expr)
+            read = [leaf for leaf in leaves((entries,)) if leaf is not TIME]
+            if TIME not in leaves((entries,)) or any(
+                leaf.op != "slot" or leaf.data[0] != "p" or leaf.data[1] in delayed for leaf in read
+            ):
+                continue
+            slope = derivative(entries, TIME)
+            if slope is ZERO or TIME in leaves((slope,)):
+                continue
+            at_zero = substitute(entries, {TIME: ZERO})
+            self.lines.append((value_function(flat, at_zero), value_function(flat, slope)))
+
+    def next(self, t: float, end: float, u: FloatArray, p: FloatArray) -> float:
+        """The first of these times between t and the end, infinity without any."""
+        first = np.inf
+        for at_zero, slope in self.lines:
+            b = slope(t, u, p)
+            if b:
+                at = -at_zero(t, u, p) / b
+                if t < at < min(first, end):
+                    first = at
+        return first
