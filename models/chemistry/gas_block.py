@@ -39,6 +39,8 @@ __all__ = ["GasBlock"]
 
 _TINY = 1e-300  # stands for the logarithm's argument where no third body is present
 _WIDEST = 12  # efficiencies of a third body written as a template
+_FEW = 4  # reactions of a kind that are not worth a template of their own
+_NO_BROADENING = (1.0, 1.0, 1e30, 1e30)  # constants of Troe's formula with which it gives 1
 
 
 class GasBlock:
@@ -222,13 +224,18 @@ class GasBlock:
         kinds: dict[tuple[str, str], list[int]] = {}
         for j in pressure:
             kinds.setdefault((self.reactions[j].kind, self.reactions[j].broadening[0]), []).append(j)
+        for kind in ("falloff", "chemically-activated"):
+            plain = kinds.get((kind, "Lindemann"), [])
+            if 0 < len(plain) < _FEW and (kind, "Troe") in kinds:  # one template less
+                kinds[kind, "Troe"] += kinds.pop((kind, "Lindemann"))
         for (kind, name), members in kinds.items():
             columns: list[tuple[Numbered | None, Any]] = [
                 (self.k, [self.high[j] for j in members]), (self.k, [self.high[j] + 1 for j in members]),
                 (self.M, [self.body[j] for j in members]), (self.T, 0),
             ]  # fmt: skip
-            given = [self.reactions[j].broadening[1] for j in members]
-            columns += [(None, list(numbers)) for numbers in zip(*given, strict=True)]
+            if name != "Lindemann":
+                given = [self.reactions[j].broadening[1] or _NO_BROADENING for j in members]
+                columns += [(None, list(numbers)) for numbers in zip(*given, strict=True)]
             high, low, M, T, *constants = self.slots(columns)
             reduced = low * M / high
             blend = _broadened(name, constants, T, reduced)
