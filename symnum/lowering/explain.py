@@ -92,6 +92,7 @@ class Inspection:
         self.compiled: CompiledSystem | None = None
         self.function: Function | None = None
         self.offsets: Offsets | None = None
+        self.hidden = False  # whether constraints were hidden in combinations of equations
         self.stages: list[Stage] = []
         self._began = time.perf_counter()
 
@@ -105,6 +106,7 @@ class Inspection:
             count = sum(family.count for family in made.families) + len(made.equalities) + made.sums.count
             sizes = count, len(made.unknowns), len(made.families)
         elif isinstance(made, Equations):
+            self.hidden = self.equations is not None  # told a second time: with hidden constraints
             self.equations = made
             sizes = _sizes(made, unknowns_of(made))
         elif isinstance(made, Reduced):
@@ -192,7 +194,8 @@ def _index(inspected: Inspection, problems: tuple[Finding, ...]) -> tuple[int | 
     if problems or inspected.equations is None:
         return None, None
     found = written(inspected.raw)
-    if not is_perfect(found.merged, match(found.merged)):  # equalities in a circle: some say nothing new
+    # equalities in a circle: some say nothing new
+    if inspected.hidden or not is_perfect(found.merged, match(found.merged)):
         _, _, found = in_chains(inspected.equations)
     inspected.offsets = result = offsets(found)
     return result.index(found.present), result.degrees_of_freedom

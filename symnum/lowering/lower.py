@@ -12,6 +12,7 @@ from symnum.language.event import Event
 from symnum.language.system import System
 from symnum.lowering.alias import Equations, Unknowns, unknowns_of, without_aliases
 from symnum.lowering.balance import check_balance
+from symnum.lowering.combine import combined, coupled_derivatives
 from symnum.lowering.delays import Delay, without_delays
 from symnum.lowering.dulmage_mendelsohn import Decomposition
 from symnum.lowering.explicit import choose_explicit
@@ -47,7 +48,9 @@ def lower(
     unknowns = unknowns_of(equations)  # states and what is to be determined
     graph, matching = matched(equations, unknowns)  # every unknown gets its equation
     watch("matched", (graph, matching))
-    if is_perfect(graph, matching):
+    perfect = is_perfect(graph, matching)
+    hidden = combined(equations) if perfect and coupled_derivatives(graph, matching) else None
+    if perfect and hidden is None:
         structure = choose_explicit(equations, unknowns.states, graph, matching)
         structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
     else:
@@ -57,7 +60,11 @@ def lower(
                 "index above 1 or is unbalanced. Write it so that each unknown has an equation that holds it."
             )
         check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
-        reduced = reduce_index(raw, equations)  # of a higher index: differentiate, select states
+        if hidden is None:
+            hidden = combined(equations)  # constraints that only a combination of equations shows
+        if hidden is not None:
+            watch("hidden constraints combined", hidden)
+        reduced = reduce_index(raw, hidden or equations)  # of a higher index: differentiate, select states
         watch("index reduced", reduced)
         graph, matching = matched(reduced.equations, reduced.unknowns)
         watch("matched", (graph, matching))
@@ -74,9 +81,7 @@ def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matchi
     return graph, match(graph)
 
 
-def _numbered(
-    system: System, raw: RawSystem, structure: Structure, delays: tuple[Delay, ...]
-) -> FlatSystem:
+def _numbered(system: System, raw: RawSystem, structure: Structure, delays: tuple[Delay, ...]) -> FlatSystem:
     n = len(raw.unknowns)
     integrated = np.concatenate([structure.states, structure.implicit])
     vector = integrated[np.lexsort((integrated >= n, integrated % max(n, 1)))]

@@ -38,6 +38,7 @@ class Chains:
     base: IntArray
     order: IntArray
     families: list[Family]  # without the equations that say so
+    removed: list[Family]  # these
 
     def numbers(self, column: IntArray) -> IntArray:
         """Numbers of `families` (n + i is the derivative of i) as ``order * n + base``."""
@@ -69,7 +70,8 @@ def derivative_chains(equations: Equations) -> Chains:
             i = int(parent[i])
         return i
 
-    kept = []
+    kept: list[Family] = []
+    removed: list[Family] = []
     for family in equations.families:
         if not is_equality(family.root):
             kept.append(family)
@@ -83,12 +85,15 @@ def derivative_chains(equations: Equations) -> Chains:
                 rows.append(row)
         if rows:
             kept.append(family.select(np.array(rows)))
+        others = np.setdiff1d(np.arange(family.count), rows)
+        if len(others):
+            removed.append(family.select(others))
     base, order = np.arange(n), np.zeros(n, np.int64)
     while True:
         above = parent[base]
         deeper = above >= 0
         if not deeper.any():
-            return Chains(base, order, kept)
+            return Chains(base, order, kept, removed)
         base = np.where(deeper, above, base)
         order = order + deeper
 
