@@ -66,8 +66,8 @@ class _Writer:
 
     def block(self) -> Block:
         network = self.network
+        self.add(self.species)  # before the rates, so that a rate equal to a species goes by its name
         self.add(self.rates)
-        self.add(self.species)
         for family in network.rates:
             columns = [Column(of, index) for of, index in family.columns]
             label = self.rate_label(family.reactions)

@@ -40,7 +40,7 @@ class StochasticMethod:
 _ALL = (
     StochasticMethod(
         name="SSA", reading="jumps", unit="",
-        about="exact; the direct method for small networks, composition and rejection for large ones",
+        about="exact; the sorting direct method for small networks, composition and rejection for large ones",
         cite="D. T. Gillespie, J. Phys. Chem. 81 (1977) 2340",
     ),
     StochasticMethod(
