@@ -316,8 +316,9 @@ class Problem:
             bad, what = np.flatnonzero(self._whole() & (u != np.round(u))), "no whole number"
         if len(bad):
             raise ModelError(
-                f"{self.flat.name}, {where}: {self._species_at(int(bad[0]))} = {u[bad[0]]:g} is {what}; the "
-                "species are numbers of molecules. For concentrations give volume= to network.jumps()."
+                f"{self.flat.name}, {where}: {self._species_at(int(bad[0]))} = {u[bad[0]]:.9g} is {what}; "
+                "the species are numbers of molecules. Declared starts are converted from concentrations, and "
+                "rounded, where the reading is given a volume=, which may be 1."
             )
 
     def _released(self, values: FloatArray) -> frozenset[int]:

@@ -177,7 +177,8 @@ def advance(a: Integers) -> int:
     w = floats(a[slot.S_PROPENSITY])
     in_bin = floats(a[slot.S_BIN_TOTAL])
     bins = shorts(a[slot.S_BIN_START])
-    start = shorts(a[slot.S_DEPENDENT_START])
+    first_range = shorts(a[slot.S_RANGE_START])
+    ranges = shorts(a[slot.S_RANGES])
     dependent = shorts(a[slot.S_DEPENDENT])
     stop = f[slot.S_T_STOP]
     while True:
@@ -209,27 +210,28 @@ def advance(a: Integers) -> int:
             return slot.NEGATIVE_COUNT
         beyond = False
         gained = 0.0
-        for k in range(start[j], start[j + 1]):
-            i = dependent[k]
-            before = w[i]
-            value = propensity(a, t, i)
-            if not 0.0 <= value <= 1e300:
-                return refused(a, i, value)
-            if value != before:
-                origin = bin_of(a, i)
-                w[i] = value
-                target = bin_of(a, i)
-                gained += value - before
-                if target > LAST or beyond:
-                    beyond = True
-                elif target == origin:
-                    in_bin[origin] += value - before
-                else:
-                    move(a, i, origin, target)
-                    in_bin[target] += value
-                    in_bin[origin] -= before
-                    if bins[origin] == bins[origin + 1]:
-                        in_bin[origin] = 0.0
+        for part in range(first_range[j], first_range[j + 1]):
+            for k in range(ranges[2 * part], ranges[2 * part + 1]):
+                i = dependent[k]
+                before = w[i]
+                value = propensity(a, t, i)
+                if not 0.0 <= value <= 1e300:
+                    return refused(a, i, value)
+                if value != before:
+                    origin = bin_of(a, i)
+                    w[i] = value
+                    target = bin_of(a, i)
+                    gained += value - before
+                    if target > LAST or beyond:
+                        beyond = True
+                    elif target == origin:
+                        in_bin[origin] += value - before
+                    else:
+                        move(a, i, origin, target)
+                        in_bin[target] += value
+                        in_bin[origin] -= before
+                        if bins[origin] == bins[origin + 1]:
+                            in_bin[origin] = 0.0
         f[slot.S_TOTAL] += gained
         if beyond:
             lay_out(a)

@@ -23,7 +23,8 @@ def advance(a: Integers) -> int:
         if status != slot.OK:
             return status
     w = floats(a[slot.S_PROPENSITY])
-    start = shorts(a[slot.S_DEPENDENT_START])
+    first_range = shorts(a[slot.S_RANGE_START])
+    ranges = shorts(a[slot.S_RANGES])
     dependent = shorts(a[slot.S_DEPENDENT])
     stream = a[slot.S_RANDOM]
     m = a[slot.S_REACTIONS]
@@ -71,11 +72,12 @@ def advance(a: Integers) -> int:
         a[slot.S_PAUSE_LEFT] -= 1
         if not fire(a, j):
             return slot.NEGATIVE_COUNT
-        for k in range(start[j], start[j + 1]):
-            i = dependent[k]
-            value = propensity(a, t, i)
-            w[i] = value
-            if not 0.0 <= value <= 1e300:
-                return refused(a, i, value)
+        for part in range(first_range[j], first_range[j + 1]):
+            for k in range(ranges[2 * part], ranges[2 * part + 1]):
+                i = dependent[k]
+                value = propensity(a, t, i)
+                w[i] = value
+                if not 0.0 <= value <= 1e300:
+                    return refused(a, i, value)
         if a[slot.S_EVERY] != 0:
             save(a, t)

@@ -179,7 +179,7 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_LEAF_START, S_LEAF,                # int32 (m + 1,), the places in X that the law reads
     S_LEAVES, S_WORK,                    # scratch of the laws
     S_CHANGE_START, S_CHANGE, S_CHANGE_COUNT,  # int32 (m + 1,), entries that a reaction changes; doubles
-    S_DEPENDENT_START, S_DEPENDENT,      # int32 (m + 1,), reactions whose propensities it changes
+    S_RANGE_START, S_RANGES, S_DEPENDENT,  # int32 (m + 1,), (ranges, 2): where what depends on it stands
     S_PROPENSITY,                        # (m,)
     S_ADVANCE,                           # the function of the method that runs to T_STOP
     # search structures
@@ -209,7 +209,7 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_WHOLE,                             # int32 (species,): 1 where no reaction runs continuously
     S_MEMBER_START, S_MEMBER, S_WEIGHT,  # int32 (sums + 1,), species of each sum; doubles
     S_SIZE,
-) = range(79)  # fmt: skip
+) = range(80)  # fmt: skip
 
 (
     S_T, S_T_STOP, S_BEGIN,

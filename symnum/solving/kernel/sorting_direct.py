@@ -45,7 +45,8 @@ def advance(a: Integers) -> int:
             order[j] = j
         sum_up(a)
     w = floats(a[slot.S_PROPENSITY])
-    start = shorts(a[slot.S_DEPENDENT_START])
+    first_range = shorts(a[slot.S_RANGE_START])
+    ranges = shorts(a[slot.S_RANGES])
     dependent = shorts(a[slot.S_DEPENDENT])
     stream = a[slot.S_RANDOM]
     stop = f[slot.S_T_STOP]
@@ -85,12 +86,13 @@ def advance(a: Integers) -> int:
         a[slot.S_PAUSE_LEFT] -= 1
         if not fire(a, j):
             return slot.NEGATIVE_COUNT
-        for k in range(start[j], start[j + 1]):
-            i = dependent[k]
-            value = propensity(a, t, i)
-            if not 0.0 <= value <= 1e300:
-                return refused(a, i, value)
-            f[slot.S_TOTAL] += value - w[i]
-            w[i] = value
+        for part in range(first_range[j], first_range[j + 1]):
+            for k in range(ranges[2 * part], ranges[2 * part + 1]):
+                i = dependent[k]
+                value = propensity(a, t, i)
+                if not 0.0 <= value <= 1e300:
+                    return refused(a, i, value)
+                f[slot.S_TOTAL] += value - w[i]
+                w[i] = value
         if a[slot.S_EVERY] != 0:
             save(a, t)

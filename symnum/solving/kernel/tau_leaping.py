@@ -45,7 +45,8 @@ def singly(a: Integers) -> int:
     """Up to SINGLE events one by one."""
     f = floats(a[slot.S_FLOATS])
     w = floats(a[slot.S_PROPENSITY])
-    start = shorts(a[slot.S_DEPENDENT_START])
+    first_range = shorts(a[slot.S_RANGE_START])
+    ranges = shorts(a[slot.S_RANGES])
     dependent = shorts(a[slot.S_DEPENDENT])
     for _ in range(SINGLE):
         if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
@@ -69,12 +70,13 @@ def singly(a: Integers) -> int:
         j = choose(a, total, 0)
         if not fire(a, j):
             return slot.NEGATIVE_COUNT
-        for k in range(start[j], start[j + 1]):
-            i = dependent[k]
-            value = propensity(a, t, i)
-            w[i] = value
-            if not 0.0 <= value <= 1e300:
-                return refused(a, i, value)
+        for part in range(first_range[j], first_range[j + 1]):
+            for k in range(ranges[2 * part], ranges[2 * part + 1]):
+                i = dependent[k]
+                value = propensity(a, t, i)
+                w[i] = value
+                if not 0.0 <= value <= 1e300:
+                    return refused(a, i, value)
         if a[slot.S_EVERY] != 0:
             save(a, t)
     return slot.OK

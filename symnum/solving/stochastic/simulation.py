@@ -106,7 +106,8 @@ class Simulation:
             slot.S_LEAF_START: tables.leaf_start, slot.S_LEAF: tables.leaf,
             slot.S_CHANGE_START: tables.change_start, slot.S_CHANGE: tables.change.species.astype(np.int32),
             slot.S_CHANGE_COUNT: tables.change.count,
-            slot.S_DEPENDENT_START: tables.dependent_start, slot.S_DEPENDENT: tables.dependent,
+            slot.S_RANGE_START: tables.range_start, slot.S_RANGES: tables.ranges,
+            slot.S_DEPENDENT: tables.dependent,
             slot.S_REACTANT_START: tables.reactant_start, slot.S_REACTANT: tables.reactant,
             slot.S_ORDERS: tables.orders, slot.S_PERMUTATION: tables.permutation,
         }  # fmt: skip

@@ -22,6 +22,8 @@ __all__ = ["NetworkTables"]
 
 ShortArray = NDArray[np.int32]
 
+_FEW = 256  # dependents that a reaction has in a list of its own; lists of thousands would fill the memory
+
 
 class NetworkTables:
     """Everything about a network that does not change in a run.
@@ -176,11 +178,28 @@ class NetworkTables:
         self.orders: FloatArray = orders[where]
         readers, entries = key // max(self.entries, 1), key % max(self.entries, 1)
         by_entry = np.argsort(entries, kind="stable")
-        reader_start = _starts(entries[by_entry], self.entries)
-        changing, reading = _joined(self.change.species, reader_start)
-        pairs = np.unique(self.change.reaction[changing] * m + readers[by_entry][reading])
-        self.dependent_start = _starts(pairs // m, m)
-        self.dependent = (pairs % m).astype(np.int32)
+        self._ranges(readers[by_entry], _starts(entries[by_entry], self.entries))
+
+    def _ranges(self, readers: IntArray, reader_start: ShortArray) -> None:
+        """What depends on each reaction: a list of its own, or, where that would be long, the readers of all
+        entries that it changes, among which some stand twice."""
+        m, change = self.reactions, self.change
+        length = np.diff(reader_start)[change.species]
+        few = np.bincount(change.reaction, length, minlength=m) <= _FEW
+        inside = few[change.reaction]
+        changing, reading = _joined(change.species[inside], reader_start)
+        pairs = np.unique(change.reaction[inside][changing] * m + readers[reading])
+        own = _starts(pairs // m, m)
+        self.dependent = np.concatenate([pairs % m, readers]).astype(np.int32)
+        # one range for each reaction with few dependents, one for each changed entry of the others
+        single = np.flatnonzero(few)
+        entry = change.species[~inside]
+        reaction = np.concatenate([single, change.reaction[~inside]])
+        begin = np.concatenate([own[single], len(pairs) + reader_start[entry]])
+        end = np.concatenate([own[single + 1], len(pairs) + reader_start[entry + 1]])
+        order = np.argsort(reaction, kind="stable")
+        self.range_start = _starts(reaction[order], m)
+        self.ranges = np.column_stack([begin, end])[order].astype(np.int32)
 
     def start(self, u: FloatArray) -> FloatArray:
         """(entries,) the changing part of X for the unknowns u."""

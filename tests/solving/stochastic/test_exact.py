@@ -238,6 +238,21 @@ def test_events_at_given_times():
         sn.solve(sn.Problem(network.jumps(events=[bad]), {x: 1}, span=(0, 3)), seed=0)
 
 
+def test_a_network_of_24388_reactions(shared_data):
+    # receptors that bind their kinases: the part of molecules that are bound follows the deterministic system
+    network = sn.read(shared_data / "bng_net" / "bcr" / "bcr.net")
+    jumps = sn.Problem(network.jumps(volume=1), span=(0, 0.04))
+    system = sn.Problem(network.system(), span=(0, 0.04))
+    deterministic = sn.solve(system, "Tsit5", rtol=1e-4, saveat=[0.04])
+    for method in ("SSA", "TauLeaping"):
+        sol = sn.solve(jumps, method, seed=1, saveat=[0.04])
+        assert sol.stats.events > 10_000
+        for name in ("Autoinhibited_Lyn", "Autoinhibited_Fyn"):
+            # 300,000 molecules less those that are bound, whose number is about a Poisson number
+            bound = 3e5 - deterministic[name][-1]
+            assert abs(sol[name][-1] - deterministic[name][-1]) < 4.5 * np.sqrt(bound)
+
+
 def test_observables_and_functions_of_a_file(shared_data):
     # rates that read functions of observables: the drift of the jumps is the deterministic system
     network = sn.read(shared_data / "bng_net" / "motor" / "motor.net")
