@@ -317,8 +317,8 @@ class Problem:
         if len(bad):
             raise ModelError(
                 f"{self.flat.name}, {where}: {self._species_at(int(bad[0]))} = {u[bad[0]]:.9g} is {what}; "
-                "the species are numbers of molecules. Declared starts are converted from concentrations, and "
-                "rounded, where the reading is given a volume=, which may be 1."
+                "the species are numbers of molecules. Declared starts are converted from concentrations, "
+                "and rounded, where the reading is given a volume=, which may be 1."
             )
 
     def _released(self, values: FloatArray) -> frozenset[int]:
