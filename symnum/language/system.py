@@ -93,7 +93,10 @@ class System:
     def components(self) -> Iterator[Component]:
         """All components at all levels, parents before children."""
         for part in self.parts.values():
-            yield from part.all_components()
+            if part.children:
+                yield from part.all_components()
+            else:
+                yield part
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

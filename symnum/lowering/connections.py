@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,13 @@ class Nodes:
 
     def join(self, connection: Connection) -> None:
         """Join the outer ends of some connectors."""
-        ports = [(port, "" if port.owner is None else port.owner.path) for port in connection.ports]
-        ends = [2 * self._number(port, path, connection) for port, path in ports]
-        for other in ends[1:]:
-            self._met += (ends[0], other)
+        first = -1
+        for port in connection.ports:
+            end = 2 * self._number(port, "" if port.owner is None else port.owner.path, connection)
+            if first < 0:
+                first = end
+            else:
+                self._met += (first, end)
 
     def join_members(self, connection: Connection, template: Component, homes: list[list[str]]) -> None:
         """Join the connectors that a class connects, in each of its instances.
@@ -105,8 +109,9 @@ class Nodes:
         begins = np.concatenate([[True], (at[1:] != at[:-1]) | (quantity[1:] != quantity[:-1])])
         indptr = np.concatenate([np.flatnonzero(begins), [len(at)]])
         paths = [joined(part.path, name) for part in self._components for name in part.connectors]
-        met = np.split(ends // 2, start[1:])
-        texts = [", ".join([paths[c] for c in members.tolist()]) for members in met]
+        met = [paths[c] for c in (ends // 2).tolist()]
+        bounds = [*start.tolist(), len(met)]
+        texts = [", ".join(met[a:b]) for a, b in pairwise(bounds)]
         labels = tuple(
             f"sum of {kinds[kind_of_node[n]][k].name} at connect({texts[n]})"
             for n, k in zip(at[begins].tolist(), quantity[begins].tolist(), strict=True)

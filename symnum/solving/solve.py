@@ -143,6 +143,8 @@ def solve(
     runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
     _check_arguments(runs, max_step, first_step, max_steps)
     if runs.stochastic is not None:
+        if on != "cpu":
+            raise ModelError(f"on={on!r}: random processes run on='cpu' only")
         return _solve_stochastic(
             problem, method, saveat, dense, max_step, max_steps, progress, threads, seed, step, epsilon
         )
@@ -166,8 +168,8 @@ def solve(
 
         check_gpu_options(on, {
             "dense": dense, "max_step": None if max_step == np.inf else max_step, "first_step": first_step,
-            "tstops": tstops or None, "controller": controller, "progress": progress or None, "tier": tier,
-            "threads": threads, "step": step, "hybrid": runs.hybrid or None,
+            "tstops": len(tstops) or None, "controller": controller, "progress": progress or None,
+            "tier": tier, "threads": threads, "step": step, "hybrid": runs.hybrid or None,
         })  # fmt: skip
         times = np.array([runs.span[1]]) if saveat is None else save_times(saveat, runs.span)
         if isinstance(problem, Problem):
