@@ -9,6 +9,7 @@ their derivatives. So nothing is analysed anew, and the cost of code grows with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.names import Names
 from symnum.lowering.raw import Sums
+from symnum.lowering.written_out import right_hand_side, written_out
 from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
-from symnum.rewriting.expr import ONE, ZERO, Expr, Symbol, add, as_expr, slot, symbol
+from symnum.rewriting.expr import ONE, TIME, ZERO, Expr, Symbol, add, as_expr, slot, symbol
 from symnum.rewriting.walk import leaves, substitute
 
 __all__ = ["Tangent", "tangent"]
@@ -76,8 +78,8 @@ def tangent(
     """The joint system of ``flat`` and its derivatives by these parameters.
 
     values: those of parameters that are given by others. starts: {number of an unknown: expression}.
-    Raises LoweringError for what is not differentiable with respect to parameters: hard limits and events at
-    a moment that depends on the solution.
+    Raises LoweringError for what is not supported: hard limits, events with triggers, and events when= in
+    systems with algebraic unknowns.
     """
     return _Builder(flat, tuple(parameters), values).build(starts)
 
@@ -100,16 +102,23 @@ class _Builder:
 
     def refuse(self) -> None:
         flat = self.flat
+        if flat.delays:
+            raise LoweringError(f"{flat.name}: sensitivities of delay equations are not supported")
         if flat.limits:
             raise LoweringError(
                 f"{flat.name}: sensitivities of a system with hard limits (sn.Limit) are not supported: when "
                 "a limit holds depends on the parameters. Write a smooth saturation instead."
             )
         for event in flat.events:
-            if event.at is None and event.then:
+            if event.trigger is not None and event.then:
+                raise LoweringError(
+                    f"{flat.name}: sensitivities across an event with a trigger=, {event}, are not "
+                    "supported; those with at= or when= are"
+                )
+            if event.when is not None and event.then and not flat.mass.all():
                 raise LoweringError(
                     f"{flat.name}: {event} happens at a moment that depends on the parameters; sensitivities "
-                    "across such an event are not supported. Events at= given times are."
+                    "across such an event need a system without algebraic unknowns"
                 )
         if flat.structure.choices:
             raise LoweringError(
@@ -299,6 +308,8 @@ class _Builder:
     # ---- events -----------------------------------------------------------------------------------
     def event(self, event: Event) -> Event:
         """At a given time the derivatives take the derivatives of the new values."""
+        if event.when is not None and event.then:
+            return self.crossing_event(event)
         if event.at is None:
             return event
         then: dict[Expr, Expr] = dict(event.then)
@@ -311,6 +322,88 @@ class _Builder:
                 else:
                     then[self.derivative_of(target.name, q)] = change
         return Event(at=list(event.at), then=then, terminal=event.terminal, name=event.name or repr(event))
+
+    def crossing_event(self, event: Event) -> Event:
+        """An event whose moment tau moves with q: h(u, p, tau) = 0 gives h_t dtau = -(h_u S + h_p dp).
+
+        h_t is that along the solution. With new values g and slopes f before and f+ after,
+        S+ = g_u (S + f dtau) + g_p dp + g_t dtau - f+ dtau (Rozenvasser, Autom. Remote Control 28 (1967) 394).
+        """
+        flat, n = self.flat, self.flat.n
+        where = f"{event}"
+        assert event.when is not None
+        f = right_hand_side(flat)
+        h, *given = written_out(flat, flat.with_numbers((event.when, *event.then.values()), where))
+        states = {
+            int(flat.position[flat.number_of(target, where)]): value
+            for target, value in zip(event.then, given, strict=True)
+            if target.kind == "variable"
+        }
+        parameters = {
+            flat.parameter_index(target, where): value
+            for target, value in zip(event.then, given, strict=True)
+            if target.kind == "parameter"
+        }
+        new: dict[Expr, Expr] = {slot("u", i): value for i, value in states.items()}
+        new |= {slot("p", i): value for i, value in parameters.items()}
+        f_after = substitute(f, new | self.followed(new))
+        slopes = [(slot("u", i), f[i]) for i in range(n)]
+
+        def along(expr: Expr) -> Expr:
+            """The derivative by time along the solution."""
+            return add([derivative(expr, TIME), *(derivative(expr, u) * rate for u, rate in slopes)])
+
+        values: dict[Expr, Expr] = {}
+        for q in range(self.m):
+
+            def by_q(expr: Expr, q: int = q) -> Expr:
+                """The derivative by q at a fixed time; the derivatives of u are ``slot("s", i)``."""
+                terms = []
+                for leaf in leaves((expr,)):
+                    if leaf.op == "slot" and leaf.data[0] == "u":
+                        terms.append(derivative(expr, leaf) * slot("s", q * n + leaf.data[1]))
+                    elif leaf.op == "slot":
+                        terms.append(derivative(expr, leaf) * self.of_parameter(leaf.data[1], q))
+                return add(terms) if terms else ZERO
+
+            moved = -by_q(h) / along(h)
+            for i in range(n):
+                g = states.get(i, slot("u", i))
+                name = flat.state_names[i]
+                values[self.derivative_of(name, q)] = by_q(g) + (along(g) - f_after[i]) * moved
+            for i, g in parameters.items():
+                values[symbol(self.table[self.holder(i, q)])] = by_q(g) + along(g) * moved
+        back: dict[Expr, Expr] = {}
+        for leaf in leaves(values.values()):
+            if leaf.op == "slot":
+                letter, k = leaf.data
+                if letter == "p":
+                    back[leaf] = symbol(flat.parameters[k])
+                elif letter == "u":
+                    back[leaf] = symbol(Symbol(flat.state_names[k], "variable"))
+                else:
+                    back[leaf] = self.derivative_of(flat.state_names[k % n], k // n)
+        written = substitute(tuple(values.values()), back)
+        other = copy(event)
+        other.then = {**event.then, **dict(zip(values, written, strict=True))}
+        other.name = event.name or repr(event)
+        return other
+
+    def followed(self, new: Mapping[Expr, Expr]) -> dict[Expr, Expr]:
+        """What parameters become that are given by ones which an event changes, over slots."""
+        result: dict[Expr, Expr] = {}
+        known = dict(new)
+        for number, value in self.given.items():
+            mapping = {}
+            for leaf in leaves((value,)):
+                at = self.flat.parameters.find(leaf.name) if leaf.kind == "parameter" else None
+                if at is not None:
+                    mapping[leaf] = known.get(slot("p", at), slot("p", at))
+            changed = any(new_leaf.op != "slot" or new_leaf in known for new_leaf in mapping.values())
+            if changed and slot("p", number) not in known:
+                (written,) = substitute((value,), mapping)
+                result[slot("p", number)] = known[slot("p", number)] = written
+        return result
 
     def jump(self, value: Expr, q: int) -> Expr:
         terms = []

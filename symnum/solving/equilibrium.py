@@ -45,6 +45,8 @@ class Equilibrium:
 
     def _check_time(self) -> None:
         flat = self.problem.flat
+        if flat.delays:
+            raise ModelError(f"{flat.name}: steady states of delay equations are not supported")
         rng = np.random.default_rng(0)
         for _ in range(2):
             moved = self.compiled.time_gradient(self.t + rng.random(), self._near(rng), self.p)

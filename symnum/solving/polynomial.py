@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError
-from symnum.lowering.flat import FlatSystem, instance
-from symnum.rewriting.expr import Expr, Symbol, linear, number, rational, slot, symbol
-from symnum.rewriting.walk import leaves, substitute
+from symnum.lowering.flat import FlatSystem
+from symnum.lowering.written_out import right_hand_side
+from symnum.rewriting.expr import Expr, Symbol, number, slot, symbol
+from symnum.rewriting.walk import substitute
 from symnum.solving.equilibrium import Equilibrium
 from symnum.solving.homotopy import roots_by_homotopy
 
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["real_roots", "right_hand_side"]
+__all__ = ["real_roots"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 log = logging.getLogger("symnum")
@@ -28,50 +29,6 @@ log = logging.getLogger("symnum")
 _MOST_PATHS = 4000
 _MOST_UNKNOWNS = 40
 _WIDTH = Fraction(1, 10**18)  # of the intervals that isolate the roots of one polynomial, times their scale
-
-
-def right_hand_side(flat: FlatSystem) -> tuple[Expr, ...]:
-    """f row by row over ``slot("u", position)`` and ``slot("p", parameter)``. For small systems."""
-    n = len(flat.unknowns)
-    rows: list[Expr] = []
-    algebraic: list[Expr] = [
-        instance(family, copy) for family in flat.structure.residuals for copy in range(family.count)
-    ]
-    sums = flat.structure.sums
-    for r in flat.structure.residual_sums.tolist():
-        row = sums.row(r)
-        terms = zip(sums.unknown[row].tolist(), sums.coefficient[row].tolist(), strict=True)
-        algebraic.append(linear((slot("u", x), rational(c)) for x, c in terms))
-    waiting = iter(algebraic)
-    for at, x in enumerate(flat.vector.tolist()):
-        rows.append(slot("u", n + x) if flat.mass[at] else next(waiting))
-    known: dict[Expr, Expr] = {}
-
-    def written(expr: Expr) -> Expr:
-        """Explicit unknowns replaced by their definitions, whatever the depth."""
-        stack: list[tuple[Expr | None, Expr]] = [(None, expr)]
-        while True:
-            leaf, body = stack[-1]
-            missing: list[tuple[Expr, Expr]] = []
-            for one in leaves((body,)):
-                if one.op != "slot" or one.data[0] != "u" or one in known:
-                    continue
-                definition = flat.definition(one.data[1])
-                if definition is None:
-                    known[one] = slot("v", int(flat.position[one.data[1]]))
-                else:
-                    missing.append((one, definition))
-            if missing:
-                stack += missing
-                continue
-            (found,) = substitute((body,), known)
-            stack.pop()
-            if leaf is None:
-                return found
-            known[leaf] = found
-
-    back = {slot("v", i): slot("u", i) for i in range(flat.n)}
-    return substitute(tuple(written(row) for row in rows), back)
 
 
 def real_roots(equilibrium: Equilibrium) -> Iterator[FloatArray]:

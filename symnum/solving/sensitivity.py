@@ -114,9 +114,10 @@ def sensitivities(
     The equations ``M S' = J S + df/dp`` of S = du/dp come from the symbolic derivatives of the model and are
     integrated with it, in one system with an exact sparse Jacobian and under the same error control: the
     absolute tolerance of du/dp is that of u over the size of p. Starts that are expressions of a parameter,
-    and parameters that follow from one, are taken into account, events at given times too.
-    Other options are those of `solve`. Raises LoweringError for hard limits and for events at a moment that
-    depends on the solution. Hairer, Norsett, Wanner, Solving ODEs I, section I.14.
+    and parameters that follow from one, are taken into account; so are events at given times and, in systems
+    without algebraic unknowns, events when= with the shift of their moment.
+    Other options are those of `solve`. Raises LoweringError for hard limits, delays and other events.
+    Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section I.14.
     """
     if not isinstance(problem, Problem):
         raise ModelError(f"sensitivities takes a Problem, not {problem!r}")

@@ -110,6 +110,50 @@ def test_events_at_given_times() -> None:
             assert found.sensitivity(what, name) == pytest.approx(exact, rel=1e-7, abs=1e-8)
 
 
+def test_a_bouncing_ball() -> None:
+    """Exact after two bounces: t1 = sqrt(2 h/g), v1 = sqrt(2 g h), t2 = t1 + 2 e v1/g, then e^2 v1 upwards."""
+    import sympy
+
+    g, h, e = sn.parameters(g=9.81, h=2.0, e=0.8)
+    system = sn.System(
+        "ball", [sn.D(x) == y, sn.D(y) == -g],
+        events=[sn.Event(when=x, crossing="down", then={x: 0, y: -e * y})], defaults={x: h, y: 0},
+    )  # fmt: skip
+    problem = sn.Problem(system, span=(0, 2.0))
+    found = sn.sensitivities(problem, [g, h, e], rtol=1e-10, atol=1e-12, saveat=[0.5, 1.0, 1.6, 1.9])
+    s = sympy.symbols("g h e", positive=True)
+    t1 = sympy.sqrt(2 * s[1] / s[0])
+    v1 = s[0] * t1
+    t2 = t1 + 2 * s[2] * v1 / s[0]
+    numbers = dict(zip(s, (9.81, 2.0, 0.8), strict=True))
+    for k, t in enumerate(found.t):
+        if t < float(t1.subs(numbers)):
+            height = s[1] - s[0] * t**2 / 2
+        elif t < float(t2.subs(numbers)):
+            height = s[2] * v1 * (t - t1) - s[0] * (t - t1) ** 2 / 2
+        else:
+            height = s[2] ** 2 * v1 * (t - t2) - s[0] * (t - t2) ** 2 / 2
+        assert found[x][k] == pytest.approx(float(height.subs(numbers)), rel=1e-8)
+        for name, leaf in zip(("g", "h", "e"), s, strict=True):
+            exact = float(sympy.diff(height, leaf).subs(numbers))
+            assert found.sensitivity(x, name)[k] == pytest.approx(exact, rel=1e-7, abs=1e-9)
+
+
+def test_an_event_that_depends_on_parameters_and_changes_one() -> None:
+    """Where x passes a, k doubles (b = 3k follows), x gets a part of y and of the time."""
+    system = sn.System(
+        "switch", [sn.D(x) == b - k * x, sn.D(y) == x * y / 5 - a * y],
+        events=[sn.Event(when=x - a + 0.1 * sn.t, crossing="up", then={k: 2 * k, x: x + y * a + sn.t / 9})],
+    )  # fmt: skip
+    problem = sn.Problem(system, {x: 0, y: 0.5}, span=(0, 2))
+    found = sn.sensitivities(problem, [k, a], rtol=1e-11, atol=1e-13, saveat=[0.25, 1.8, 2.0])
+    assert len(found.solution.events) == 1
+    for name, value in (("k", 0.7), ("a", 2.0)):
+        for what in (x, y):
+            exact = differences(problem, what, name, value, [0.25, 1.8, 2.0])
+            assert found.sensitivity(what, name) == pytest.approx(exact, rel=1e-7, abs=1e-8)
+
+
 def test_a_network_keeps_its_families(shared_data: Path) -> None:
     """356 species, 3749 reactions: as many loops as shapes, and derivatives that agree with differences."""
     network = sn.read(shared_data / "bng_net" / "egfr_net" / "egfr_net.net")
@@ -147,8 +191,8 @@ def test_eliminated_species_have_sensitivities_too() -> None:
     [
         (sn.System("s", [sn.D(x) == k - x, sn.Limit(x, high=0.5)]), "hard limits"),
         (
-            sn.System("s", [sn.D(x) == k - x], events=[sn.Event(when=x - 0.5, then={x: 0})]),
-            "a moment that depends on the parameters",
+            sn.System("s", [sn.D(x) == k - x], events=[sn.Event(trigger=x > 0.5, then={x: 0})]),
+            "across an event with a trigger=",
         ),
     ],
 )
