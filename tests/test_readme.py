@@ -17,7 +17,7 @@ def test_code_runs_as_printed(readme: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     blocks = re.findall(r"^```python\n(.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     sol, x, y, z = (names[name] for name in ("sol", "x", "y", "z"))
@@ -25,6 +25,9 @@ def test_code_runs_as_printed(readme: str, tmp_path: Path, monkeypatch: pytest.M
     # little but the slowest mode is left: exp(-a (pi/2)^2 t) times the first coefficient of the start, 8/pi^2
     slowest = 8 / math.pi**2 * math.exp(-0.1 * math.pi**2 / 4)
     assert names["profile"][-1, -1] == pytest.approx(slowest, rel=0.02)
+    S, E, SE, P = (names[name] for name in ("S", "E", "SE", "P"))
+    assert names["enzyme"].conserved_quantities() == (E + SE, P + S + SE)
+    assert names["kinetics"][S + SE + P] == pytest.approx(100)
     # the Lorenz attractor lies within this box for the classical parameters
     assert sol.t[-1] == 30
     assert abs(sol[x]).max() < 25

@@ -327,7 +327,7 @@ class _Builder:
         """An event whose moment tau moves with q: h(u, p, tau) = 0 gives h_t dtau = -(h_u S + h_p dp).
 
         h_t is that along the solution. With new values g and slopes f before and f+ after,
-        S+ = g_u (S + f dtau) + g_p dp + g_t dtau - f+ dtau (Rozenvasser, Autom. Remote Control 28 (1967) 394).
+        S+ = g_u (S + f dtau) + g_p dp + g_t dtau - f+ dtau. Rozenvasser, Autom. Remote Control 28 (1967) 394.
         """
         flat, n = self.flat, self.flat.n
         where = f"{event}"

@@ -111,7 +111,7 @@ def test_events_at_given_times() -> None:
 
 
 def test_a_bouncing_ball() -> None:
-    """Exact after two bounces: t1 = sqrt(2 h/g), v1 = sqrt(2 g h), t2 = t1 + 2 e v1/g, then e^2 v1 upwards."""
+    """Exact through two bounces: at t1 = sqrt(2 h/g) with v1 = g t1, and at t2 = t1 + 2 e v1/g."""
     import sympy
 
     g, h, e = sn.parameters(g=9.81, h=2.0, e=0.8)
