@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -109,7 +110,7 @@ class Formulas:
             self.fail(element, f"the MathML element {node.getName() or kind.lower()!r} is not supported")
         try:
             return make(arguments)
-        except (IndexError, TypeError) as error:
+        except (IndexError, TypeError, ValueError) as error:
             self.fail(element, f"{kind.lower()} with {len(arguments)} arguments: {error}")
         except (ModelError, ZeroDivisionError, OverflowError) as error:
             self.fail(element, f"{kind.lower()}: {error}")
@@ -118,7 +119,7 @@ class Formulas:
         if kind == "RATIONAL":
             return number(node.getNumerator()) / number(node.getDenominator())
         if kind == "REAL_E":  # the decimal text of both parts, so that 1e-3 is exactly 1/1000
-            value = float(f"{node.getMantissa()!r}e{node.getExponent()}")
+            value = float(Decimal(repr(node.getMantissa())).scaleb(node.getExponent()))
         else:
             value = node.getInteger() if kind == "INTEGER" else node.getReal()
         if not math.isfinite(value):
@@ -279,6 +280,8 @@ def _chain(relation: Callable[[Expr, Expr], Expr]) -> Callable[[Sequence[Expr]],
     """a < b < c holds when a < b and b < c do."""
 
     def made(arguments: Sequence[Expr]) -> Expr:
+        if len(arguments) < 2:
+            raise TypeError("a comparison takes two")
         result: Expr = ONE
         for left, right in pairwise(arguments):
             result = apply("and", result, relation(left, right))
