@@ -17,7 +17,7 @@ from symnum.solving.nonlinear import Equations, solve_in_blocks
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
-_AGREES = 1e-6  # how far a start that the equations determine may be from what the user wrote
+AGREES = 1e-6  # how far a start that the equations determine may be from what the user wrote
 _FIRST, _SHORTEST = 0.25, 1e-4  # steps of the homotopy
 
 
@@ -104,7 +104,7 @@ def check_given(flat: FlatSystem, starts: dict[int, float], t: float, u: FloatAr
             continue
         found = value_of(flat, slot("u", number), t, u, p)
         # an algebraic unknown may have several solutions: its start is a guess that Newton improves
-        if at >= 0 or abs(found - given) <= _AGREES * max(1.0, abs(given)):
+        if at >= 0 or abs(found - given) <= AGREES * max(1.0, abs(given)):
             continue
         raise ModelError(
             f"{flat.name}: the start {flat.number_name(number)} = {given:g} does not fit the equations, "

@@ -279,6 +279,10 @@ def _begin(problem: Problem) -> tuple[FloatArray, FloatArray]:
         from symnum.solving.initial_conditions import solved_start
 
         return solved_start(problem)
+    if any(problem.flat.position[number] < 0 for number in problem.starts):
+        from symnum.solving.start_fit import fitted_start
+
+        return fitted_start(problem), problem.p.copy()
     return problem.u, problem.p.copy()
 
 

@@ -16,21 +16,13 @@ from numpy.typing import NDArray
 from symnum.errors import ModelError, SolveFailed
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.structure import StateChoice
-from symnum.rewriting.derivative import gradient
-from symnum.rewriting.expr import slot
-from symnum.rewriting.walk import leaves
 from symnum.solving.problem import Problem
-from symnum.solving.values import over_entries, over_numbers, value_function
+from symnum.solving.start_fit import StartFit
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
 _INDEPENDENT = 1e-8  # relative to the largest: what is left of a column of G when others are taken away
-_GIVEN, _DECLARED, _UNGIVEN = 0, 2, 3  # of `Problem.start_rank`: by the problem, by a declaration, a guess
-_ITERATIONS = 60
-_SHORTEST = 1e-8  # share of a step
-_FITS = 1e-10  # relative: residuals below this are zero
-_SHOWN = 8
 
 
 class _Parts:
@@ -119,104 +111,15 @@ class StateSelection:
 
         Starts of declarations count where they fit. ModelError where those of the problem do not.
         """
-        t = problem.span[0]
-        for rank in (_DECLARED, _GIVEN):
-            fit = _StartFit(self, problem, rank)
-            for usual in (False, True):  # perhaps a guess of zero is a singular place
-                if fit.solve(usual):
-                    u, p = fit.u, problem.p.copy()
-                    self.choose(t, u, p)
-                    return u, p
-        raise ModelError(fit.explain())
+        x = np.concatenate([part.x.ravel() for part in self.parts])
+        chosen = np.concatenate([part.states.ravel() for part in self.parts])
+        fit = StartFit(problem, x, chosen)
+        if not fit.solve():
+            raise ModelError(fit.explain(np.concatenate([part.rows.ravel() for part in self.parts])))
+        u, p = fit.u, problem.p.copy()
+        self.choose(problem.span[0], u, p)
+        return u, p
 
     def _texts(self, part: _Parts, k: int) -> str:
         texts = [self.compiled.flat.equation_texts[row] for row in part.rows[k][:5]]
         return "\n".join(f"    {text}" for text in texts)
-
-
-class _StartFit:
-    """Algebraic equations and given starts, in the algebraic unknowns: more equations than unknowns.
-
-    Gauss-Newton steps of least norm, halved until the residuals shrink: what nothing determines stays near
-    its guess. What is written in u as a start of a state is kept.
-    """
-
-    def __init__(self, selection: StateSelection, problem: Problem, rank: int) -> None:
-        self.selection, self.problem = selection, problem
-        compiled = self.compiled = problem.compiled
-        flat = compiled.flat
-        self.u = problem.u.copy()
-        algebraic = np.flatnonzero(flat.mass == 0)
-        chosen = np.concatenate([part.states.ravel() for part in selection.parts])
-        defining = np.unique(compiled.sparsity[:, chosen].nonzero()[0])  # s == A x, with A not chosen yet
-        self.rows = np.setdiff1d(algebraic, defining)
-        self.columns = algebraic
-        given = {int(i): float(problem.u[i]) for i in algebraic if problem.start_rank[i] <= rank}
-        inside = {slot("u", int(flat.vector[i])): value for i, value in given.items()}
-        others = {
-            slot("u", number): value for number, value in problem.starts.items() if flat.position[number] < 0
-        }
-        self.given = list((inside | others).items())
-        self.functions = [value_function(flat, leaf) for leaf, _ in self.given]
-        entries = [over_entries(flat, leaf) for leaf, _ in self.given]
-        place = {slot("u", int(i)): k for k, i in enumerate(algebraic)}
-        self.partial = []
-        for row in gradient(entries, [leaf for leaf in leaves(entries) if leaf in place]):
-            numbers = {leaf: over_numbers(flat, value) for leaf, value in row.items()}
-            self.partial.append({place[leaf]: value_function(flat, v) for leaf, v in numbers.items()})
-
-    def solve(self, usual: bool) -> bool:
-        problem = self.problem
-        self.u = problem.u.copy()
-        if usual:
-            for part in self.selection.parts:
-                free = problem.start_rank[part.x] >= _UNGIVEN
-                steps = 1.0 + 0.1 * np.arange(part.x.size).reshape(part.x.shape)
-                self.u[part.x[free]] = (part.size * steps)[free]
-        r = self.residual()
-        for _ in range(_ITERATIONS):
-            if not np.isfinite(r).all():
-                return False
-            if np.abs(r).max(initial=0.0) <= _FITS * (1.0 + np.abs(self.u).max()):
-                return True
-            step = np.linalg.lstsq(self.jacobian(), -r, rcond=None)[0]
-            before, size, scale = self.u.copy(), float(np.linalg.norm(r)), 1.0
-            while True:
-                self.u[self.columns] = before[self.columns] + scale * step
-                r = self.residual()
-                if np.isfinite(r).all() and np.linalg.norm(r) < (1 - 0.1 * scale) * size:
-                    break
-                scale *= 0.5
-                if scale < _SHORTEST:
-                    return False
-        return False
-
-    def residual(self) -> FloatArray:
-        t, p = self.problem.span[0], self.problem.p
-        rows = self.compiled.rhs(t, self.u, p)[self.rows]
-        starts = [f(t, self.u, p) - value for f, (_, value) in zip(self.functions, self.given, strict=True)]
-        return np.concatenate([rows, starts])
-
-    def jacobian(self) -> FloatArray:
-        t, p = self.problem.span[0], self.problem.p
-        upper = self.compiled.jacobian(t, self.u, p)[self.rows][:, self.columns].toarray()
-        lower = np.zeros((len(self.given), len(self.columns)))
-        for row, partial in enumerate(self.partial):
-            for k, function in partial.items():
-                lower[row, k] = function(t, self.u, p)
-        return np.concatenate([upper, lower])
-
-    def explain(self) -> str:
-        flat, t, p = self.compiled.flat, self.problem.span[0], self.problem.p
-        values = [f(t, self.u, p) for f in self.functions]
-        starts = [
-            f"    {flat.number_name(leaf.data[1])} = {given:g}, nearest fit {value:.6g}"
-            for value, (leaf, given) in zip(values, self.given, strict=True)
-        ]
-        rows = np.unique(np.concatenate([part.rows.ravel() for part in self.selection.parts]))
-        texts = [f"    {flat.equation_texts[row]}" for row in rows[:_SHOWN]]
-        return (
-            f"{flat.name}: the given starts do not fit the constraints\n" + "\n".join(texts)
-            + "\nGiven are\n" + "\n".join(starts[:_SHOWN])
-            + "\nLeave some out, change them, or give guesses nearer to a position that fits."
-        )  # fmt: skip

@@ -110,6 +110,16 @@ def test_a_gear_adds_inertias() -> None:
     np.testing.assert_allclose(sol[load.phi], sol[drive.phi] / 5, atol=1e-10)
 
 
+def test_the_speed_of_either_side_of_a_gear_may_be_given() -> None:
+    drive, load = rotational.Inertia("j1", J=0.2), rotational.Inertia("j2", J=5.0)
+    gear, free = rotational.Gear("g", ratio=5.0), rotational.Torque("e", tau=0.0)
+    end = rotational.Torque("f", tau=0.0)
+    joints = [(end.shaft, drive.a), (drive.b, gear.a), (gear.b, load.a), (load.b, free.shaft)]
+    for start in ({load.omega: 2.0}, {drive.omega: 10.0}):
+        sol = solved("gear", joints, 1, start)
+        np.testing.assert_allclose(sol[[drive.omega, load.omega]][:, -1], [10, 2], rtol=1e-9)
+
+
 def test_a_torsion_pendulum() -> None:
     wall, spring, damper = (
         rotational.FixedShaft("w"),

@@ -179,6 +179,28 @@ def test_a_homotopy_leads_to_the_start() -> None:
     assert found["y"] == pytest.approx(2 + np.arctanh(0.5) / 1e3, rel=1e-9)
 
 
+# ---- starts of what follows from others -------------------------------------------------------------
+def test_a_start_of_a_definition_moves_declared_starts() -> None:
+    """Polar coordinates are given, the states are Cartesian with starts of their own."""
+    a, b = sn.variable("a", start=1.0), sn.variable("b", start=1.0)
+    r, phi = sn.variables("r phi")
+    system = sn.System("orbit", [D(a) == -b, D(b) == a, r == sn.sqrt(a**2 + b**2), phi == sn.atan2(b, a)])
+    u, _ = consistent_start(sn.Problem(system, {r: 3.0, phi: 0.5}))
+    np.testing.assert_allclose(u, [3 * np.cos(0.5), 3 * np.sin(0.5)], rtol=1e-9)
+    u, _ = consistent_start(sn.Problem(system, {r: 3.0, a: 2.0}))
+    np.testing.assert_allclose(u, [2.0, np.sqrt(5)], rtol=1e-9)
+    with pytest.raises(ModelError, match="start r = 3 does not fit"):
+        consistent_start(sn.Problem(system, {r: 3.0, a: 2.0, b: 1.0}))
+
+
+def test_a_guess_of_a_force_in_a_constrained_system_is_no_condition() -> None:
+    u, v, tension = sn.variables("u v tension")
+    equations = [D(x) == u, D(y) == v, D(u) == -tension * x, D(v) == -tension * y - 1, x**2 + y**2 == 1]
+    problem = sn.Problem(sn.System("pendulum", equations), {x: 0.6, y: -0.8, u: 0, v: 0, tension: 50.0})
+    found, _ = consistent_start(problem)
+    assert found[problem.compiled.states.index("tension")] == pytest.approx(0.8, rel=1e-8)
+
+
 # ---- twenty models with bad guesses -----------------------------------------------------------------
 def _valve(a: sn.Expr) -> sn.Expr:
     return a / (a**2 + 0.01) ** 0.25
