@@ -58,7 +58,7 @@ def main() -> None:
     for name, (problem, parameter), values, size, methods, solvers in (
         ("robertson", robertson(), np.linspace(0.02, 0.08, MEMBERS), 1e-8,
          ("Rodas5P", "Rodas4P"), ("lsoda",)),
-        ("lorenz", lorenz(), np.linspace(0.0, 21.0, MEMBERS), 1.0, ("Tsit5",), ("dop853", "lsoda")),
+        ("lorenz", lorenz(), np.linspace(0.0, 21.0, MEMBERS), 1.0, ("Tsit5", "Vern7"), ("dop853", "lsoda")),
     ):  # fmt: skip
         changes = {parameter: values}
         candidates = [Worker(python, name, solver).candidate(f"numbalsoda {solver}") for solver in solvers]

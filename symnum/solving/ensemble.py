@@ -266,8 +266,7 @@ def solve_ensemble(
         if len(stiff):
             _one_by_one(replace(task, method=stiff_method()), stiff, tier)
             alone = np.union1d(alone, stiff)
-    names = np.array([_name(int(code)) for code in np.unique(task.status)])
-    status = names[np.searchsorted(np.unique(task.status), task.status)]
+    status = _NAMES[task.status]
     end = time.perf_counter()
     how = f"{steps.lanes} lanes" if steps else f"one by one: {why}"
     stats = EnsembleStatistics(
@@ -277,8 +276,9 @@ def solve_ensemble(
     return EnsembleSolution(flat, times, task.y.transpose(0, 2, 1), parameters, status, stats)
 
 
-def _name(code: int) -> str:
-    return Status(code).name.lower()
+_CODES = {status.value: status.name.lower() for status in Status}
+_NAMES = np.array([_CODES.get(code, "") for code in range(1 + max(_CODES))])
+"""Names of `Status` by their values, "" in between."""
 
 
 def _not_in_lanes(task: EnsembleTask, tier: str | None) -> str:
