@@ -19,7 +19,7 @@ from symnum.record import replace
 from symnum.rewriting.expr import Expr
 from symnum.solving.branch import Bifurcation, Branch
 from symnum.solving.equilibrium import Equilibrium, solve_linear
-from symnum.solving.problem import Problem
+from symnum.solving.problem import Problem, deterministic
 from symnum.solving.solution import Sample, Segment
 from symnum.solving.steady_state import SteadyState, settled
 
@@ -84,7 +84,7 @@ def continuation(
 
 class _Curve:
     def __init__(self, problem: Problem, parameter: Expr | str, span: tuple[float, float]) -> None:
-        self.equilibrium = Equilibrium(problem)
+        self.equilibrium = Equilibrium(deterministic(problem, "continuation"))
         self.problem, flat = problem, problem.flat
         self.at = flat.parameter_index(parameter, "continuation")
         self.name = flat.parameters[self.at].name

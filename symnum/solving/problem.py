@@ -348,6 +348,15 @@ class Problem:
         )
 
 
+def deterministic(problem: Any, what: str) -> Problem:
+    """The problem, or ModelError for what is none or is stochastic."""
+    if not isinstance(problem, Problem):
+        raise ModelError(f"{what} takes a Problem, not {problem!r}; write sn.Problem(system, start)")
+    if problem.stochastic is not None:
+        raise ModelError(f"{what}: {problem.flat.name} is stochastic; give the problem of network.system()")
+    return problem
+
+
 class ParameterResolver:
     """Parameter values by name; they may be expressions of other parameters and of starts.
 

@@ -17,7 +17,7 @@ from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ZERO, Expr, Symbol, add, as_expr, node, symbol
 from symnum.rewriting.walk import leaves
-from symnum.solving.problem import Problem
+from symnum.solving.problem import Problem, deterministic
 from symnum.solving.solution import Solution
 from symnum.solving.solve import solve, tolerances
 
@@ -71,7 +71,11 @@ class SensitivitySolution:
                 f"sensitivity: {name} is not among the parameters {', '.join(self.parameters)} of this run; "
                 "name it in sn.sensitivities(problem, [...])"
             )
-        expr = symbol(Symbol(what, "variable")) if isinstance(what, str) else as_expr(what)
+        if isinstance(what, str):
+            known = self.solution.flat.parameters.find(what)
+            expr = symbol(Symbol(what, "variable" if known is None else "parameter"))
+        else:
+            expr = as_expr(what)
         terms: list[Expr] = []
         for leaf in leaves((expr,)):
             if leaf.kind == "time":
@@ -119,8 +123,7 @@ def sensitivities(
     Other options are those of `solve`. Raises LoweringError for hard limits, delays and other events.
     Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section I.14.
     """
-    if not isinstance(problem, Problem):
-        raise ModelError(f"sensitivities takes a Problem, not {problem!r}")
+    deterministic(problem, "sensitivities")
     made, joint = tangent_problem(problem, parameters)
     base = tolerances(problem.flat, rtol, atol)
     size = [abs(problem.p[problem.flat.parameter_index(name, "sensitivities")]) for name in made.names]

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.errors import ModelError, SolveFailed
+from symnum.errors import SolveFailed
 from symnum.record import record
 from symnum.rewriting.expr import Expr
 from symnum.solving.equilibrium import Equilibrium, solve_linear
-from symnum.solving.problem import Problem
+from symnum.solving.problem import Problem, deterministic
 from symnum.solving.solution import Sample, Segment
 
 __all__ = ["SteadyState", "steady_state", "steady_states"]
@@ -88,14 +88,6 @@ def made_state(equilibrium: Equilibrium, u: FloatArray, p: FloatArray) -> Steady
     return SteadyState(equilibrium, sample, residual)
 
 
-def _checked(problem: Any, what: str) -> Problem:
-    if not isinstance(problem, Problem):
-        raise ModelError(f"{what} takes a Problem, not {problem!r}; write sn.Problem(system, start)")
-    if getattr(problem, "stochastic", None) is not None:
-        raise ModelError(f"{what}: {problem.flat.name} is stochastic; give the problem of network.system()")
-    return problem
-
-
 def steady_state(problem: Problem) -> SteadyState:
     """The steady state that the system goes to from its start, with the conserved quantities of the start.
 
@@ -104,7 +96,7 @@ def steady_state(problem: Problem) -> SteadyState:
     (1998) 508). Events and limits are not looked at. Raises SolveFailed where nothing is reached, as on the
     way to an oscillation.
     """
-    equilibrium = Equilibrium(_checked(problem, "steady_state"))
+    equilibrium = Equilibrium(deterministic(problem, "steady_state"))
     u = settled(equilibrium, equilibrium.u, equilibrium.p)
     return made_state(equilibrium, u, equilibrium.p)
 
@@ -179,7 +171,7 @@ def steady_states(problem: Problem) -> tuple[SteadyState, ...]:
     """
     from symnum.solving.polynomial import real_roots
 
-    equilibrium = Equilibrium(_checked(problem, "steady_states"))
+    equilibrium = Equilibrium(deterministic(problem, "steady_states"))
     found: list[FloatArray] = []
     for candidate in real_roots(equilibrium):
         u = _polished(equilibrium, candidate)

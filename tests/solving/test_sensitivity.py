@@ -224,3 +224,15 @@ def test_asking_for_what_was_not_computed() -> None:
         found.sensitivity(x, a)
     assert "by k" in repr(found)
     assert not found.sensitivity(sn.t, k).any()
+    assert (found.sensitivity("k", k) == 1).all()
+
+
+def test_a_stochastic_problem_has_no_derivatives() -> None:
+    A, B = sn.species("A B")
+    network = sn.ReactionNetwork("n", [sn.Reaction(k, A >> B)], starts={A: 10, B: 0})
+    problem = sn.Problem(network.jumps())
+    for refused in (lambda: sn.sensitivities(problem, [k]), lambda: sn.continuation(problem, k, (0, 1))):
+        with pytest.raises(ModelError, match="n is stochastic"):
+            refused()
+    with pytest.raises(ModelError, match="n is stochastic"):
+        sn.steady_state(problem)
