@@ -421,15 +421,19 @@ class ReactionNetwork:
 
     def hybrid(
         self,
-        fast: Iterable[int | str],
+        fast: Iterable[int | str] | None = None,
         *,
+        molecules: float = 100,
         volume: Any = None,
         constants: str = "macroscopic",
         events: Iterable[Event] = (),
     ) -> HybridSystem:
-        """The reactions in ``fast`` (numbers from 0, or names) as differential equations, the others as
-        random events, whose times follow exactly from the propensities as they change in between.
+        """Some reactions as differential equations, the others as random events, whose times follow exactly
+        from the propensities as they change in between.
 
+        fast: numbers (from 0) or names of the reactions that run continuously. Without it they are chosen
+        anew during the run: those among species of which there are at least ``molecules`` each; a species
+        counts as many until there are half as many.
         An event that needs more of a continuous species than there is does not take place. An empty list
         makes `jumps` of a network whose rates hold the time. Other arguments as for `jumps`. Solved by the
         methods for differential equations.
@@ -437,7 +441,10 @@ class ReactionNetwork:
         from symnum.language.hybrid_system import HybridSystem, fast_reactions
         from symnum.language.propensities import Propensities
 
-        return HybridSystem(Propensities(self, volume, constants), fast_reactions(self, fast), events)
+        if isinstance(molecules, bool) or not isinstance(molecules, (int, float)) or not molecules >= 2:
+            raise ModelError(f"{self.name}: molecules={molecules!r}: give a number from 2 on")
+        chosen = None if fast is None else fast_reactions(self, fast)
+        return HybridSystem(Propensities(self, volume, constants), chosen, float(molecules), events)
 
     def _stochastic(
         self, reading: str, volume: Any, constants: str, events: Iterable[Event]

@@ -77,7 +77,7 @@ class Problem:
             self._compiled = system
         elif isinstance(system, HybridSystem):
             self.hybrid = system
-            self._compiled = compile_system(system.continuous(), events=crossing)
+            self._compiled = compile_system(system.between_events(), events=crossing)
         else:
             self._compiled = compile_system(system, events=crossing)
         if self._compiled is not None:
@@ -295,6 +295,8 @@ class Problem:
             return np.full(self.flat.n, self.stochastic.reading == "jumps")
         assert self.hybrid is not None
         result = np.ones(self.flat.n, bool)
+        if self.hybrid.fast is None:
+            return result
         change = self.hybrid.propensities.network.change
         for i in np.unique(change.species[self.hybrid.fast[change.reaction]]).tolist():
             result[self.flat.position[self.flat.number_of(self.hybrid.species[i], "start")]] = False

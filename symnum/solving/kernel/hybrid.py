@@ -41,6 +41,23 @@ def possible(s: Integers, j: int) -> bool:
 
 
 @compiled
+def look(s: Integers, j: int) -> None:
+    """PASSED, where reaction j has taken a species across a bound."""
+    f = floats(s[slot.S_FLOATS])
+    x = floats(s[slot.S_X])
+    start = shorts(s[slot.S_CHANGE_START])
+    entry = shorts(s[slot.S_CHANGE])
+    many = shorts(s[slot.S_MANY])
+    for k in range(start[j], start[j + 1]):
+        i = entry[k]
+        if i < s[slot.S_SPECIES]:
+            if many[i] == 0 and x[i] >= f[slot.S_HIGH]:
+                s[slot.S_PASSED] = 1
+            if many[i] != 0 and x[i] < f[slot.S_LOW]:
+                s[slot.S_PASSED] = 1
+
+
+@compiled
 def jump(s: Integers) -> int:
     """One slow reaction happens at the present point of the run; the next threshold is drawn.
 
@@ -93,10 +110,13 @@ def jump(s: Integers) -> int:
             s[slot.S_EVENTS] += 1
             if not fire(s, order[k]):
                 return slot.NEGATIVE_COUNT
+            look(s, order[k])
     for i in range(n):
         u[where[i]] = x[entry[i]]
     u[s[slot.S_HAZARD]] = 0.0
     floats(a[slot.P])[s[slot.S_THRESHOLD]] = exponential(stream)
+    # the hazard is below its threshold again, and may pass it in the first part of the next step
+    integers(a[slot.FIRED])[0] = 0
     return slot.OK
 
 
@@ -135,4 +155,6 @@ def advance(s: Integers) -> int:
         status = jump(s)
         if status != slot.OK:
             return status
+        if s[slot.S_PASSED] != 0:
+            return slot.EVENT
         restart(s)

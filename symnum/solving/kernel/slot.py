@@ -207,16 +207,19 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_PLACES, S_HAZARD, S_THRESHOLD,     # int32 (n,): places of the species in U; places in U and in P
     S_SLOW,                              # number of reactions that happen as events
     S_WHOLE,                             # int32 (species,): 1 where no reaction runs continuously
+    S_MANY,                              # int32 (species,): 1 where there are many
+    S_PASSED,                            # 1: after an event a species is no longer, or newly, one of many
     S_MEMBER_START, S_MEMBER, S_WEIGHT,  # int32 (sums + 1,), species of each sum; doubles
     S_SIZE,
-) = range(80)  # fmt: skip
+) = range(82)  # fmt: skip
 
 (
     S_T, S_T_STOP, S_BEGIN,
     S_TOTAL, S_SEEN_TOTAL,               # sum of all propensities; the same when it was last formed anew
     S_EPSILON, S_STEP, S_MAX_STEP, S_THETA,
+    S_LOW, S_HIGH,                       # below and from which a species ceases to be, or is, one of many
     S_FLOATS_SIZE,
-) = range(10)  # fmt: skip
+) = range(12)  # fmt: skip
 
 CONSTANT_RATE, FIRST_ORDER, TWO_SPECIES, ONE_SPECIES_TWICE, FALLING, GENERAL = range(6)  # KIND
 BINS = 32  # of the composition-rejection search; the first holds propensities that are zero

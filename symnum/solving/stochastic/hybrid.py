@@ -22,6 +22,7 @@ from symnum.solving.problem import Problem
 from symnum.solving.solution import failure
 from symnum.solving.solve import Run
 from symnum.solving.stochastic.methods import StochasticMethod
+from symnum.solving.stochastic.partition import Partition
 from symnum.solving.stochastic.simulation import Simulation, StochasticStatus, streams
 from symnum.solving.stochastic.solve import Seed, checked_seed, explain
 from symnum.solving.stochastic.tables import NetworkTables
@@ -46,12 +47,10 @@ class Jumps:
         system, flat = problem.hybrid, problem.flat
         assert system is not None
         if "tables" not in problem.memory:
-            problem.memory["tables"] = NetworkTables(flat, system.propensities, others=1)
+            problem.memory["tables"] = NetworkTables(
+                flat, system.propensities, others=1 + len(system.extents)
+            )
         tables: NetworkTables = problem.memory["tables"]
-        slow = np.flatnonzero(~system.fast)
-        change = system.propensities.network.change
-        whole = np.ones(tables.species, np.int32)
-        whole[change.species[system.fast[change.reaction]]] = 0
         sums = np.arange(tables.entries - tables.species + 1)
         self.threshold = flat.parameter_index(system.threshold, "hybrid")
         self.simulation = Simulation(tables, _HYBRID)
@@ -59,20 +58,19 @@ class Jumps:
             {
                 slot.S_PERMUTATION: tables.counted.astype(np.int32),
                 slot.S_PLACES: tables.position.astype(np.int32),
-                slot.S_ORDER: np.append(slow, 0).astype(np.int32),
                 slot.S_MEMBER_START: np.searchsorted(tables.members.reaction, sums).astype(np.int32),
                 slot.S_MEMBER: tables.members.species.astype(np.int32),
                 slot.S_WEIGHT: tables.members.count,
-                slot.S_WHOLE: whole,
             }
         )
         hazard = int(flat.position[flat.number_of(system.hazard, "hybrid")])
         for where, value in (
-            (slot.S_ROW, len(tables.counted)), (slot.S_SLOW, len(slow)), (slot.S_HAZARD, hazard),
+            (slot.S_ROW, len(tables.counted)), (slot.S_HAZARD, hazard),
             (slot.S_THRESHOLD, self.threshold), (slot.S_LOOP, library.addresses("loop")["advance"]),
         ):  # fmt: skip
             self.simulation.table[where] = value
         self.simulation.seed(stream)
+        self.partition = Partition(system, flat, tables, self.simulation, stream)
         # before the kernel draws from the stream itself
         self.first_threshold = float(np.random.default_rng(stream.view(np.uint64)).exponential())
 
@@ -115,7 +113,9 @@ class HybridRun(Run):
         self.jumps = Jumps(problem, stream)
         mine = copy.copy(problem)
         mine.p = problem.p.copy()
+        mine.u = problem.u.copy()
         mine.p[self.jumps.threshold] = self.jumps.first_threshold
+        self.jumps.partition.settle(mine.u, mine.p)
         self.jumps.simulation.set_parameters(mine.p)
         # when the run changes to a specialised step depends on the clock, and the last digits on that
         super().__init__(mine, method, options, saveat, dense, progress, tier or "generic")
@@ -129,22 +129,30 @@ class HybridRun(Run):
         """Nothing is kept: the memory is connected with that of the events."""
 
     def happen(self, actions: Sequence[Action]) -> bool:
-        assert self.problem.hybrid is not None
-        others = [action for action in actions if action.event is not self.problem.hybrid.jump]
-        if len(others) == len(actions):
+        system, partition, integrator = self.problem.hybrid, self.jumps.partition, self.integrator
+        assert system is not None
+        own = [action for action in actions if action.event is system.jump or action.event in system.bounds]
+        others = [action for action in actions if action not in own]
+        done = partition.passed  # the kernel has carried out an event, after which the partition changes
+        if not own and not done:
             ends = super().happen(actions)
             if actions:
-                self.jumps.simulation.set_parameters(self.integrator.p)
+                self.jumps.simulation.set_parameters(integrator.p)
+                partition.settle(integrator.u, integrator.p)
+                integrator.changed_parameters()
             return ends
         if self.dense or self.grid is None:
             self.begin_segment()
-        status = self.jumps.jump()
-        if status is not Status.EVENT:
-            raise failure(self.explain(status), self.solution(status.name.lower()))
-        self.integrator.changed_parameters()
+        if own and own[0].event is system.jump and not done:
+            status = self.jumps.jump()
+            if status is not Status.EVENT:
+                raise failure(self.explain(status), self.solution(status.name.lower()))
+        if partition.passed or any(action.event in system.bounds for action in own):
+            partition.settle(integrator.u, integrator.p)
+        integrator.changed_parameters()
         self.make_consistent()
         if self.grid is None:
-            self.keep(np.array([self.integrator.t]), self.integrator.u[:, None].copy())
+            self.keep(np.array([integrator.t]), integrator.u[:, None].copy())
         return self.happen(others) if others or self.triggers else False
 
     def explain(self, status: Status) -> str:

@@ -73,6 +73,15 @@ def test_times_of_events_where_rates_hold_the_time(method):
     assert stats.kstest(hazards, stats.expon.cdf).pvalue > 1e-3
 
 
+def test_no_event_is_missed_in_the_first_part_of_a_step():
+    # many fast events in steps that are as long as allowed: each has to be found
+    (x,) = sn.species("X")
+    network = sn.ReactionNetwork("fast", [sn.Reaction(100.0, 0 >> x)])
+    problem = sn.Problem(network.hybrid([]), {x: 0}, span=(0, 100))
+    sol = sn.solve(problem, "Tsit5", seed=1, saveat=[100.0], max_steps=10**6)
+    assert abs(sol[x][-1] - 10_000) < 4.5 * 100
+
+
 def test_all_reactions_as_events_are_the_jump_process(moments):
     (x,) = sn.species("X")
     network = sn.ReactionNetwork("immigration", [sn.Reaction(5.0, 0 >> x), sn.Reaction(0.5, x >> 0)])
@@ -131,6 +140,43 @@ def test_parameters_events_and_volumes():
     assert sol.status == "terminated"
     assert sol[protein][-1] == pytest.approx(110, abs=1e-3)
     assert sol(2.0 + 1e-9)[protein] - sol(2.0)[protein] == pytest.approx(100, rel=1e-6)
+
+
+def check_partition(members, moments):
+    # the immigration starts singly and becomes continuous at 50 molecules: the mean is exact throughout, of
+    # the variance the part that comes later is missing
+    (x,) = sn.species("X")
+    network = sn.ReactionNetwork("immigration", [sn.Reaction(40.0, 0 >> x), sn.Reaction(0.2, x >> 0)])
+    at = np.array([0.5, 15.0])
+    problem = sn.Problem(network.hybrid(molecules=50), {x: 0}, span=(0, 15))
+    found = sn.solve(sn.Ensemble(problem, members=members), "Tsit5", seed=5, saveat=at)
+    mean = 200 * (1 - np.exp(-0.2 * at))
+    moments.agree(found[x][:, :1], mean[:1], mean[:1])  # still single events
+    late = found[x][:, 1]
+    assert late.min() > 180
+    assert abs(late.mean() - mean[1]) < 4.5 * np.sqrt(mean[1] / members)
+    assert late.var() < 0.3 * mean[1]
+    assert found.stats.events.max() < 150
+
+
+def test_reactions_become_continuous_where_molecules_are_many(moments):
+    check_partition(300, moments)
+
+
+def test_conservation_through_changes_of_the_partition():
+    # an oscillation that carries all species through the bounds again and again, among a fixed number
+    a, b, c = sn.species("A B C")
+    reactions = [sn.Reaction(0.02, x + y >> 2 * y) for x, y in ((a, b), (b, c), (c, a))]
+    network = sn.ReactionNetwork("rock_paper_scissors", reactions)
+    problem = sn.Problem(network.hybrid(molecules=60), {a: 150, b: 80, c: 20}, span=(0, 6))
+    for seed in range(3):
+        sol = sn.solve(problem, "Tsit5", seed=seed, saveat=0.05, rtol=1e-8)
+        np.testing.assert_allclose(sol[a] + sol[b] + sol[c], 250, rtol=1e-9)
+        assert (sol.y[:3] > -1e-6).all()
+        assert sol.stats.events > 20
+    every = sn.solve(problem, "Tsit5", seed=0, rtol=1e-8)
+    few = np.flatnonzero((every[a] < 29) & (every[b] < 29))
+    np.testing.assert_allclose(every[c][few], np.round(every[c][few]), atol=1e-6)
 
 
 def test_what_is_refused():
