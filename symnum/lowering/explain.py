@@ -21,7 +21,7 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flat_text import function_text, jacobian_text, structure_text, unknowns_text
 from symnum.lowering.functions import functions_of
 from symnum.lowering.incidence import Incidence, Matching, is_perfect, match
-from symnum.lowering.index import Offsets, offsets, written
+from symnum.lowering.index import Offsets, Signature, offsets, written
 from symnum.lowering.lower import lower
 from symnum.lowering.raw import RawSystem
 from symnum.lowering.reduce import Reduced, in_chains
@@ -85,6 +85,7 @@ class Inspection:
     def __init__(self, system: System | None) -> None:
         self.system = system
         self.raw: RawSystem | None = None
+        self.written: Signature | None = None
         self.equations: Equations | None = None
         self.reduced: Reduced | None = None
         self.matched: tuple[Incidence, Matching] | None = None
@@ -102,7 +103,7 @@ class Inspection:
         sizes: tuple[int | None, ...] = (None, None, None)
         if isinstance(made, RawSystem):
             self.raw = made
-            self.names = made.unknowns  # of the system as written: index reduction adds some
+            self.written = written(made)  # now: index reduction adds names, which counts numbers anew
             count = sum(family.count for family in made.families) + len(made.equalities) + made.sums.count
             sizes = count, len(made.unknowns), len(made.families)
         elif isinstance(made, Equations):
@@ -187,13 +188,13 @@ def _check_regular(inspected: Inspection) -> None:
 
 def _index(inspected: Inspection, problems: tuple[Finding, ...]) -> tuple[int | None, int | None]:
     """(index, degrees of freedom) of the equations as written, aliases included."""
-    if inspected.raw is None:
+    if inspected.written is None:
         flat = inspected.flat
         freedom = None if flat is None else int(flat.mass.sum())
         return None, freedom
     if problems or inspected.equations is None:
         return None, None
-    found = written(inspected.raw)
+    found = inspected.written
     # equalities in a circle: some say nothing new
     if inspected.hidden or not is_perfect(found.merged, match(found.merged)):
         _, _, found = in_chains(inspected.equations)

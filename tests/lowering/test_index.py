@@ -65,6 +65,9 @@ def test_index_and_degrees_of_freedom(name: str, reference_models: dict[str, Any
     assert index == data["differential_index"]
     assert found.degrees_of_freedom == data["dynamic_degrees_of_freedom"]
     assert sn.compile(system).mass.sum() == data["dynamic_degrees_of_freedom"]
+    report = sn.explain(system)
+    assert report.index == data["differential_index"]
+    assert report.degrees_of_freedom == data["dynamic_degrees_of_freedom"]
 
 
 @pytest.mark.parametrize("name", STARTS)

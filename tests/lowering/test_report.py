@@ -56,6 +56,8 @@ def test_numbers_of_a_sound_system() -> None:
     ]  # fmt: skip
     assert "pendulum: index 3, 2 degrees of freedom" in str(report)
     assert "chosen in the run" in str(report)
+    chain = sn.System("chain", [D(x) == y, D(y) == z, D(z) == w, x == sn.sin(sn.t), D(lam) == w])
+    assert (sn.explain(chain).index, sn.explain(chain).degrees_of_freedom) == (4, 1)
     ode = sn.explain(sn.System("ode", [D(x) == -x]))
     assert (ode.index, ode.degrees_of_freedom) == (0, 1)
 
