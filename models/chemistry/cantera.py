@@ -1,7 +1,8 @@
 """Mechanisms of gas-phase reactions from Cantera's YAML files.
 
 Read are: units, one ideal-gas phase, its species with NASA polynomials of seven coefficients, and its
-reactions: elementary, three-body, falloff and chemically activated ones (Lindemann, Troe, SRI, Tsang).
+reactions: elementary, three-body, falloff and chemically activated ones (Lindemann, Troe, SRI, Tsang),
+pressure-dependent Arrhenius laws.
 Everything else is refused by name. The format: Cantera documentation, "YAML Input File Reference".
 """
 

@@ -16,6 +16,7 @@ _KINDS = {
     "three-body": "three-body",
     "falloff": "falloff",
     "chemically-activated": "chemically-activated",
+    "pressure-dependent-Arrhenius": "pressure-dependent-Arrhenius",
 }
 _BROADENING = {  # constants of the broadening factor: needed ones, optional ones with their defaults
     "Troe": (("A", "T3", "T1"), {"T2": 1e30}),  # without T2 the term exp(-T2/T) is zero
@@ -59,6 +60,7 @@ def read_reaction(
     order = sum(orders.values())
     allowed = set(_ALWAYS)
     low: Arrhenius | None = None
+    levels: tuple[tuple[float, tuple[Arrhenius, ...]], ...] = ()
     broadening: tuple[str, tuple[float, ...]] = ("Lindemann", ())
     if kind in ("falloff", "chemically-activated"):
         allowed |= _THIRD_BODY | {"low-P-rate-constant", "high-P-rate-constant", *_BROADENING}
@@ -67,18 +69,22 @@ def read_reaction(
         high = _arrhenius(node, fields, "high-P-rate-constant", units, order + extra)
         low = _arrhenius(node, fields, "low-P-rate-constant", units, order + 1.0 + extra)
         broadening = _broadening(fields, units)
+    elif kind == "pressure-dependent-Arrhenius":
+        allowed |= {"rate-constants"}
+        levels = _levels(node, fields, units, order)
+        high = levels[0][1][0]
     else:
         allowed |= {"rate-constant"} | (_THIRD_BODY if kind == "three-body" else set())
         high = _arrhenius(node, fields, "rate-constant", units, order + (kind == "three-body"))
     for key, entry in fields.items():
         if key not in allowed:
             entry.fail(f"the reaction {equation!r} of type {kind} has {key!r}, which is not supported")
-    for constant in (high, low):
+    for constant in (high, low, *(law for _, laws in levels for law in laws)):
         if constant is not None and constant.A < 0 and not _true(fields, "negative-A"):
             node.fail(f"the reaction {equation!r} has a negative A; if it is meant, add 'negative-A: true'")
     return GasReaction(
         equation, node.line, left, right, orders, reversible, kind, high, low, broadening, third_body,
-        _true(fields, "duplicate"),
+        _true(fields, "duplicate"), levels,
     )  # fmt: skip
 
 
@@ -132,7 +138,7 @@ def _third_body(
         if bracketed:
             node.fail(f"the reaction {equation!r} has a third body in brackets, but is of type {kind}")
         node.fail(f"the reaction {equation!r} of type {kind} needs (+M) on both sides")
-    if kind == "elementary":
+    if kind in ("elementary", "pressure-dependent-Arrhenius"):
         if collider is not None:
             node.fail(f"the reaction {equation!r} holds the third body M, but is of type {kind}")
         return None
@@ -191,7 +197,30 @@ def _orders(
 def _arrhenius(node: Node, fields: dict[str, Node], key: str, units: FileUnits, order: float) -> Arrhenius:
     if key not in fields:
         node.fail(f"{node.what} has no {key!r}; is the file cut off?")
-    entry = fields[key]
+    return _law(fields[key], units, order)
+
+
+def _levels(
+    node: Node, fields: dict[str, Node], units: FileUnits, order: float
+) -> tuple[tuple[float, tuple[Arrhenius, ...]], ...]:
+    """The laws of each pressure, by increasing pressure."""
+    if "rate-constants" not in fields:
+        node.fail(f"{node.what} has no 'rate-constants'; is the file cut off?")
+    found: dict[float, list[Arrhenius]] = {}
+    for entry in fields["rate-constants"].members():
+        constants = entry.mapping()
+        if "P" not in constants:
+            entry.fail(f"{entry.what} lacks the pressure P")
+        pressure = units.pressure(constants.pop("P"))
+        if not pressure > 0:
+            entry.fail(f"the pressure of {entry.what} is not positive")
+        found.setdefault(pressure, []).append(_constants(entry, constants, units, order))
+    if not found:
+        fields["rate-constants"].fail(f"{node.what} has no rate constant")
+    return tuple((pressure, tuple(found[pressure])) for pressure in sorted(found))
+
+
+def _law(entry: Node, units: FileUnits, order: float) -> Arrhenius:
     if entry.kind == "sequence":
         members = entry.members()
         if len(members) != 3:
@@ -199,6 +228,10 @@ def _arrhenius(node: Node, fields: dict[str, Node], key: str, units: FileUnits, 
         constants = dict(zip(("A", "b", "Ea"), members, strict=True))
     else:
         constants = entry.mapping()
+    return _constants(entry, constants, units, order)
+
+
+def _constants(entry: Node, constants: dict[str, Node], units: FileUnits, order: float) -> Arrhenius:
     for name in ("A", "b", "Ea"):
         if name not in constants:
             entry.fail(f"{entry.what} lacks {name}; it takes A, b and Ea")

@@ -61,8 +61,10 @@ class GasReaction:
 
     reactants, products: {species: count}. orders: exponents of the concentrations in the forward rate, where
     they are not the counts. kind: "elementary", "three-body", "falloff" (k = k_high Pr/(1 + Pr) F) or
-    "chemically-activated" (k = k_low F/(1 + Pr)), with Pr = k_low M/k_high. rate: the constant, of falloff
-    reactions that of the high-pressure limit. broadening: name and constants of F ("Lindemann": 1).
+    "chemically-activated" (k = k_low F/(1 + Pr)), with Pr = k_low M/k_high, "pressure-dependent-Arrhenius"
+    (log k linear in log P between ``levels``). rate: the constant, of falloff reactions that of the
+    high-pressure limit, of pressure-dependent ones a law at the lowest pressure. broadening: name and
+    constants of F ("Lindemann": 1). levels: (pressure in Pa, laws whose sum holds there), increasing.
     """
 
     equation: str
@@ -77,3 +79,4 @@ class GasReaction:
     broadening: tuple[str, tuple[float, ...]]
     third_body: ThirdBody | None
     duplicate: bool
+    levels: tuple[tuple[float, tuple[Arrhenius, ...]], ...] = ()

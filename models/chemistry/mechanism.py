@@ -140,7 +140,9 @@ class Mechanism:
         pressure = _symbol("P", "variable" if volume else "parameter", "Pa")
         moles = _symbol("moles", "variable", None)
         fractions = [_symbol(f"Y_{name}", "variable", None) for name in self.species_names]
-        gas = GasBlock(self.species, self.reactions, temperature, density, moles, fractions)
+        gas = GasBlock(
+            self.species, self.reactions, temperature, pressure, density, moles, fractions
+        )
         if adiabatic:
             gas.energy(volume)
         block = gas.block()

@@ -31,6 +31,7 @@ reactions:
   rate-constant: {A: 9.0e+16, b: -0.6, Ea: 0.0}
 """
 ARRHENIUS = "rate-constant: {A: 9.0e+16, b: -0.6, Ea: 0.0}"
+PRESSURES = "type: pressure-dependent-Arrhenius"
 FALLOFF = "low-P-rate-constant: {A: 1, b: 0, Ea: 0}\n  high-P-rate-constant: {A: 1, b: 0, Ea: 0}"
 
 
@@ -60,6 +61,8 @@ def test_the_good_file_is_read(tmp_path: Path) -> None:
         (ARRHENIUS, "rate-constant: {A: -1, b: 0, Ea: 1}", "negative A"),
         (ARRHENIUS, ARRHENIUS + "\n  coverage: 1", "line 21: .*'coverage', which is not supported"),
         (ARRHENIUS, FALLOFF, "has no 'rate-constant'"),
+        (ARRHENIUS, PRESSURES, "line 19: .*has no .rate-constants."),
+        (ARRHENIUS, PRESSURES + "\n  rate-constants: [{A: 1, b: 0, Ea: 0}]", "lacks the pressure P"),
         (ARRHENIUS, "type: falloff\n  " + FALLOFF, r"needs \(\+M\) on both sides"),
         (ARRHENIUS, "type: three-body\n  " + ARRHENIUS + "\n  efficiencies: {Q: 1}", "Q among"),
         (ARRHENIUS, ARRHENIUS + "\n- equation: 2 H2 <=> H2 + 2 H\n  " + ARRHENIUS, "already in line 19"),
