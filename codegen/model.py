@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import threading
 from functools import cache as remember
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,7 @@ class CompiledModel:
         self.functions = functions
         self.operations = operations  # in one call of the right-hand side and one of the Jacobian
         self.derived: dict[object, Any] = {}
+        self._own = threading.local()
         self._compiled = {
             name: CompiledFunction(getattr(functions, name), functions.owners)
             for name in ("setup", "rhs", "jacobian", "time_gradient", "roots")
@@ -188,10 +190,9 @@ class CompiledModel:
 
         f = self.functions
         u, p = self._checked(u, p)
-        values, work = np.zeros(len(f.indices)), np.zeros(f.n_work)
-        self._compiled["setup"](t, values, u, p, work)
+        values, work = self._prepared(t, u, p)
         self._compiled["jacobian"](t, values, u, p, work)
-        return csc_array((values, f.indices.copy(), f.indptr.copy()), shape=(f.n, f.n))
+        return csc_array((values.copy(), f.indices.copy(), f.indptr.copy()), shape=(f.n, f.n))
 
     def source(self, backend_name: str = "llvm") -> str:
         """The generated code of all functions in the language of a back end."""
@@ -212,11 +213,22 @@ class CompiledModel:
 
     def _evaluate(self, name: str, t: float, u: FloatArray, p: FloatArray, size: int) -> FloatArray:
         u, p = self._checked(u, p)
-        out, work = np.zeros(size), np.zeros(self.functions.n_work)
+        out = np.zeros(size)
         if name in self._compiled:
-            self._compiled["setup"](t, np.zeros(len(self.functions.indices)), u, p, work)
-            self._compiled[name](t, out, u, p, work)
+            self._compiled[name](t, out, u, p, self._prepared(t, u, p)[1])
         return out
+
+    def _prepared(self, t: float, u: FloatArray, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Entries of the Jacobian and scratch of this thread, set up for these parameters.
+
+        Kept until other parameters come: on a large grid the setup takes longer than what is asked for.
+        """
+        kept: tuple[FloatArray, FloatArray, FloatArray] | None = getattr(self._own, "kept", None)
+        if kept is None or not np.array_equal(kept[0], p):
+            values, work = np.zeros(len(self.functions.indices)), np.zeros(self.functions.n_work)
+            self._compiled["setup"](t, values, u, p, work)
+            kept = self._own.kept = p.copy(), values, work
+        return kept[1], kept[2]
 
     def _checked(self, u: FloatArray, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         checked = []
