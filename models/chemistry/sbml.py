@@ -26,10 +26,10 @@ from symnum.models.chemistry.sbml_formula import Formulas, ids, quantity, rate_o
 from symnum.models.chemistry.sbml_model import SBMLModel
 from symnum.models.chemistry.sbml_quantities import Quantities
 from symnum.models.chemistry.sbml_reactions import Reaction, reactions_of
-from symnum.models.chemistry.sbml_starts import Starts
+from symnum.models.chemistry.sbml_starts import Starts, within
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import ONE, ZERO, Expr, Symbol, node, symbol
-from symnum.rewriting.walk import postorder, substitute, transform
+from symnum.rewriting.walk import postorder, transform
 
 __all__ = ["read_sbml"]
 
@@ -78,6 +78,7 @@ class _Reader:
         self.check_rules()
         self.refuse_missing(starts.missing)
         self.environment = self.meanings()
+        self.known: dict[Expr, Expr] = {}  # formulas over the symbols of the run
         rules = self.rule_equations()
         statements: list[Any] = [*rules]
         events = events_of(found, self.meant)
@@ -182,13 +183,18 @@ class _Reader:
 
     def meant(self, element: Element, formula: Expr) -> Expr:
         """A formula over the symbols of the run."""
+        if formula.is_number:
+            return formula
+        if formula in self.known:
+            return self.known[formula]
         self.quantities.check_known(element, formula, self.reactions)
         for name, kind in ids(formula).items():
             if kind == "rate" and rate_of(name) not in self.environment:
                 self.environment[rate_of(name)] = self.rate(element, name)
             if name in self.reactions:
                 self.read_ids.add(name)
-        return substitute(self.with_past(formula), self.environment)
+        self.known[formula] = within(self.with_past(formula), self.environment)
+        return self.known[formula]
 
     def with_past(self, formula: Expr) -> Expr:
         """Delays get what they look up before the start."""

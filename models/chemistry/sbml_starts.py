@@ -14,7 +14,7 @@ from symnum.models.chemistry.sbml_reactions import Reaction
 from symnum.rewriting.expr import ONE, TIME, ZERO, Expr
 from symnum.rewriting.walk import leaves, substitute, transform
 
-__all__ = ["Starts"]
+__all__ = ["Starts", "within"]
 
 
 class Starts:
@@ -94,7 +94,7 @@ class Starts:
 
     def settle(self, leaf: Expr, formula: Expr | None) -> None:
         found = self.quantities.all.get(leaf.name)
-        value = None if formula is None else substitute(formula, self.known)
+        value = None if formula is None else within(formula, self.known)
         if leaf.kind == "rate" or found is None or found.role == "assigned":
             self.known[leaf] = ZERO if value is None else value
             return
@@ -116,7 +116,7 @@ class Starts:
         formula = self.formula(leaf)
         for below in self.needed(leaf, formula):
             self.resolve(below)
-        return ZERO if formula is None else substitute(formula, self.known)
+        return ZERO if formula is None else within(formula, self.known)
 
     def as_amount(self, found: Quantity, value: Expr | None) -> Expr | None:
         if value is None or found.size is None:
@@ -198,3 +198,8 @@ def earlier(formula: Expr) -> Expr:
         return substitute(value, {TIME: TIME - lag})
 
     return transform((formula,), looked_up)[0]
+
+
+def within(formula: Expr, known: Mapping[Expr, Expr]) -> Expr:
+    """A formula with its leaves replaced by what is known of them; the rest of ``known`` costs nothing."""
+    return substitute(formula, {leaf: known[leaf] for leaf in leaves((formula,)) if leaf in known})

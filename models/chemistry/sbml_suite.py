@@ -147,9 +147,10 @@ def trajectories(
     y, segment = sample.y.copy(), sample.segment.copy()
     events = np.array(sorted({event.t for event in solution.events}))
     if len(events):
-        near = events[np.minimum(np.searchsorted(events, times * (1 - _SAME_TIME)), len(events) - 1)]
-        for k in np.flatnonzero(np.abs(near - times) <= _SAME_TIME * np.maximum(1.0, np.abs(times))):
-            place = np.searchsorted(solution.t, near[k], side="right") - 1
+        allowed = _SAME_TIME * np.maximum(1.0, np.abs(times))
+        last = np.searchsorted(events, times + allowed, side="right") - 1
+        for k in np.flatnonzero((last >= 0) & (times - events[last] <= allowed)):
+            place = np.searchsorted(solution.t, events[last[k]], side="right") - 1
             y[:, k], segment[k] = solution.y[:, place], solution.segment[place]
     after = Sample(solution.flat, solution.segments, times, y, segment, solution.past)
     return np.array([after[expression] for expression in expressions])
