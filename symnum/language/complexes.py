@@ -150,8 +150,9 @@ class Complexes:
 
     def __str__(self) -> str:
         kind = "weakly reversible" if self.weakly_reversible else "not weakly reversible"
+        classes = f"{len(self.linkage_classes)} linkage class{'es' * (len(self.linkage_classes) > 1)}"
         lines = [
-            f"{self.network.name}: {len(self)} complexes, {len(self.linkage_classes)} linkage classes, "
+            f"{self.network.name}: {len(self)} complexes, {classes}, "
             f"rank {self.rank}, deficiency {self.deficiency}, {kind}"
         ]
         for members in self.linkage_classes[:_SHOWN]:

@@ -295,9 +295,24 @@ def test_complex_balance_of_horn_and_jackson() -> None:
     assert not network(text, rates={1: Fraction(1, 10), 3: Fraction(1, 10)}).complex_balance()
 
 
+def test_duplicate_and_idle_reactions() -> None:
+    """Parallel reactions count together; one that changes nothing has no influence on the laws."""
+    A, B, E = sn.species("A B E")
+    p, q, r = sn.parameters(p=1, q=2, r=3)
+    reactions = [sn.Reaction(p, A >> B), sn.Reaction(q, A >> B), sn.Reaction(r, B >> A)]
+    net = sn.ReactionNetwork("n", [*reactions, sn.Reaction(1, A + E >> A + E)])
+    found = net.detailed_balance()
+    assert found.holds
+    assert found.pairs == (((0, 1), (2,)),)
+    assert net.conserved_quantities() == (A + B, E)
+    idle = sn.ReactionNetwork("idle", [sn.Reaction(1, A + E >> A + E)])
+    assert idle.conserved_quantities() == (A, E)
+    assert idle.complexes().rank == 0
+
+
 def test_complexes_print() -> None:
     lines = str(network(TEXTBOOK["enzyme"].text).complexes()).splitlines()
-    assert lines[0] == "net: 3 complexes, 1 linkage classes, rank 2, deficiency 0, not weakly reversible"
+    assert lines[0] == "net: 3 complexes, 1 linkage class, rank 2, deficiency 0, not weakly reversible"
     assert lines[1].strip() == "E + S, ES, E + P"
     text = str(network("A <-> B; B -> C; C -> A").detailed_balance())
     assert "1/2 (B >> C) + 1/2 (C >> A)" in text
