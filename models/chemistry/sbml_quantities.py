@@ -70,7 +70,7 @@ class Quantities:
     def compartments(self) -> None:
         for k in range(self.model.getNumCompartments()):
             element = self.model.getCompartment(k)
-            given = number_of(element.getSize()) if element.isSetSize() else None
+            given = self.finite(element, element.getSize()) if element.isSetSize() else None
             self.add(Quantity(element.getId(), "compartment", element, element.getConstant(), given))
 
     def parameters(self) -> None:
@@ -110,7 +110,7 @@ class Quantities:
                 if reference.isSetStoichiometryMath():
                     continue
                 value = reference.getStoichiometry()
-                given = number_of(value) if math.isfinite(value) else None
+                given = number(value) if math.isfinite(value) else None
                 self.add(Quantity(name, "reference", reference, reference.getConstant(), given))
 
     def finite(self, element: Element, value: float) -> Expr:
@@ -198,10 +198,6 @@ class Quantities:
                 self.fail(rule, "no quantity is left for this algebraic rule to determine")
         for name in owner:
             self.all[name].role = "algebraic"
-
-
-def number_of(value: float) -> Expr:
-    return number(value)
 
 
 def made(found: Quantity, start: Expr | None, nominal: float | None = None) -> Expr:

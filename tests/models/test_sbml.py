@@ -242,6 +242,23 @@ def test_a_mistake_is_named(load: Load, old: str, new: str, says: str) -> None:
         load(DECAY.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("math", "says"),
+    [
+        ("<apply><divide/><ci>A</ci><ci>A</ci><ci>A</ci></apply>", "divide with 3 arguments|valid SBML"),
+        ("<apply><lt/><ci>A</ci></apply>", "takes two|valid SBML"),
+        ("<apply><divide/><ci>A</ci><cn>0</cn></apply>", "it divides by zero"),
+        ("<piecewise><piece><ci>A</ci><true/></piece></piecewise>", "piecewise without otherwise"),
+        ("<apply><factorial/><ci>A</ci></apply>", "only of whole numbers from 0 to 170, not of A"),
+        ("<infinity/>", "the number inf in a formula is not supported"),
+    ],
+)
+def test_a_formula_that_cannot_be_read_is_named(load: Load, math: str, says: str) -> None:
+    whole = f'<math xmlns="http://www.w3.org/1998/Math/MathML">{math}</math>'
+    with pytest.raises(ModelError, match=says):
+        load(DECAY.replace("{c * k * A}", whole))
+
+
 def test_rules_in_a_circle(load: Load) -> None:
     parameters = "".join(f'<parameter id="{n}" constant="false"/>' for n in "xyz")
     rules = "".join(
