@@ -27,3 +27,7 @@ class StepFunction:
         which = np.searchsorted(self.times, np.asarray(t, float), side="right") - 1
         values: FloatArray = self.states[np.maximum(which, 0)].T
         return values
+
+    def extended(self, flat: FloatArray) -> FloatArray:
+        """(n, m) at times (m,), those behind the last one included: nothing changes there."""
+        return self(flat)
