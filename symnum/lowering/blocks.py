@@ -17,10 +17,11 @@ class Block:
     unknowns: IntArray
 
 
-def block_triangular(graph: Incidence, matching: Matching) -> list[Block]:
+def block_triangular(graph: Incidence, matching: Matching, smallest: int = 1) -> list[Block]:
     """The strongly connected components of a perfect matching, each after those that it depends on.
 
-    Components come in the order of the longest chain of others below them.
+    Components come in the order of the longest chain of others below them. smallest: equations that a block
+    has at least; smaller ones are left out.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
@@ -39,7 +40,10 @@ def block_triangular(graph: Incidence, matching: Matching) -> list[Block]:
     unknown_of[matching.equation_of[unknowns]] = unknowns
     order = np.lexsort((np.arange(n), label, level[label]))
     ends = np.flatnonzero(np.diff(label[order], append=-1)) + 1
-    return [Block(part, unknown_of[part]) for part in np.split(order, ends[:-1])]
+    starts = np.concatenate([np.zeros(1, np.int64), ends])[: len(ends)]
+    wide = ends - starts >= smallest
+    parts = [order[i:j] for i, j in zip(starts[wide].tolist(), ends[wide].tolist(), strict=True)]
+    return [Block(part, unknown_of[part]) for part in parts]
 
 
 def _levels(count: int, edges: IntArray) -> IntArray:

@@ -131,8 +131,8 @@ def _blocks(found: Signature, known: Offsets) -> list[tuple[IntArray, IntArray]]
     from symnum.lowering.incidence import match
 
     graph = found.graph(found.order + known.c[found.equation] == known.d[found.base])
-    blocks = block_triangular(graph, match(graph))
-    return [(b.equations, b.unknowns) for b in blocks if 1 < len(b.equations) <= _LARGEST]
+    blocks = block_triangular(graph, match(graph), smallest=2)
+    return [(b.equations, b.unknowns) for b in blocks if len(b.equations) <= _LARGEST]
 
 
 class _Matrix:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import LoweringError
+from symnum.lowering.blocks import Block, block_triangular
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.findings import Finding, listed, with_findings
+from symnum.lowering.incidence import match
 from symnum.lowering.index import Offsets, Signature
 from symnum.lowering.null_space import dependent_parts
 from symnum.lowering.raw import Sums
@@ -33,42 +35,57 @@ def check_regular(
     text: of an equation by its number. unknown_name: of a base.
     """
     highest = found.order == offsets.d[found.base] - offsets.c[found.equation]
-    numbers = found.order * found.n + found.base
     wanted = np.zeros((int(offsets.d.max(initial=0)) + 1) * found.n, bool)
-    wanted[numbers[highest]] = True
+    wanted[(found.order * found.n + found.base)[highest]] = True
+    graph = found.graph(highest)
+    matching = match(graph)
+    blocks = block_triangular(graph, matching, smallest=2)
+    single = np.flatnonzero(matching.block == 1)  # a block of one equation needs its own entry only
+    unknown_of = np.full(graph.n_equations, -1, np.int64)
     bases = np.flatnonzero(found.present)
-    column = np.full(found.n, -1)
-    column[bases] = np.arange(len(bases))
-    parts = None
-    for low, high in _POINTS:
-        matrix = _matrix(families, sums, wanted, offsets, column, found.n, (low, high))
-        parts = dependent_parts(matrix)
-        if parts is None:
+    unknown_of[matching.equation_of[bases]] = bases
+    parts: list[tuple[IntArray, IntArray]] = []
+    for between in _POINTS:
+        entries = sampled_entries(families, sums, wanted, between=between)
+        base, order = entries.unknown % found.n, entries.unknown // found.n
+        keep = order == offsets.d[base] - offsets.c[entries.equation]
+        row, base, value = entries.equation[keep], base[keep], entries.value[keep]
+        own = unknown_of[row] == base
+        diagonal = np.bincount(row[own], value[own], minlength=graph.n_equations)
+        single = single[diagonal[single] == 0]
+        parts = [(np.array([e]), unknown_of[[e]]) for e in single[:1].tolist()]
+        singular = [(block, _dependent(block, row, base, value, found)) for block in blocks]
+        blocks = [block for block, dependent in singular if dependent is not None]
+        parts += [dependent for _, dependent in singular if dependent is not None]
+        if not parts:
             return
-    assert parts is not None
-    finding = _finding(parts, bases, text, unknown_name)
+    finding = _finding(parts[0], text, unknown_name)
     raise with_findings(LoweringError(f"{name}: {finding.text}\n{finding.suggestion}"), [finding])
 
 
-def _matrix(
-    families: list[Family], sums: Sums, wanted: NDArray[np.bool_], offsets: Offsets, column: IntArray, n: int,
-    between: tuple[float, float],
-) -> object:  # fmt: skip
-    from scipy.sparse import csc_array
+def _dependent(
+    block: Block, row: IntArray, base: IntArray, value: NDArray[np.float64], found: Signature
+) -> tuple[IntArray, IntArray] | None:
+    """What depends on each other in a block, (equations, bases), or None where its matrix is regular.
 
-    entries = sampled_entries(families, sums, wanted, between=between)
-    base, order = entries.unknown % n, entries.unknown // n
-    keep = order == offsets.d[base] - offsets.c[entries.equation]
-    size = len(offsets.c)
-    place = entries.equation[keep], column[base[keep]]
-    return csc_array((entries.value[keep], place), shape=(size, size))
+    A block-triangular matrix is regular when the blocks on its diagonal are.
+    """
+    from scipy.sparse import csr_array
+
+    size = len(block.equations)
+    place, column = np.full(int(found.first[-1]), -1), np.full(found.n, -1)
+    place[block.equations], column[block.unknowns] = np.arange(size), np.arange(size)
+    inside = (place[row] >= 0) & (column[base] >= 0)
+    entries = value[inside], (place[row[inside]], column[base[inside]])
+    dependent = dependent_parts(csr_array(entries, shape=(size, size)))
+    return None if dependent is None else (block.equations[dependent[0]], block.unknowns[dependent[1]])
 
 
 def _finding(
-    parts: tuple[IntArray, IntArray], bases: IntArray, text: Callable[[int], str], name: Callable[[int], str]
+    parts: tuple[IntArray, IntArray], text: Callable[[int], str], name: Callable[[int], str]
 ) -> Finding:
     rows = [text(int(row)) for row in parts[0]]
-    names = [name(int(bases[k])) for k in parts[1]]
+    names = [name(int(base)) for base in parts[1]]
     return Finding(
         "singular",
         tuple(name for pair in zip_longest(rows, names) for name in pair if name is not None),
