@@ -42,6 +42,9 @@ _LONGEST = 8
 _USES = 8
 """Multiples of one row that one loop writes."""
 
+_SWEPT = 8000
+"""Rows from which they are computed to scratch first."""
+
 _FAMILY = 16
 """Rows of one kind that are worth a loop."""
 
@@ -218,7 +221,11 @@ class _Assembly:
         self.lead = lead
         self.terms, self.start = terms, start
         self.uses = _split_uses(group, lead)
+        # A result larger than the fastest cache is written in one sweep, not by each loop in turn.
+        self.swept = space == "out" and len(self.rows) > _SWEPT
+        self.values: list[tuple[Array, Array]] = []  # (sets of rows, where their common value is in scratch)
         self._build()
+        self._sweep()
 
     def _allocate(self, count: int) -> Array:
         self.n_work += count
@@ -269,8 +276,10 @@ class _Assembly:
 
     def _kinds(self, lengths: Array, constant: npt.NDArray[np.bool_]) -> Iterator[Array]:
         """Rows with equally many terms and the same multiples."""
-        ratio = np.where(self.uses >= 0, self.lead[self.uses], 0.0)
-        keys = np.concatenate([lengths[:, None], constant[:, None], ratio], axis=1)
+        keys = np.stack([lengths, constant], axis=1)
+        if not self.swept:
+            ratio = np.where(self.uses >= 0, self.lead[self.uses], 0.0)
+            keys = np.concatenate([keys, ratio], axis=1)
         _, which = np.unique(keys, axis=0, return_inverse=True)
         # in the order of the places: a result larger than the fastest cache is then written line by line
         order = np.lexsort((self.rows[self.uses[:, 0]], which.reshape(-1)))
@@ -278,6 +287,11 @@ class _Assembly:
         yield from np.split(order, bounds[1:])
 
     def _write(self, kind: Array, value: Expr, columns: Sequence[Column]) -> None:
+        if self.swept:
+            target = self._allocate(len(kind))
+            self.values.append((kind, target))
+            self.items.append(Loop(self.name, len(kind), (value,), tuple(columns), (Output("w", target),)))
+            return
         uses = self.uses[kind]
         used = [k for k in range(uses.shape[1]) if uses[0, k] >= 0]
         roots = tuple(linear([(value, rational(float(self.lead[uses[0, k]])))]) for k in used)
@@ -320,17 +334,30 @@ class _Assembly:
             coefficients[coefficient.reshape(-1)], sums[which.reshape(-1)], np.ones(len(starts)),
         )  # fmt: skip
         self.items += [one, copies, added, gather]
-        uses = self.uses[rows]
+        self.values.append((rows, target))
+
+    def _sweep(self) -> None:
+        """Write the multiples of the values that are in scratch: signs and factors first, then one copy."""
+        if not self.values:
+            return
+        sets, target = (np.concatenate(parts) for parts in zip(*self.values, strict=True))
+        uses = self.uses[sets]
         used = uses >= 0
-        source, ratio = np.broadcast_to(target[:, None], uses.shape)[used], self.lead[uses[used]]
-        places = self.rows[uses[used]]
-        for kind, root in ((1.0, slot("w", 0)), (-1.0, -slot("w", 0)), (0.0, slot("c", 1) * slot("w", 0))):
-            mine = np.flatnonzero(ratio == kind if kind else np.abs(ratio) != 1.0)
-            if len(mine):
-                mine = mine[np.argsort(places[mine])]
-                columns = [Column("w", source[mine])] + [Column("c", ratio[mine])] * (not kind)
-                output = Output(self.space, places[mine])
-                self.items.append(Loop(self.name, len(mine), (root,), tuple(columns), (output,)))
+        source = np.broadcast_to(target[:, None], uses.shape)[used]
+        ratio, places = self.lead[uses[used]], self.rows[uses[used]]
+        for root, mine in ((-slot("w", 0), ratio == -1.0), (slot("c", 1) * slot("w", 0), abs(ratio) != 1.0)):
+            if not mine.any():
+                continue
+            pairs = np.stack([source[mine], ratio[mine]], axis=1)
+            pairs, which = np.unique(pairs, axis=0, return_inverse=True)
+            scaled = self._allocate(len(pairs))
+            columns = [Column("w", pairs[:, 0].astype(np.int64)), Column("c", pairs[:, 1])]
+            loop = Loop(self.name, len(pairs), (root,), tuple(columns), (Output("w", scaled),))
+            self.items.append(compact(loop))
+            source[mine] = scaled[which.reshape(-1)]
+        order = np.argsort(places)
+        column, output = Column("w", source[order]), Output(self.space, places[order])
+        self.items.append(Loop(self.name, len(order), (slot("w", 0),), (column,), (output,)))
 
     def _coefficients(self, place: Array, number: Array, normal: Array, terms: AffineTerms) -> Item:
         """Sums of parameters, all in one: setup will compute them."""
