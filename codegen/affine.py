@@ -33,8 +33,8 @@ from symnum.rewriting.factor import expanded
 
 __all__ = ["AffineTerms", "affine_items", "affine_rows"]
 
-_LEAST = 64
-"""Rows below which nothing is worth the search."""
+_LEAST = 2000
+"""Rows below which straight-line code, or a few loops as they are, runs as fast."""
 
 _LONGEST = 8
 """Terms of a row in a loop; longer rows run faster as a gather."""

@@ -85,6 +85,7 @@ def simplify(
     where: bounds ``{leaf: (low, high)}``, both included, in which the expressions are used. They prove signs
         that rules ask for, and the numerical check looks at points inside them.
     budget: seconds of processor time, for all of it together, so that a loaded machine finds the same.
+        Systems of more than 20,000 nodes are left alone where it is too short to look at all of them.
     nodes: size of the largest e-graph.
     certificate: also return a `Certificate`, which `certificate.check` verifies independently. Forms that
         cannot be explained are not used then.
@@ -166,11 +167,19 @@ def _rewritten(roots: Expressions, search: Search, using: Sequence[Rewriter]) ->
     if not worth_rewriting(roots):
         return roots
     forms = [roots]
+    nodes = sum(1 for _ in postorder(roots))
     if using is DEFAULT and not needs_egraph(roots):
         using = _WITHOUT_EGRAPH
-        if sum(1 for _ in postorder(roots)) > MANY:
+        if nodes > MANY:
             _LOG.info("simplify: a polynomial system of this size is left as it is: too little to win")
             return roots
+    if nodes > MANY and nodes * SECONDS_A_NODE > search.seconds:
+        _LOG.info(
+            "simplify: %d operations are left as they are: factoring and checking them takes longer than the "
+            "budget of %.1f s, and about as long as compiling them",
+            nodes, search.seconds,
+        )  # fmt: skip
+        return roots
     for rewriter in using:
         if search.seconds <= 0:
             _LOG.info("simplify: out of time before the rewriter %r", rewriter.name)
@@ -191,6 +200,9 @@ def _teaching(forms: list[Expressions], search: Search) -> list[Expressions]:
     """The input and the best forms found: what the next rewriter starts from."""
     return [forms[0], *sorted(forms[1:], key=search.cost)[:ACCEPTED]]
 
+
+SECONDS_A_NODE = 1e-4
+"""What factoring, finding pairs and checking take for one node of a large system; linear in the size."""
 
 ACCEPTED = 4
 """Forms of one rewriter that go on to the next."""
