@@ -46,7 +46,7 @@ def stability_interval(method: ExplicitTableau) -> float:
         coefficients.append(float(b @ power))
         power = a @ power
     z = np.linspace(0.0, -30.0, 3001)
-    outside = np.abs(np.polynomial.polynomial.polyval(z, coefficients)) > 1.0 + 1e-9
+    outside = np.abs(np.polyval(coefficients[::-1], z)) > 1.0 + 1e-9
     return float(-z[np.flatnonzero(outside)[0]])
 
 

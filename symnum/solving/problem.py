@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.language.event import Event, checked_events
-from symnum.language.hybrid_system import HybridSystem
-from symnum.language.stochastic_system import StochasticSystem
 from symnum.language.system import System
 from symnum.language.variables import joined
 from symnum.lowering.compile import CompiledSystem
@@ -26,6 +24,8 @@ from symnum.solving.field_values import start_on_grid
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from symnum.language.hybrid_system import HybridSystem
+    from symnum.language.stochastic_system import StochasticSystem
     from symnum.solving.checkpoint import Checkpoint
     from symnum.solving.solution import Solution
 
@@ -61,7 +61,9 @@ class Problem:
         self.stochastic: StochasticSystem | None = None
         self.hybrid: HybridSystem | None = None
         self.memory: dict[str, Any] = {}  # what solvers prepare once, for all problems derived from this one
-        if isinstance(system, StochasticSystem):
+        kind = _kind(system)
+        if kind == "stochastic":
+            system = cast("StochasticSystem", system)
             self.stochastic = system
             _refuse_crossing(system.name, (*system.network.events, *system.events, *crossing))
             drift = system.drift()
@@ -75,11 +77,12 @@ class Problem:
                     "sn.compile(system, events=...)"
                 )
             self._compiled = system
-        elif isinstance(system, HybridSystem):
+        elif kind == "hybrid":
+            system = cast("HybridSystem", system)
             self.hybrid = system
             self._compiled = compile_system(system.between_events(), events=crossing)
         else:
-            self._compiled = compile_system(system, events=crossing)
+            self._compiled = compile_system(cast(System, system), events=crossing)
         if self._compiled is not None:
             self.defaults, self.flat = self._compiled.defaults, self._compiled.flat
         timed = tuple(event for event in extra if event.at is not None)
@@ -357,6 +360,18 @@ def deterministic(problem: Any, what: str) -> Problem:
     if problem.stochastic is not None:
         raise ModelError(f"{what}: {problem.flat.name} is stochastic; give the problem of network.system()")
     return problem
+
+
+def _kind(system: object) -> str:
+    """Which processes of a network a problem is about; "" for differential equations."""
+    if isinstance(system, (System, CompiledSystem)):
+        return ""  # as most are: what reaction networks need is not imported for them
+    from symnum.language.hybrid_system import HybridSystem
+    from symnum.language.stochastic_system import StochasticSystem
+
+    if isinstance(system, StochasticSystem):
+        return "stochastic"
+    return "hybrid" if isinstance(system, HybridSystem) else ""
 
 
 class ParameterResolver:

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from symnum.solving.progress import Progress
     from symnum.solving.state_selection import StateSelection
 
+    Seed: TypeAlias = int | np.random.SeedSequence | None  # NumPy imports its random numbers when asked for
+
 FloatArray: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = float | Sequence[float] | FloatArray
-Seed: TypeAlias = int | np.random.SeedSequence | None
 
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 _MAX_STEPS = 1_000_000
