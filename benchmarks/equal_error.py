@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 TOLERANCES = tuple(float(10.0 ** (-k / 2)) for k in range(5, 23))
 RESULTS = Path(__file__).with_name("RESULTS.md")
+NUMBALSODA = Path(__file__).with_name("numbalsoda_worker.py")
 
 
 class Candidate(NamedTuple):
@@ -29,10 +30,9 @@ class Candidate(NamedTuple):
 
 
 class Worker:
-    """A numbalsoda process."""
+    """Another program in a process of its own, by default numbalsoda."""
 
-    def __init__(self, python: str, problem: str, solver: str) -> None:
-        script = Path(__file__).with_name("numbalsoda_worker.py")
+    def __init__(self, python: str, problem: str, solver: str, script: Path = NUMBALSODA) -> None:
         self.process = subprocess.Popen(
             [python, str(script), problem, solver], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

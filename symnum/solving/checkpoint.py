@@ -37,9 +37,13 @@ def write_checkpoint(path: str | Path, flat: FlatSystem, end: Checkpoint) -> Pat
     target = Path(path)
     beside = target.with_name(target.name + ".part")
     head = json.dumps({"version": _VERSION, "system": flat.name, "names": _names(flat)})
-    with beside.open("wb") as file:
-        np.savez(file, head=np.array(head), t=end.t, u=end.u, p=end.p, step=end.step)
-    beside.replace(target)
+    try:
+        with beside.open("wb") as file:
+            np.savez(file, head=np.array(head), t=end.t, u=end.u, p=end.p, step=end.step)
+        beside.replace(target)
+    except OSError:  # the disk is full: what stood there before stays
+        beside.unlink(missing_ok=True)
+        raise
     return target
 
 

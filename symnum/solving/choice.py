@@ -32,6 +32,9 @@ _STIFF_STEPS = 120.0
 _HELD_BACK, _FREE = 0.75, 0.5
 # Unknowns up to which one product gives a norm that is close enough.
 _SMALL = 32
+# Evaluations of f that a Jacobian may cost, if it is to be made in every step; the stages of an ESDIRK method
+# need some twenty.
+_DEAR = 12.0
 # Grids up to this length are taken for a few values; longer ones for an output between nearly all steps.
 MANY_TIMES = 20
 
@@ -63,7 +66,10 @@ def explicit_method(rtol: float, interpolated: bool) -> ExplicitTableau:
     return method
 
 
-def stiff_method() -> Method:
+def stiff_method(rtol: float = 1e-6, jacobian_cost: float = 0.0) -> Method:
+    """jacobian_cost: in evaluations of f; where it is high, a method that keeps Jacobians for many steps."""
+    if jacobian_cost > _DEAR:
+        return METHODS["KenCarp4" if rtol > 1e-5 else "Kvaerno5"]
     return METHODS["Rodas5P"]
 
 
@@ -110,7 +116,8 @@ class Choice:
     ) -> None:
         self.rate, self.jacobian_cost = rate, jacobian_cost
         self.model, self.span, self.rtol = model, span, rtol
-        self.explicit, self.stiff = explicit_method(rtol, interpolated), stiff_method()
+        self.explicit = explicit_method(rtol, interpolated)
+        self.stiff = stiff_method(rtol, jacobian_cost or 0.0)
         self.ratio = 1.0
         self.method: Method = self.stiff
         self.reason = ""
@@ -134,7 +141,8 @@ class Choice:
         if self.jacobian_cost is None:
             self.ratio = cost_ratio(model, self.explicit, self.stiff)
         else:
-            self.ratio = (self.stiff.stages + self.jacobian_cost) / self.explicit.stages
+            per_step = 20.0 if self.stiff.family == "esdirk" else self.stiff.stages + self.jacobian_cost
+            self.ratio = per_step / self.explicit.stages
         self.affordable = _STIFF_STEPS * self.ratio * (1e-4 / self.rtol) ** (1.0 / 6.0)
         begin = self.span[0]
         rate = self.rate(begin, u) if self.rate else fastest_rate(model, begin, u, p)

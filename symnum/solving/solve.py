@@ -43,6 +43,7 @@ Times: TypeAlias = float | Sequence[float] | FloatArray
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 _MAX_STEPS = 1_000_000
 _PAUSE = 2000  # steps between looks at the keyboard and the progress bar
+_PATIENCE = 0.1  # seconds from which on Ctrl-C is a wish and no exception
 _PAUSE_UNKNOWNS = 200_000  # the same times the unknowns
 _LOOK = 10  # steps between looks at the states where these are chosen in the run
 _TURNED = 0.7  # cosine of the angle from the free directions at which states are changed
@@ -551,7 +552,8 @@ class Run:
             if self.tier:
                 self.tier.consider(integrator)
             if status is Status.PAUSED:
-                interruption.watch()
+                if time.perf_counter() - self.began > _PATIENCE:
+                    interruption.watch()
                 if interruption.asked:
                     return self.interrupted()
                 if self.selection:

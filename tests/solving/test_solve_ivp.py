@@ -211,6 +211,32 @@ def test_a_domain_error_shortens_the_step_and_another_exception_passes_through()
         sn.solve_ivp(broken, (0, 1), [1.0])
 
 
+def test_where_jacobians_are_dear_they_are_kept():
+    n = 40
+    calls = [0]
+
+    def brusselator(t, y):
+        calls[0] += 1
+        u, v = y[:n], y[n:]
+        spread = 0.02 * (n + 1) ** 2
+        return np.concatenate([
+            1 + u**2 * v - 4 * u + spread * np.diff(np.concatenate([[1.0], u, [1.0]]), 2),
+            3 * u - u**2 * v + spread * np.diff(np.concatenate([[3.0], v, [3.0]]), 2),
+        ])  # fmt: skip
+
+    start = np.concatenate([1 + np.sin(2 * np.pi * np.arange(1, n + 1) / (n + 1)), np.full(n, 3.0)])
+    used = {}
+    for method in (None, "Rodas5P"):
+        calls[0] = 0
+        found = sn.solve_ivp(brusselator, (0, 10), start, method, rtol=1e-5, atol=1e-8)
+        used[found.method] = calls[0]
+        # u at the first point, from the reference problem of this name (Hairer and Wanner II, IV.1)
+        assert found.y[0, -1] == pytest.approx(0.936913341720646, rel=1e-4)
+    (chosen,) = set(used) - {"Rodas5P"}
+    assert chosen.endswith(("KenCarp4", "Kvaerno5"))
+    assert used[chosen] < 0.7 * used["Rodas5P"]
+
+
 def test_a_smooth_start_that_becomes_stiff_changes_the_method():
     found = sn.solve_ivp(robertson, (0, 40), [1.0, 0.0, 0.0], rtol=1e-5, atol=1e-10, dense_output=True)
     assert ", Rodas5P" in found.method

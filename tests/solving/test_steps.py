@@ -202,6 +202,22 @@ def test_what_cannot_be_continued_is_refused(tmp_path):
         bouncing((0, 1)).after(path).with_(parameters={"count": 3})
 
 
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    first, path = sn.solve(bouncing((0, 0.5))), tmp_path / "run.npz"
+    first.checkpoint(path)
+    before = path.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        sn.solve(bouncing((0, 0.7))).checkpoint(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_failed_run_can_be_continued_from_where_it_failed():
     problem = sn.Problem(sn.System("s", [D(x) == -x]), {x: 1}, (0, 5))
     with pytest.raises(SolveFailed, match="raise max_steps") as caught:

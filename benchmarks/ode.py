@@ -1,0 +1,107 @@
+"""Work and precision on small problems: symnum, numbalsoda, SUNDIALS, CasADi, diffrax and SciPy, in turns.
+
+    OPENBLAS_NUM_THREADS=1 python benchmarks/ode.py --peers /path/to/python [--problems rober,hires]
+
+CPU time of one solve from Python with everything compiled, medians of 3 rounds, in turns. "default" is
+`sn.solve` without a method: choice, checks and saving included. The error is the largest relative one at the
+end; the loosest tolerance (by half decades) is taken from which on no error exceeds the target. One JSON line
+a row, table to RESULTS.md. --peers: a Python that has numbalsoda, scikit-sundae, casadi and diffrax.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from equal_error import Array, Candidate, Worker, compare, timed, write
+from ode_problems import NAMES, OdeProblem, ode_problem
+from ode_worker import PROGRAMS
+
+import symnum as sn
+
+TARGETS = (1e-3, 1e-5, 1e-7, 1e-9)
+WORKER = Path(__file__).with_name("ode_worker.py")
+# solves in a row for one time; fewer of what takes longer
+REPEAT = {"brusselator1d": 3, "lorenz": 10}
+
+
+def symbolic(problem: OdeProblem) -> sn.Problem:
+    y = dict(zip(problem.names, sn.variables(" ".join(problem.names)), strict=True))
+    equations = [
+        sn.D(variable) == eval(text, {}, y)
+        for variable, text in zip(y.values(), problem.equations, strict=True)
+    ]
+    start = dict(zip(y.values(), problem.start.tolist(), strict=True))
+    return sn.Problem(sn.System(problem.name, equations), start, (0.0, problem.end))
+
+
+def candidate(problem: sn.Problem, size: float, method: str | None) -> Candidate:
+    end = problem.span[1]
+
+    def run(tolerance: float) -> Array:
+        try:
+            solution = sn.solve(problem, method, rtol=tolerance, atol=tolerance * size, saveat=[end])
+        except sn.SolveFailed:
+            return np.full(len(problem.u), np.nan)
+        return np.asarray(solution.y[:, -1])
+
+    for _ in range(50):  # long enough for the specialised tier, which is compiled in a run and kept
+        run(1e-6)
+    name = f"symnum {method or 'default'}"
+    return Candidate(name, lambda tolerance, repeat: timed(lambda: run(tolerance), repeat), run)
+
+
+def rows_of(name: str, python: str) -> list[dict[str, Any]]:
+    problem = ode_problem(name)
+    ours = symbolic(problem)
+    methods: list[str | None] = [None, "Tsit5", "Vern7", "DOP853"]
+    if problem.stiff:
+        methods = [None, "Rodas5P", "Rodas4P", "Kvaerno5"]
+    candidates = [candidate(ours, problem.size, method) for method in methods]
+    programs = [p for p in PROGRAMS if p != "numbalsoda dop853" or not problem.stiff]
+    candidates += [Worker(python, name, program, WORKER).candidate(program) for program in programs]
+    reference = problem.reference
+    if reference is None:  # independent of symnum
+        reference = Worker(python, name, "SciPy", WORKER).candidate("SciPy").states(1e-13)
+    repeat = REPEAT.get(name, 20)
+    return compare(name, candidates, reference, problem.size, TARGETS, repeat=repeat, rounds=3)
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """How symnum's default compares with the best other program, problem by problem."""
+    lines = ["", "Best other program over symnum's default:", "", "| problem | 1e-3 | 1e-5 | 1e-7 | 1e-9 |"]
+    lines.append("|---|---|---|---|---|")
+    for problem in dict.fromkeys(row["problem"] for row in rows):
+        cells = []
+        for target in TARGETS:
+            here = [row for row in rows if row["problem"] == problem and row["error"] == target]
+            own = [row for row in here if row["program"] == "symnum default"]
+            others = [row for row in here if not row["program"].startswith("symnum")]
+            if not own or not others:
+                cells.append("-")
+                continue
+            best = min(others, key=lambda row: float(row["milliseconds"]))
+            cells.append(f"{best['milliseconds'] / own[0]['milliseconds']:.1f} ({best['program']})")
+        lines.append(f"| {problem} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", required=True, help="a Python that has the other programs")
+    parser.add_argument("--problems", default=",".join(NAMES))
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for name in arguments.problems.split(","):
+        rows += rows_of(name, arguments.peers)
+    write(
+        "ode", "Work and precision on small problems (`ode.py`)",
+        "CPU time of one solve from Python, alternately; relative error at the end. The last column compares "
+        f"with symnum's default.\n{summary(rows)}\n", rows,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
