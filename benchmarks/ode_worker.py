@@ -10,6 +10,7 @@ numba, CasADi or XLA; scikit-sundae and SciPy call theirs through Python.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -151,6 +152,9 @@ PROGRAMS: dict[str, Callable[[OdeProblem], Run]] = {
 
 
 def main() -> None:
+    # what programs print does not get between the answers
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     problem = ode_problem(sys.argv[1])
     run = PROGRAMS[sys.argv[2]](problem)
     for line in sys.stdin:
@@ -166,7 +170,7 @@ def main() -> None:
         for _ in range(wanted["repeat"] if np.isfinite(final).all() else 0):
             run(tolerance)
         answer["seconds"] = (time.process_time() - began) / max(wanted["repeat"], 1)
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
