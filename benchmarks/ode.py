@@ -110,8 +110,8 @@ def finish(rows: list[dict[str, Any]]) -> None:
     write(
         "ode", "Work and precision on small problems (`ode.py`)",
         "CPU time of one solve from Python, alternately; relative error at the end. The last column compares "
-        "with symnum's default. On systems this small the compiled loop is the smaller part of what `sn.solve` "
-        f"takes; `stiff_small.py` measures it alone. The machine was busy.\n{summary(rows)}\n", rows,
+        "with symnum's default. On systems this small the compiled loop is the smaller part of `sn.solve`: "
+        f"`stiff_small.py` measures it alone.\n{summary(rows)}\n", rows,
     )  # fmt: skip
 
 
