@@ -49,7 +49,7 @@ def check_leaping_of_dimers(members, moments, master):
     )  # fmt: skip
     dimers = np.arange(2001)
     mean = chance @ dimers
-    # the error of the variance is of first order in epsilon; 4 epsilon covers this network, which relaxes fast
+    # the error of the variance is of first order in epsilon, up to 4 epsilon in this network
     moments.agree(found[p2], mean, chance @ dimers**2 - mean**2, bias=4 * 0.03)
     np.testing.assert_array_equal(found[p] + 2 * found[p2], 4000)
     assert (found.stats.steps * 4 < found.stats.events).all()
