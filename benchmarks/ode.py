@@ -110,7 +110,7 @@ def finish(rows: list[dict[str, Any]]) -> None:
     write(
         "ode", "Work and precision on small problems (`ode.py`)",
         "CPU time of one solve from Python, alternately; relative error at the end. The last column compares "
-        "with symnum's default. On systems this small the compiled loop is the smaller part of `sn.solve`: "
+        "with symnum's default. At loose tolerances most of `sn.solve` goes on around the compiled loop: "
         f"`stiff_small.py` measures it alone.\n{summary(rows)}\n", rows,
     )  # fmt: skip
 
