@@ -51,6 +51,16 @@ class _Inputs:
             self.rhs, self.roots, self.n, self.simplify, reassociate=self.reassociate
         )
 
+    def rewritten(self) -> tuple[dict[str, Function], dict[str, Function]]:
+        """Functions by name without and with the rewriter, run anew."""
+        from symnum.codegen import passes
+
+        plain = passes.lowered(self.rhs, self.roots, self.n, None)
+        ours = passes.lowered(
+            self.rhs, self.roots, self.n, self.simplify, reassociate=self.reassociate
+        )
+        return plain.functions, ours.functions
+
     def check(self) -> None:
         self.rhs.check(self.n, self.n_parameters)
         if self.roots is not None:
@@ -193,6 +203,10 @@ class CompiledModel:
         values, work = self._prepared(t, u, p)
         self._compiled["jacobian"](t, values, u, p, work)
         return csc_array((values.copy(), f.indices.copy(), f.indptr.copy()), shape=(f.n, f.n))
+
+    def rewritten(self) -> tuple[dict[str, Function], dict[str, Function]]:
+        """Functions by name without and with the rewriter, made anew."""
+        return self._inputs.rewritten()
 
     def source(self, backend_name: str = "llvm") -> str:
         """The generated code of all functions in the language of a back end."""

@@ -18,7 +18,13 @@ from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
 from symnum.lowering.findings import Finding
 from symnum.lowering.flat import FlatSystem
-from symnum.lowering.flat_text import function_text, jacobian_text, structure_text, unknowns_text
+from symnum.lowering.flat_text import (
+    function_text,
+    jacobian_text,
+    rewriting_text,
+    structure_text,
+    unknowns_text,
+)
 from symnum.lowering.functions import functions_of
 from symnum.lowering.incidence import Incidence, Matching, is_perfect, match
 from symnum.lowering.index import Offsets, Signature, offsets, written
@@ -231,6 +237,7 @@ def flat_sections(report: Report) -> list[tuple[str, str]]:
         (f"Flattened: {flat.name}", unknowns),
         ("Structure: what is integrated, what is given explicitly", structure_text(flat)),
         ("Functions: loops over families; costs in additions", function_text(inspected.function)),
+        ("Rewritten: what the rewriter made of the functions", rewriting_text(inspected.compiled)),
         ("Jacobian: exact, sparse", jacobian_text(inspected.compiled)),
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from symnum.codegen.function import Function, Loop
@@ -98,3 +100,39 @@ def jacobian_text(compiled: CompiledSystem) -> str:
     n = compiled.flat.n
     entries = len(compiled.model.functions.indices)
     return f"{n} x {n}, {entries} entries that may differ from zero ({entries / max(n * n, 1):.1%})"
+
+
+def rewriting_text(compiled: CompiledSystem) -> str:
+    """Costs before and after the rewriter, and what it has to say: budgets that ran out, parts left out."""
+    if compiled.simplify is None:
+        return "left as written"
+    said = _Messages()
+    log = logging.getLogger("symnum")
+    level = log.level
+    log.addHandler(said)
+    log.setLevel(logging.INFO)
+    try:
+        before, after = compiled.model.rewritten()
+    finally:
+        log.removeHandler(said)
+        log.setLevel(level)
+    lines = [f"level {compiled.simplify}; costs of one call in additions"]
+    for name, function in before.items():
+        lines.append(f"{name}: {_cost(function):g} as written, {_cost(after[name]):g} rewritten")
+    return "\n".join([*lines, *dict.fromkeys(said.texts)])
+
+
+class _Messages(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def _cost(function: Function) -> float:
+    return sum(
+        item.count * cost(item.roots) if isinstance(item, Loop) else 2 * len(item.first)
+        for item in function.items
+    )

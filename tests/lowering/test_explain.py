@@ -56,3 +56,13 @@ def test_wide_sums_are_shown_by_their_connection(electrical: ModuleType) -> None
         ],
     )
     assert "0 == sum of i at connect(" in str(sn.explain(system))
+
+
+def test_what_the_rewriter_did_is_shown() -> None:
+    x, y = sn.variables("x y")
+    (a,) = sn.parameters(a=2)
+    system = sn.System("shared", [sn.D(x) == a * x * y + a * x * y**2, sn.D(y) == sn.sin(x) ** 2 - x * y])
+    text = str(sn.explain(system))
+    assert "what the rewriter made of the functions" in text
+    assert "rhs: " in text
+    assert " as written, " in text
