@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledModel", "build_model"]
 
+_FINGERPRINTED = 1000  # unknowns: above, hashing the tables would take longer than it is worth
+
 
 @record
 class _Inputs:
@@ -104,23 +106,24 @@ class _Artefact:
     indptr: IntArray
     indices: IntArray
     operations: int  # in one call of the right-hand side and one of the Jacobian
+    fingerprint: str  # of the functions that the code was made from, see `_fingerprint`
 
     def pack(self) -> bytes:
         pattern = self.indptr.astype(np.int32), self.indices.astype(np.int32)  # sizes of functions are int32
         arrays = (*_fields(self.tables), *pattern)
-        head = self.names, self.n_work, self.operations, self.code
+        head = self.names, self.n_work, self.operations, self.fingerprint, self.code
         return marshal.dumps((*head, tuple(a.tobytes() for a in arrays)), 4)
 
     @classmethod
     def unpack(cls, data: bytes) -> _Artefact:
-        names, n_work, operations, code, arrays = marshal.loads(data)
+        names, n_work, operations, fingerprint, code, arrays = marshal.loads(data)
         kinds = (np.int64, np.int32, np.float64, np.int32, np.int32)
         # copies: bytes objects are not aligned for doubles
         d, x, k, indptr, indices = (
             np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True)
         )
         pattern = indptr.astype(np.int64), indices.astype(np.int64)
-        return cls(tuple(names), n_work, code, Tables(d, x, k), *pattern, operations)
+        return cls(tuple(names), n_work, code, Tables(d, x, k), *pattern, operations, fingerprint)
 
 
 def _fields(tables: Tables) -> tuple[Array, Array, Array]:
@@ -136,11 +139,20 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
     program = emitter.emit(lowered.functions)
     made = _Artefact(
         program.names, program.n_work, emitter.build(program), program.tables,
-        lowered.indptr, lowered.indices, _operations(lowered),
+        lowered.indptr, lowered.indices, _operations(lowered), _fingerprint(lowered, inputs.n),
     )  # fmt: skip
     if emitter.cached:
         cache.store("model", key, made.pack())
     return made
+
+
+def _fingerprint(lowered: Lowered, n: int) -> str:
+    """Content hash of the functions of a model, whose scratch others must share to work beside its code.
+
+    The rewriter searches for a time: what it finds, and with it the order of scratch, may differ from one
+    process to the next. Empty for large models, for which nothing else is made.
+    """
+    return digest(lowered.functions.values()) if n <= _FINGERPRINTED else ""
 
 
 def _operations(lowered: Lowered) -> int:
@@ -162,8 +174,11 @@ class CompiledModel:
     they check their arguments and allocate their results. Safe to call from several threads.
     """
 
-    def __init__(self, inputs: _Inputs, functions: ModelFunctions, operations: int) -> None:
+    def __init__(
+        self, inputs: _Inputs, functions: ModelFunctions, operations: int, fingerprint: str
+    ) -> None:
         self._inputs = inputs
+        self.fingerprint = fingerprint  # of the functions that the code was made from; empty: unknown
         self.functions = functions
         self.operations = operations  # in one call of the right-hand side and one of the Jacobian
         self.derived: dict[object, Any] = {}
@@ -215,6 +230,12 @@ class CompiledModel:
     def program(self, backend_name: str) -> Program:
         """Generated code and its tables."""
         return emitter_for(backend_name).emit(self._inputs.lowered.functions)
+
+    @property
+    def fits(self) -> bool:
+        """Whether `lowered` are the functions that the code was made from, to the last place of scratch."""
+        found = _fingerprint(self._inputs.lowered, self.functions.n)
+        return bool(found) and found == self.fingerprint
 
     @property
     def lowered(self) -> dict[str, Function]:
@@ -312,4 +333,4 @@ def build_model(
         event_direction=direction, event_side=side, limit_parameter=limits,
         owners=loaded.owners,
     )  # fmt: skip
-    return CompiledModel(inputs, functions, made.operations)
+    return CompiledModel(inputs, functions, made.operations, made.fingerprint)

@@ -122,7 +122,8 @@ def specialised_step(
         reason = unfit(model, method)
         if reason:
             raise ModelError(f"no specialised tier: {reason}. Use tier='generic', or leave tier out.")
-        key = cache.digest(model.key("step"), _FORMAT, method.name, method.table().tobytes())
+        whole = model.key("step"), model.fingerprint
+        key = cache.digest(*whole, _FORMAT, method.name, method.table().tobytes())
         stored = cache.fetch("step", key)
         if stored is None:
             if stored_only:
@@ -156,6 +157,12 @@ def _make(
     model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
 ) -> tuple[bytes, int, float] | None:
     began = time.perf_counter()
+    if not model.fits:
+        # the step shares scratch with the code of the model, which another process rewrote in another way
+        from logging import getLogger
+
+        getLogger("symnum").info("no specialised %s: the model was rewritten in another way here", method)
+        return None
     elimination = None
     if method.family != "explicit":
         elimination = elimination_for(model, method, t, u, p, span)
@@ -251,7 +258,7 @@ class TierChoice:
             return
         if self.wanted == "specialised":
             if not self.use(integrator, "asked for", stored_only=False):
-                stats.tier = "generic: the matrix of a step is singular at the start"
+                stats.tier = "generic: singular at the start, or code of another process"
             return
         reason = unfit(self.model, self.method)
         if reason:

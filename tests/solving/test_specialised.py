@@ -219,3 +219,19 @@ def test_methods_of_one_name_have_steps_of_their_own() -> None:
     expected = sn.solve(problem, rodas4, saveat=[1.0], tier="specialised")
     assert sol.stats.steps == expected.stats.steps
     assert sol.y == pytest.approx(expected.y, rel=1e-9)  # the same method, perhaps another pivot order
+
+
+def test_no_step_is_made_beside_code_of_other_functions() -> None:
+    """The rewriter may find something else in another process; the scratch of the two would not fit."""
+    problem = van_der_pol().with_(span=(0.0, 10.0))
+    model = problem.compiled.model
+    assert model.fits
+    right, model.fingerprint = model.fingerprint, "of another process"
+    try:
+        assert not model.fits
+        assert specialised_step(model, find("Rodas4P"), 0.0, problem.u, problem.p, 10.0) is None
+        run = sn.solve(problem, "Rodas4P", tier="specialised")
+        assert run.stats.tier.startswith("generic")
+    finally:
+        model.fingerprint = right
+    assert specialised_step(model, find("Rodas4P"), 0.0, problem.u, problem.p, 10.0) is not None
