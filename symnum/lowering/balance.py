@@ -83,6 +83,11 @@ def _imbalance(
         texts = [equations.text(int(e)) for e in part.equations]
         if len(names) == 1:
             text = f"Nothing determines\n{listed(names)}"
+        elif not texts:
+            text = (
+                f"Nothing determines\n    {names[0]}\nnor, as each is known only as a derivative of the other,\n"
+                f"{listed(names[1:])}"
+            )
         else:
             text = (
                 f"Nothing determines\n    {names[0]}\nor, as {len(names)} unknowns share "

@@ -105,3 +105,8 @@ def test_a_component_with_an_equation_too_many_is_named(electrical: ModuleType) 
     report = sn.explain(sn.System("s", [sn.connect(src.p, r.p), sn.connect(src.n, r.n, ground.p)]))
     assert report.suspects[0] == "r"
     assert "Extra has 5 equations, and its variables and connectors call for 4" in str(report)
+
+
+def test_an_unknown_known_only_as_a_derivative() -> None:
+    with pytest.raises(UnbalancedSystem, match=r"Nothing determines\n    y\nnor, as each .*\n    x\n"):
+        sn.compile(sn.System("s", [D(x) == y]))

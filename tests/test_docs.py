@@ -1,0 +1,99 @@
+"""The pages of the documentation are true: their code runs as printed, in the order of the page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def run(page: Path) -> dict[str, Any]:
+    """Run the code of a page; what its names are in the end."""
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(block, page.name, "exec"), names)
+    return names
+
+
+@pytest.fixture
+def docs(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return repository / "docs"
+
+
+def test_models(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run(docs / "models.md")
+    # conserved: the energy of the pendulum, which starts at rest at height 0
+    swing, vx, vy, py = (names[name] for name in ("swing", "vx", "vy", "py"))
+    assert swing[(vx**2 + vy**2) / 2 + 9.81 * py] == pytest.approx(0, abs=1e-6)
+    # a fall from 1 m takes sqrt(2/g)
+    assert names["fall"].events[0].t == pytest.approx(np.sqrt(2 / 9.81), rel=1e-6)
+    assert names["charge"]["c1.v"][-1] < 5
+    assert names["charge"]["c1.v"][-1] > names["charge"]["c50.v"][-1] > 0
+    assert "Nothing determines\n    v" in capsys.readouterr().out
+
+
+def test_power(docs: Path) -> None:
+    names = run(docs / "power.md")
+    after, grid = names["after"], names["two_machines"]
+    # with its line to the city gone, the larger machine must run further ahead of the other
+    difference = after[grid.g1.delta - grid.g2.delta]
+    assert difference[-1] > difference[0] + 0.1
+
+
+def test_sbml(docs: Path) -> None:
+    pytest.importorskip("libsbml")
+    names = run(docs / "sbml.md")
+    model, sol = names["model"], names["sol"]
+    assert sol[model["S1"]][-1] == pytest.approx(10 * np.exp(-0.1 * 100), rel=1e-2, abs=1e-5)
+
+
+def test_solving(docs: Path) -> None:
+    names = run(docs / "solving.md")
+    rest, x = names["rest"], names["x"]
+    t = rest.t
+    exact = (np.sin(t) - np.cos(t)) / 2  # what is left of the start is exp(-100)
+    assert rest[x] == pytest.approx(exact, abs=1e-3)
+
+
+def test_mechanisms(docs: Path, shared_data: Path) -> None:
+    pytest.importorskip("yaml")
+    shutil.copy(shared_data / "cantera" / "mech" / "gri30.yaml", "gri30.yaml")
+    sol = run(docs / "mechanisms.md")["sol"]
+    assert sol["T"][-1] > 2500  # it has ignited
+
+
+def test_reactions(docs: Path) -> None:
+    names = run(docs / "reactions.md")
+    enzyme, state, S, E, SE, P = (names[name] for name in ("enzyme", "state", "S", "E", "SE", "P"))
+    assert enzyme.conserved_quantities() == (E + SE, P + S + SE)
+    assert [state[quantity] for quantity in (S, SE, E, P)] == pytest.approx([0, 0, 10, 100], abs=1e-6)
+
+
+def test_fields(docs: Path) -> None:
+    names = run(docs / "fields.md")
+    solution = names["solution"]
+    assert solution["u"].shape == (len(solution.t), 2, 64, 64)
+    assert np.isfinite(solution["u"]).all()
+
+
+def test_stochastic(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(docs / "stochastic.md")
+    means, variances = re.findall(r"\[([\d. ]+)\]", capsys.readouterr().out)
+    assert means
+    assert variances
+
+
+def test_every_page_with_code_is_run(docs: Path) -> None:
+    tested = {"models", "power", "sbml", "solving", "mechanisms", "fields", "reactions", "stochastic"}
+    assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
+
+
+def test_links_lead_somewhere(docs: Path) -> None:
+    for page in docs.glob("*.md"):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text("utf-8"))
+        assert not [link for link in links if not (page.parent / link).exists()], page.name
