@@ -85,8 +85,8 @@ def _imbalance(
             text = f"Nothing determines\n{listed(names)}"
         elif not texts:
             text = (
-                f"Nothing determines\n    {names[0]}\nnor, as each is known only as a derivative of the other,\n"
-                f"{listed(names[1:])}"
+                f"Nothing determines\n    {names[0]}\n"
+                f"nor, as each is known only as a derivative of the other,\n{listed(names[1:])}"
             )
         else:
             text = (

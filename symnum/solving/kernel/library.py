@@ -113,7 +113,7 @@ def _announce() -> None:
     import logging  # elsewhere a solve does without it
 
     where = cache.directory()
-    kept = "it keeps what it has compiled" if where else "no cache directory can be written, so every process does it"
+    kept = "they are kept" if where else "no cache directory can be written, so every process does it"
     logging.getLogger("symnum").warning("symnum compiles its steppers, which takes seconds; %s", kept)
 
 
