@@ -28,8 +28,8 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.language.block import IntArray, References
-from symnum.language.reaction_network import ReactionNetwork, Totals
-from symnum.language.reaction_tables import RateFamily, Sides, grouped_rates, mass_action
+from symnum.language.reaction_network import ReactionNetwork
+from symnum.language.reaction_tables import RateFamily, Sides, Totals, grouped_rates, mass_action
 from symnum.models.chemistry.formula import formula
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol, number, symbol

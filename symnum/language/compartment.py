@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from symnum.errors import ModelError
 from symnum.language.variables import checked_expr, checked_name
 from symnum.rewriting.expr import Expr, Operand
 
-__all__ = ["Compartment", "placed"]
+__all__ = ["Compartment", "common", "placed"]
 
 
 class Compartment:
@@ -50,9 +53,13 @@ def _listed(species: Iterable[Expr], where: str) -> tuple[Expr, ...]:
 
 
 def placed(
-    name: str, compartments: Sequence[Compartment], number: Mapping[str, int]
+    name: str, compartments: Sequence[Compartment], species: Sequence[Expr], free: NDArray[np.bool_]
 ) -> dict[int, tuple[Compartment, bool]]:
-    """{number of a species: (its compartment, whether its value is an amount)} of a network."""
+    """{number of a species: (its compartment, whether its value is an amount)} of a network.
+
+    free: (n_species,) those that reactions change; each of them needs a place if there are compartments.
+    """
+    number = {leaf.name: i for i, leaf in enumerate(species)}
     found: dict[int, tuple[Compartment, bool]] = {}
     for compartment in compartments:
         if not isinstance(compartment, Compartment):
@@ -69,4 +76,16 @@ def placed(
                     f"{name}: {leaf} is placed twice, in {found[i][0].name} and in {compartment.name}"
                 )
             found[i] = compartment, amount
+    lost = [i for i in np.flatnonzero(free).tolist() if i not in found]
+    if compartments and lost:
+        raise ModelError(
+            f"{name}: {species[lost[0]]} lies in no compartment; every species that reactions change "
+            "needs one"
+        )
     return found
+
+
+def common(places: Mapping[int, tuple[Compartment, bool]], species: Iterable[int]) -> Compartment | None:
+    """The one compartment in which these species lie; those that lie nowhere do not count."""
+    found = {id(compartment): compartment for compartment, _ in (places[i] for i in species if i in places)}
+    return next(iter(found.values())) if len(found) == 1 else None

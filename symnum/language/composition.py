@@ -10,8 +10,8 @@ from symnum.errors import ModelError
 from symnum.language.block import IntArray, References
 from symnum.language.compartment import Compartment
 from symnum.language.event import Event
-from symnum.language.reaction_network import ReactionNetwork, Totals
-from symnum.language.reaction_tables import RateFamily, Sides
+from symnum.language.reaction_network import ReactionNetwork
+from symnum.language.reaction_tables import RateFamily, Sides, Totals
 from symnum.language.variables import checked_name
 from symnum.record import replace
 from symnum.rewriting.equation import Equation

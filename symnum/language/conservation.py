@@ -8,10 +8,14 @@ from math import gcd, lcm
 
 import numpy as np
 
+from symnum.errors import ModelError
 from symnum.language.block import IntArray
+from symnum.language.event import Event
 from symnum.language.reaction_tables import Sides
+from symnum.rewriting.expr import Expr
+from symnum.rewriting.walk import leaves
 
-__all__ = ["left_null_space", "null_space", "rank"]
+__all__ = ["check_events", "left_null_space", "null_space", "rank"]
 
 _Row = dict[int, Fraction | int]
 _ROUND = 256  # reactions that are taken into account at a time
@@ -35,6 +39,18 @@ def left_null_space(change: Sides, n_species: int) -> IntArray:
         laws = _laws(pivots, n_species)
         waiting = _violating(laws, vectors)
     return _integers(laws, n_species)
+
+
+def check_events(name: str, laws: Iterable[Expr], events: Iterable[Event]) -> None:
+    """ModelError where an event sets what one of these conservation laws holds."""
+    held = set(leaves(laws))
+    for event in events:
+        for target in event.then:
+            if target in held:
+                raise ModelError(
+                    f"{name}: {event} sets {target}, which is part of a conservation law; "
+                    "write system() without eliminate=True"
+                )
 
 
 def rank(vectors: Iterable[Mapping[int, float]]) -> int:

@@ -37,8 +37,10 @@ class HybridSystem:
     ) -> None:  # fmt: skip
         self.propensities = propensities
         self.name = propensities.original.name
+        if isinstance(molecules, bool) or not isinstance(molecules, (int, float)) or not molecules >= 2:
+            raise ModelError(f"{self.name}: molecules={molecules!r}: give a number from 2 on")
         self.fast = fast
-        self.molecules = molecules
+        self.molecules = float(molecules)
         self.events = checked_events(events, self.name)
         self.hazard: Expr = symbol(Symbol(f"{self.name}.hazard", "variable", default=0))
         self.threshold: Expr = symbol(Symbol(f"{self.name}.threshold", "parameter", default=1))

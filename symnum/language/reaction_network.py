@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,26 @@ from symnum.errors import ModelError, UnknownName
 from symnum.language.block import Block, IntArray
 from symnum.language.compartment import Compartment, placed
 from symnum.language.component import Component
-from symnum.language.conservation import left_null_space
-from symnum.language.delay import has_delay
+from symnum.language.conservation import check_events, left_null_space
 from symnum.language.event import Event, checked_events
 from symnum.language.network_block import block_of
-from symnum.language.reaction_tables import RateFamily, Sides, grouped_rates
-from symnum.language.reactions import MASS_ACTION, RATE, Reaction, reaction_latex, side_text
+from symnum.language.reaction_tables import RateFamily, Sides, Totals, grouped_rates
+from symnum.language.reactions import RATE, Reaction
 from symnum.language.system import System
 from symnum.language.variables import checked_name
+from symnum.language.written_reactions import (
+    amount_rate,
+    latex_list,
+    made,
+    rate_from_tables,
+    sides,
+    text_list,
+    text_of,
+    written,
+)
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, add, multiply, number, rational
-from symnum.rewriting.walk import leaves, substitute
+from symnum.rewriting.expr import Expr, add
+from symnum.rewriting.walk import leaves
 
 if TYPE_CHECKING:
     import networkx
@@ -36,17 +45,7 @@ if TYPE_CHECKING:
     from symnum.language.hybrid_system import HybridSystem
     from symnum.language.stochastic_system import StochasticSystem
 
-__all__ = ["ReactionNetwork", "Totals"]
-
-_SHOWN = 40  # reactions that a network prints
-
-
-class Totals:
-    """Named sums over species (observables): row r is ``symbols[r] == sum(count * species)``."""
-
-    def __init__(self, symbols: Sequence[Expr], members: Sides) -> None:
-        self.symbols = tuple(symbols)
-        self.members = members
+__all__ = ["ReactionNetwork"]
 
 
 class ReactionNetwork:
@@ -81,30 +80,13 @@ class ReactionNetwork:
         equations: Iterable[Equation] = (),
         events: Iterable[Event] = (),
     ) -> None:
-        listed = tuple(_flattened(name, reactions))
-        order: dict[Expr, int] = {}
-        for reaction in listed:
-            for leaf, _ in (*reaction.reactants, *reaction.products):
-                order.setdefault(leaf, len(order))
-            if has_delay(reaction.rate):
-                raise ModelError(
-                    f"{name}: the rate of {reaction} holds a delay; give the delayed value a name in "
-                    "equations=: past == sn.delay(x, 1), and read that"
-                )
-            for leaf in leaves((reaction.rate,)):
-                if leaf.op == "D":
-                    raise ModelError(
-                        f"{name}: the rate of {reaction} holds {leaf}; name that derivative in equations="
-                    )
-        self._place(
-            name, tuple(order), _sides(listed, order, "reactants"), _sides(listed, order, "products"),
-            len(listed),
-        )  # fmt: skip
+        listed = written(name, reactions)
+        self._place(name, *sides(listed), len(listed))
         self._finish(constant, boundary, compartments, starts, equations, events)
         self._listed: tuple[Reaction, ...] | None = listed
         self.literal: NDArray[np.bool_] = np.array([reaction.law == RATE for reaction in listed])
         self.reaction_names: Sequence[str | None] = tuple(reaction.name for reaction in listed)
-        self._set_rates(grouped_rates((j, self._amount_rate(r)) for j, r in enumerate(listed)))
+        self._set_rates(grouped_rates((j, amount_rate(self, r)) for j, r in enumerate(listed)))
         self._given: tuple[Expr, ...] = ()
         self.totals: Totals | None = None
 
@@ -196,13 +178,7 @@ class ReactionNetwork:
         self.equations = tuple(equations)
         self.events = checked_events(events, self.name)
         self.compartments = tuple(compartments)
-        self.placed = placed(self.name, self.compartments, self._number)
-        lost = [i for i in np.flatnonzero(self.is_free).tolist() if i not in self.placed]
-        if self.compartments and lost:
-            raise ModelError(
-                f"{self.name}: {self.species[lost[0]]} lies in no compartment; every species that reactions "
-                "change needs one"
-            )
+        self.placed = placed(self.name, self.compartments, self.species, self.is_free)
 
     @staticmethod
     def joined(name: str, networks: Sequence[ReactionNetwork]) -> ReactionNetwork:
@@ -292,28 +268,13 @@ class ReactionNetwork:
 
     @cached_property
     def _from_tables(self) -> tuple[Reaction, ...]:
-        return tuple(self._made(j) for j in range(self.n_reactions))
+        return tuple(made(self, j) for j in range(self.n_reactions))
 
     def reaction(self, j: int) -> Reaction:
         """Reaction number j, counted from 0."""
         if not 0 <= j < self.n_reactions:
             raise ModelError(f"{self.name}: reactions are numbered 0 ... {self.n_reactions - 1}, not {j}")
-        return self._made(j) if self._listed is None else self._listed[j]
-
-    def _made(self, j: int) -> Reaction:
-        sides = [
-            [rational(count) * self.species[i] for i, count in side.of_reaction(j)]
-            for side in (self.reactants, self.products)
-        ]
-        both = (self.reactants, self.products)
-        inside = self._compartment_of(i for side in both for i, _ in side.of_reaction(j))
-        rate = self.rate(j) if inside is None else self.rate(j) / inside.volume
-        constant = rate
-        for i, count in self.reactants.of_reaction(j):
-            constant = constant / self.concentration(i) ** rational(count)
-        if any(leaf.op == "symbol" and leaf.name in self._number for leaf in leaves((constant,))):
-            return Reaction(rate, *sides, law=RATE, name=self.reaction_names[j])
-        return Reaction(constant, *sides, name=self.reaction_names[j])
+        return made(self, j) if self._listed is None else self._listed[j]
 
     def concentration(self, i: int) -> Expr:
         """What mass action reads of species i: its value, or the amount over the volume."""
@@ -321,27 +282,12 @@ class ReactionNetwork:
         leaf = self.species[i]
         return leaf / compartment.volume if compartment is not None and amount else leaf
 
-    def _compartment_of(self, species: Iterable[int]) -> Compartment | None:
-        """The one compartment in which these species lie; those that lie nowhere do not count."""
-        found = {id(c): c for c, _ in (self.placed[i] for i in species if i in self.placed)}
-        return next(iter(found.values())) if len(found) == 1 else None
-
-    def _amount_rate(self, reaction: Reaction) -> Expr:
-        """The rate in amount per time; the rate itself where there are no compartments."""
-        if reaction.at is not None and reaction.at not in self.compartments:
-            raise ModelError(f"{self.name}: the compartment of {reaction} is not among compartments=")
-        if not self.compartments:
-            return reaction.rate
-        sides = (*reaction.reactants, *reaction.products)
-        inside = reaction.at or self._compartment_of([self._number[leaf.name] for leaf, _ in sides])
-        volume = number(1) if inside is None else inside.volume
-        if reaction.law != MASS_ACTION:
-            return reaction.rate * volume
-        powers = []
-        for leaf, power in reaction.orders:
-            i = self._number.get(leaf.name)
-            powers.append((leaf if i is None else self.concentration(i), power))
-        return multiply([(reaction.constant, 1), (volume, 1), *powers])
+    def rate(self, j: int) -> Expr:
+        """The rate of reaction j (counted from 0) as an expression: turnovers, or amount, per time."""
+        if self._listed is not None:
+            return amount_rate(self, self._listed[j])  # exact; tables hold floats
+        family, copy = (int(table[j]) for table in self._place_of_rate)
+        return rate_from_tables(self, family, copy)
 
     @cached_property
     def _place_of_rate(self) -> tuple[IntArray, IntArray]:
@@ -351,27 +297,16 @@ class ReactionNetwork:
             copy[rates.reactions] = np.arange(len(rates.reactions))
         return family, copy
 
-    def rate(self, j: int) -> Expr:
-        """The rate of reaction j (counted from 0) as an expression: turnovers, or amount, per time."""
-        if self._listed is not None:
-            return self._amount_rate(self._listed[j])  # exact; tables hold floats
-        family, copy = (table[j] for table in self._place_of_rate)
-        rates = self.rates[family]
-        mapping = {}
-        for leaf in leaves((rates.root,)):
-            if leaf.op == "slot":
-                of, index = rates.columns[leaf.data[1]]
-                value = index[copy]
-                mapping[leaf] = number(float(value)) if of is None else of.symbols[int(value)]
-        (found,) = substitute((rates.root,), mapping)
-        return found
-
     def number(self, leaf: Any, where: str = "species") -> int:
         """The number of a species, or ModelError."""
         found = self._number.get(leaf.name) if isinstance(leaf, Expr) and leaf.op == "symbol" else None
         if found is None:
             raise ModelError(f"{self.name}, {where}: {leaf} is not a species of this network")
         return found
+
+    def __contains__(self, leaf: Any) -> bool:
+        """Whether this is a species of the network."""
+        return isinstance(leaf, Expr) and leaf.op == "symbol" and leaf.name in self._number
 
     # ---- readings ---------------------------------------------------------------------------------
     def system(
@@ -392,7 +327,7 @@ class ReactionNetwork:
         """
         happening = [*self.events, *checked_events(events, self.name)]
         if eliminate:
-            self._check_events(happening)
+            check_events(self.name, self.conserved_quantities(), happening)
         return System(
             self.name, [self.block(eliminate=eliminate), *self.equations, *equations],
             events=happening, parts=parts, defaults=self.starts,
@@ -441,10 +376,8 @@ class ReactionNetwork:
         from symnum.language.hybrid_system import HybridSystem, fast_reactions
         from symnum.language.propensities import Propensities
 
-        if isinstance(molecules, bool) or not isinstance(molecules, (int, float)) or not molecules >= 2:
-            raise ModelError(f"{self.name}: molecules={molecules!r}: give a number from 2 on")
         chosen = None if fast is None else fast_reactions(self, fast)
-        return HybridSystem(Propensities(self, volume, constants), chosen, float(molecules), events)
+        return HybridSystem(Propensities(self, volume, constants), chosen, molecules, events)
 
     def _stochastic(
         self, reading: str, volume: Any, constants: str, events: Iterable[Event]
@@ -454,27 +387,13 @@ class ReactionNetwork:
 
         return StochasticSystem(reading, Propensities(self, volume, constants), events)
 
-    def _check_events(self, events: Sequence[Event]) -> None:
-        held = {leaf for quantity in self.conserved_quantities() for leaf in leaves((quantity,))}
-        for event in events:
-            for target in event.then:
-                if target in held:
-                    raise ModelError(
-                        f"{self.name}: {event} sets {target}, which is part of a conservation law; "
-                        "write system() without eliminate=True"
-                    )
-
     def block(self, *, eliminate: bool = False) -> Block:
         """The differential equations as tables: a statement of a `System`."""
         return block_of(self, eliminate=eliminate)
 
     def text(self, j: int) -> str:
         """Reaction j as ``S + E >> SE``."""
-        left, right = (
-            side_text((self.species[i], rational(count)) for i, count in side.of_reaction(j))
-            for side in (self.reactants, self.products)
-        )
-        return f"{left} >> {right}"
+        return text_of(self, j)
 
     @cached_property
     def change(self) -> Sides:
@@ -559,38 +478,7 @@ class ReactionNetwork:
         return f"<ReactionNetwork {self.name}: {len(self.species)} species, {self.n_reactions} reactions>"
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {len(self.species)} species, {self.n_reactions} reactions"]
-        lines += [f"    {self.reaction(j)}" for j in range(min(self.n_reactions, _SHOWN))]
-        if self.n_reactions > _SHOWN:
-            lines.append(f"    ... {self.n_reactions - _SHOWN} more")
-        return "\n".join(lines)
+        return text_list(self)
 
     def _repr_latex_(self) -> str:
-        lines = [reaction_latex(self.reaction(j)) for j in range(min(self.n_reactions, _SHOWN))]
-        if self.n_reactions > _SHOWN:
-            lines.append(r"\vdots")
-        return r"$$\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}$$"
-
-
-def _flattened(name: str, reactions: Any) -> Iterator[Reaction]:
-    if isinstance(reactions, Reaction) or not isinstance(reactions, Iterable):
-        raise ModelError(f"{name}: the reactions are a list, not {reactions!r}; write [...] around them")
-    for item in reactions:
-        if isinstance(item, Reaction):
-            yield item
-        elif isinstance(item, (list, tuple)):
-            yield from _flattened(name, item)
-        else:
-            raise ModelError(
-                f"{name}: {item!r} is a {type(item).__name__}, not a Reaction; write sn.Reaction(k, {item})"
-            )
-
-
-def _sides(reactions: Sequence[Reaction], order: Mapping[Expr, int], side: str) -> Sides:
-    triples = [
-        (j, order[leaf], float(count))
-        for j, reaction in enumerate(reactions)
-        for leaf, count in getattr(reaction, side)
-    ]
-    j, i, count = zip(*triples, strict=True) if triples else ((), (), ())
-    return Sides.of(np.array(j, np.int64), np.array(i, np.int64), np.array(count, float))
+        return latex_list(self)

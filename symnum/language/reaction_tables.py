@@ -5,7 +5,7 @@ Nothing here costs a Python object per reaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from symnum.record import record
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.shape import canonical
 
-__all__ = ["RateFamily", "Sides", "grouped_rates", "mass_action"]
+__all__ = ["RateFamily", "Sides", "Totals", "grouped_rates", "mass_action"]
 
 
 @record
@@ -58,6 +58,14 @@ class Sides:
         """(species, count) of one reaction."""
         begin, end = np.searchsorted(self.reaction, [reaction, reaction + 1])
         return list(zip(self.species[begin:end].tolist(), self.count[begin:end].tolist(), strict=True))
+
+
+class Totals:
+    """Named sums over species (observables): row r is ``symbols[r] == sum(count * species)``."""
+
+    def __init__(self, symbols: Sequence[Expr], members: Sides) -> None:
+        self.symbols = tuple(symbols)
+        self.members = members
 
 
 @record

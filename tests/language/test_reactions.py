@@ -11,8 +11,7 @@ import pytest
 import symnum as sn
 from symnum.errors import ModelError, UnknownName
 from symnum.language.block import References
-from symnum.language.reaction_network import Totals
-from symnum.language.reaction_tables import Sides, mass_action
+from symnum.language.reaction_tables import Sides, Totals, mass_action
 from symnum.lowering.functions import functions_of
 from symnum.lowering.lower import lower
 
