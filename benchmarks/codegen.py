@@ -15,7 +15,6 @@ import argparse
 import ctypes
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,8 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from equal_error import replace_section
-from reactions_bcr import machine
+from results import machine, replace_section
 
 SIZES = {
     "brusselator": (16, 32, 64, 128, 224, 512),
@@ -182,7 +180,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         f"Made by `benchmarks/codegen.py`: {rounds} fresh processes a size, empty cache; CPU seconds,",
         "medians. Describe: to write the model down in Python. Compile: from the `System` to callable",
         "right-hand side and sparse Jacobian, imports included.",
-        f"Python {platform.python_version()}, numpy {np.__version__}, {machine()}.", "",
+        machine(), "",
         "| model | size | unknowns | entries | describe / s | compile / s | to the smallest | peak / MB |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import time
@@ -14,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from results import machine, replace_section
 
 Array = NDArray[np.float64]
 TOLERANCES = tuple(float(10.0 ** (-k / 2)) for k in range(5, 23))
-RESULTS = Path(__file__).with_name("RESULTS.md")
 NUMBALSODA = Path(__file__).with_name("numbalsoda_worker.py")
 
 
@@ -113,7 +111,7 @@ def write(name: str, title: str, text: str, rows: list[dict[str, Any]]) -> None:
     """Put the table between its marks in RESULTS.md, in place of an older one."""
     lines = [
         f"## {title}", "", text,
-        f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} processors.", "",
+        machine(), "",
         "| problem | error | program | tolerance | achieved | CPU ms | times faster |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -123,15 +121,3 @@ def write(name: str, title: str, text: str, rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     replace_section(name, lines)
-
-
-def replace_section(name: str, lines: list[str]) -> None:
-    """Put lines between the marks of this name in RESULTS.md, in place of what stood there."""
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    text = "\n".join([begin, *lines, end])
-    old = RESULTS.read_text() if RESULTS.exists() else ""
-    if begin in old:
-        before, rest = old.split(begin, 1)
-        RESULTS.write_text(before + text + rest.split(end, 1)[1])
-    else:
-        RESULTS.write_text(f"{old.rstrip()}\n\n{text}\n")

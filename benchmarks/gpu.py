@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 from codegen_models import brusselator
-from equal_error import replace_section
 from numpy.typing import NDArray
+from results import replace_section
 
 import symnum as sn
 from symnum.codegen import cuda_toolkit

@@ -22,16 +22,15 @@ import gzip
 import itertools
 import json
 import os
-import platform
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from results import machine, replace_section
 
 import symnum as sn
 from symnum.models.power import kundur
@@ -186,7 +185,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         f"Made by `benchmarks/kundur.py`: {rounds} alternating rounds, medians of the CPU time of the",
         "time-domain run alone. symnum saves all unknowns every 0.01 s. Error: the largest one of a rotor",
         "angle, against a reference that is good to 1e-9 rad.",
-        f"Python {platform.python_version()}, numpy {np.__version__}, {machine()}.",
+        machine(),
         "",
         "| scenario | program | goal | rtol | steps | error / rad | relative to machine 3 "
         "| CPU / ms (fastest .. slowest) | in the loop / ms | ANDES / symnum |",
@@ -202,17 +201,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
             f"{row['error_rad']:.1e} | {row['relative_error_rad']:.1e} | "
             f"{ms[0]:.2f} ({ms[1]:.2f} .. {ms[2]:.2f}) | {loop} | {ratio} |"
         )
-    path = Path(__file__).with_name("RESULTS.md")
-    path.write_text("\n".join(lines) + "\n")
-    print(f"wrote {path}", file=sys.stderr)
-
-
-def machine() -> str:
-    """The processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {names[0]}" if names else platform.processor()
+    replace_section("kundur", lines)
 
 
 if __name__ == "__main__":

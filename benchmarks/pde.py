@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from equal_error import replace_section
 from numba import njit
 from numpy.typing import NDArray
+from results import replace_section
 from scipy.integrate import solve_ivp
 from scipy.sparse import csc_array
 

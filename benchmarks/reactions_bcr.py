@@ -15,7 +15,6 @@ import argparse
 import ctypes
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from equal_error import replace_section
+from results import machine, replace_section
 
 PARTS = ("import", "read", "compile", "jacobian", "total", "cpu")
 TITLE = "## BCR signalling, 1,122 species, 24,388 reactions: from the file to the first Jacobian"
@@ -229,7 +228,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         "(median), from before `import symnum` to the first Jacobian as a SciPy matrix. Then single calls,",
         f"fastest of {4 * rounds} x 20, alternately: generated ones through ctypes, numba loops by hand over",
         "the same tables.",
-        f"Python {platform.python_version()}, numpy {np.__version__}, {machine()}.", "",
+        machine(), "",
         "| cache | import / s | read / s | compile / s | Jacobian / s | total / s | CPU / s | peak / MB |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -244,14 +243,6 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         for row in rows[2:]
     ]
     replace_section("reactions_bcr", lines)
-
-
-def machine() -> str:
-    """The processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {names[0]}" if names else platform.processor()
 
 
 if __name__ == "__main__":

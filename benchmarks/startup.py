@@ -23,7 +23,6 @@ import contextlib
 import io
 import json
 import os
-import platform
 import runpy
 import shutil
 import statistics
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from equal_error import replace_section
+from results import machine, replace_section
 
 import symnum as sn
 
@@ -202,8 +201,7 @@ def write_table(rows: list[dict[str, Any]], rounds: int, first: int) -> None:
         HEADING, "",
         f"Made by `benchmarks/startup.py`: medians of {rounds} processes, {first} of what takes seconds,",
         "in turns, from the start of the process to the solution, and CPU time of the whole process.",
-        f"symnum {sn.__version__}, Python {platform.python_version()}, numpy {np.__version__},",
-        f"{os.cpu_count()} x {processor()}.", "",
+        f"symnum {sn.__version__}. {machine()}", "",
         "| problem | program | caches | wall / s (fastest) | CPU / s | error |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     order = {problem: number for number, problem in enumerate(("", *PROBLEMS))}
@@ -214,13 +212,6 @@ def write_table(rows: list[dict[str, Any]], rounds: int, first: int) -> None:
             f"| {row['wall_s']:.3f} ({row['wall_min_s']:.3f}) | {row['cpu_s']:.3f} | {error} |"
         )
     replace_section("startup", lines)
-
-
-def processor() -> str:
-    """Name of the processor, in general terms."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    name = next((line.split(":")[1] for line in text.splitlines() if line.startswith("model name")), "")
-    return " ".join(name.split()[:2]) or platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
 import statistics
 import subprocess
 import tempfile
@@ -23,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from results import machine, replace_section
 
 import symnum as sn
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 ROUNDS = 5
 SECONDS = 0.4  # of each program in a round, about
 
@@ -178,10 +176,10 @@ def _agree(case: Case, problem: sn.Problem, peer: RoadRunner, runs: int) -> None
 
 def write(rows: list[dict[str, Any]]) -> None:
     lines = [
-        "<!-- stochastic -->", "## Exact stochastic simulation against libRoadRunner (`stochastic.py`)", "",
+        "## Exact stochastic simulation against libRoadRunner (`stochastic.py`)", "",
         "Events per second on one thread, both programs alternately in one run; both simulate the same",
         'propensities to the same end, and keep the end alone. "SSA" chooses by the number of reactions.',
-        f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} shared processors.",
+        machine(),
         "",
         "| network | reactions | events a run | program | events per second | times libRoadRunner |",
         "|---|---|---|---|---|---|",
@@ -191,14 +189,7 @@ def write(rows: list[dict[str, Any]]) -> None:
         f"| {row['events per second']:.3g} | {row['ratio']:.1f} |"
         for row in rows
     ]
-    lines.append("<!-- end of stochastic -->")
-    table, old = "\n".join(lines), RESULTS.read_text()
-    begin, end = lines[0], lines[-1]
-    if begin in old:
-        before, rest = old.split(begin, 1)
-        RESULTS.write_text(before + table + rest.split(end, 1)[1])
-    else:
-        RESULTS.write_text(f"{old.rstrip()}\n\n{table}\n")
+    replace_section("stochastic", lines)
 
 
 def main() -> None:

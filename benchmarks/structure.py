@@ -14,22 +14,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any
+
+from results import machine, replace_section
 
 import symnum as sn
 from symnum.lowering.functions import functions_of
 from symnum.lowering.lower import lower
 
 D = sn.D
-TITLE = "# Structure: passes of lowering against size"
+TITLE = "## Structure: passes of lowering against size"
 SIZES = {"ladder": (5, 100, 1000, 5000, 20_000), "masses": (50, 200, 800), "rods": (5, 50, 100)}
 PASSES = ("flattened", "aliases joined", "matched", "index reduced", "solved where explicit", "loops")
 
@@ -273,7 +272,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         TITLE, "",
         f"Made by `benchmarks/structure.py`, {rounds} rounds (one from 5000 sections on); CPU milliseconds",
         "of each pass, medians. Families: templates that code is made from. Aliases: equal unknowns joined.",
-        f"Python {platform.python_version()}, symnum {sn.__version__}.", "",
+        f"symnum {sn.__version__}. {machine()}", "",
         "| model | size | unknowns | states | families | flatten | aliases | match | index | explicit "
         "| loops | all |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
@@ -309,12 +308,7 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
             f"{row['failed'] if 'failed' in row else format(row['seconds'], '.3f')} |"
             for row in others
         ]
-    path = Path(__file__).with_name("RESULTS.md")
-    before, found, after = (path.read_text() if path.exists() else "").partition(TITLE)
-    rest = after.partition("\n# ")[2] if found else ""
-    parts = [before.rstrip(), "\n".join(lines), f"# {rest}".rstrip() if rest else ""]
-    path.write_text("\n\n".join(part for part in parts if part) + "\n")
-    print(f"wrote {path}", file=sys.stderr)
+    replace_section("structure", lines)
 
 
 if __name__ == "__main__":
