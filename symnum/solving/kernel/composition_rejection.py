@@ -16,8 +16,9 @@ import math
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import Integers, compiled, floats, integers, shorts
-from symnum.solving.kernel.propensity import fire, propensity, refresh, refused, save, save_until
-from symnum.solving.kernel.random import exponential, uniform
+from symnum.solving.kernel.propensity import propensity, refresh, refused, save
+from symnum.solving.kernel.random import uniform
+from symnum.solving.kernel.single_event import happen, idle, interrupted, next_time
 
 __all__ = ["advance"]
 
@@ -166,6 +167,49 @@ def select(a: Integers) -> int:
 
 
 @compiled
+def renew(a: Integers, j: int) -> int:
+    """As `single_event.renew`, with the sums of the bins, and all laid out anew where one is too large."""
+    f = floats(a[slot.S_FLOATS])
+    w = floats(a[slot.S_PROPENSITY])
+    in_bin = floats(a[slot.S_BIN_TOTAL])
+    bins = shorts(a[slot.S_BIN_START])
+    first_range = shorts(a[slot.S_RANGE_START])
+    ranges = shorts(a[slot.S_RANGES])
+    dependent = shorts(a[slot.S_DEPENDENT])
+    t = f[slot.S_T]
+    beyond = False
+    gained = 0.0
+    for part in range(first_range[j], first_range[j + 1]):
+        for k in range(ranges[2 * part], ranges[2 * part + 1]):
+            i = dependent[k]
+            before = w[i]
+            value = propensity(a, t, i)
+            if not 0.0 <= value <= 1e300:
+                return refused(a, i, value)
+            if value != before:
+                origin = bin_of(a, i)
+                w[i] = value
+                target = bin_of(a, i)
+                gained += value - before
+                if target > LAST or beyond:
+                    beyond = True
+                elif target == origin:
+                    in_bin[origin] += value - before
+                else:
+                    move(a, i, origin, target)
+                    in_bin[target] += value
+                    in_bin[origin] -= before
+                    if bins[origin] == bins[origin + 1]:
+                        in_bin[origin] = 0.0
+    f[slot.S_TOTAL] += gained
+    if beyond:
+        lay_out(a)
+    if a[slot.S_EVERY] != 0:
+        save(a, t)
+    return slot.OK
+
+
+@compiled
 def advance(a: Integers) -> int:
     """Run to T_STOP, or until the host is needed."""
     f = floats(a[slot.S_FLOATS])
@@ -174,66 +218,22 @@ def advance(a: Integers) -> int:
         if status != slot.OK:
             return status
         lay_out(a)
-    w = floats(a[slot.S_PROPENSITY])
-    in_bin = floats(a[slot.S_BIN_TOTAL])
-    bins = shorts(a[slot.S_BIN_START])
-    first_range = shorts(a[slot.S_RANGE_START])
-    ranges = shorts(a[slot.S_RANGES])
-    dependent = shorts(a[slot.S_DEPENDENT])
-    stop = f[slot.S_T_STOP]
     while True:
-        if a[slot.S_PAUSE_LEFT] == 0:
-            return slot.PAUSED
-        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
-            return slot.MAX_STEPS_REACHED
-        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
-            return slot.BUFFER_FULL
+        status = interrupted(a)
+        if status != slot.OK:
+            return status
         a[slot.S_UNTIL_REFRESH] -= 1
         if a[slot.S_UNTIL_REFRESH] <= 0 or not f[slot.S_TOTAL] >= FALLEN * f[slot.S_SEEN_TOTAL]:
             lay_out(a)
-        t = stop
-        if f[slot.S_TOTAL] > 0.0:
-            t = f[slot.S_T] + exponential(a[slot.S_RANDOM]) / f[slot.S_TOTAL]
-        if not t < stop:
-            save_until(a, stop)
-            f[slot.S_T] = stop
-            return slot.DONE
+        t = next_time(a, f[slot.S_TOTAL])
+        if not t < f[slot.S_T_STOP]:
+            return idle(a)
         j = select(a)
         if j < 0:
             lay_out(a)
             continue
-        save_until(a, t)
-        f[slot.S_T] = t
-        a[slot.S_STEPS] += 1
-        a[slot.S_PAUSE_LEFT] -= 1
-        if not fire(a, j):
+        if not happen(a, j, t):
             return slot.NEGATIVE_COUNT
-        beyond = False
-        gained = 0.0
-        for part in range(first_range[j], first_range[j + 1]):
-            for k in range(ranges[2 * part], ranges[2 * part + 1]):
-                i = dependent[k]
-                before = w[i]
-                value = propensity(a, t, i)
-                if not 0.0 <= value <= 1e300:
-                    return refused(a, i, value)
-                if value != before:
-                    origin = bin_of(a, i)
-                    w[i] = value
-                    target = bin_of(a, i)
-                    gained += value - before
-                    if target > LAST or beyond:
-                        beyond = True
-                    elif target == origin:
-                        in_bin[origin] += value - before
-                    else:
-                        move(a, i, origin, target)
-                        in_bin[target] += value
-                        in_bin[origin] -= before
-                        if bins[origin] == bins[origin + 1]:
-                            in_bin[origin] = 0.0
-        f[slot.S_TOTAL] += gained
-        if beyond:
-            lay_out(a)
-        if a[slot.S_EVERY] != 0:
-            save(a, t)
+        status = renew(a, j)
+        if status != slot.OK:
+            return status

@@ -20,6 +20,7 @@ from symnum.solving.kernel.pointers import (
 )
 from symnum.solving.kernel.propensity import fire, propensity, refused
 from symnum.solving.kernel.random import exponential, uniform
+from symnum.solving.kernel.single_event import select
 
 __all__ = ["advance", "jump"]
 
@@ -99,13 +100,7 @@ def jump(s: Integers) -> int:
         everything += value
     stream = s[slot.S_RANDOM]
     if everything > 0.0:
-        left = uniform(stream) * everything
-        k = 0
-        while k < s[slot.S_SLOW] - 1 and left > w[k]:
-            left -= w[k]
-            k += 1
-        while w[k] == 0.0:
-            k -= 1
+        k = select(w, s[slot.S_SLOW], uniform(stream) * everything)
         if possible(s, order[k]):
             s[slot.S_EVENTS] += 1
             if not fire(s, order[k]):

@@ -13,6 +13,7 @@ from symnum.solving.kernel.leap import horizon, leap_length
 from symnum.solving.kernel.pointers import Integers, compiled, floats, shorts
 from symnum.solving.kernel.propensity import propensity, save, save_until
 from symnum.solving.kernel.random import normal
+from symnum.solving.kernel.single_event import idle, interrupted
 from symnum.solving.kernel.vectors import larger, smaller
 
 __all__ = ["euler_maruyama", "weak_trapezoidal"]
@@ -91,14 +92,10 @@ def run(a: Integers, trapezoidal: bool) -> int:
         critical[j] = 0
     while True:
         if not f[slot.S_T] < f[slot.S_T_STOP]:
-            save_until(a, f[slot.S_T_STOP])
-            return slot.DONE
-        if a[slot.S_PAUSE_LEFT] == 0:
-            return slot.PAUSED
-        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
-            return slot.MAX_STEPS_REACHED
-        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
-            return slot.BUFFER_FULL
+            return idle(a)
+        status = interrupted(a)
+        if status != slot.OK:
+            return status
         save_until(a, f[slot.S_T])
         status = evaluate(a, f[slot.S_T], a[slot.S_PROPENSITY])
         if status != slot.OK:

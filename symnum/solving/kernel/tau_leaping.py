@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 
 from symnum.solving.kernel import slot
+from symnum.solving.kernel.direct import event
+from symnum.solving.kernel.direct import total as sum_of_all
 from symnum.solving.kernel.leap import horizon, leap_length
 from symnum.solving.kernel.pointers import Integers, compiled, floats, shorts
-from symnum.solving.kernel.propensity import fire, propensity, refresh, refused, save, save_until
+from symnum.solving.kernel.propensity import refresh, save, save_until
 from symnum.solving.kernel.random import exponential, poisson, uniform
+from symnum.solving.kernel.single_event import idle, interrupted
 from symnum.solving.kernel.vectors import smaller
 
 __all__ = ["advance"]
@@ -25,14 +28,14 @@ SINGLE = 100  # and so many events are followed singly then
 
 
 @compiled
-def choose(a: Integers, total: float, critical: int) -> int:
-    """A reaction by its propensity: of all (critical 0), or of the critical ones (1)."""
+def choose(a: Integers, total: float) -> int:
+    """One of the critical reactions by its propensity; total: their sum."""
     w = floats(a[slot.S_PROPENSITY])
-    marked = shorts(a[slot.S_CRITICAL])
+    critical = shorts(a[slot.S_CRITICAL])
     left = uniform(a[slot.S_RANDOM]) * total
     found = 0
     for j in range(a[slot.S_REACTIONS]):
-        if w[j] > 0.0 and (critical == 0 or marked[j] != 0):
+        if w[j] > 0.0 and critical[j] != 0:
             found = j
             left -= w[j]
             if left <= 0.0:
@@ -43,42 +46,13 @@ def choose(a: Integers, total: float, critical: int) -> int:
 @compiled
 def singly(a: Integers) -> int:
     """Up to SINGLE events one by one."""
-    f = floats(a[slot.S_FLOATS])
-    w = floats(a[slot.S_PROPENSITY])
-    first_range = shorts(a[slot.S_RANGE_START])
-    ranges = shorts(a[slot.S_RANGES])
-    dependent = shorts(a[slot.S_DEPENDENT])
     for _ in range(SINGLE):
-        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
-            return slot.MAX_STEPS_REACHED
-        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
-            return slot.BUFFER_FULL
-        total = 0.0
-        for j in range(a[slot.S_REACTIONS]):
-            total += w[j]
-        t = f[slot.S_T_STOP]
-        if total > 0.0:
-            t = f[slot.S_T] + exponential(a[slot.S_RANDOM]) / total
-        if not t < f[slot.S_T_STOP]:
-            save_until(a, f[slot.S_T_STOP])
-            f[slot.S_T] = f[slot.S_T_STOP]
+        status = event(a)
+        if status == slot.DONE:
             return slot.OK
-        save_until(a, t)
-        f[slot.S_T] = t
-        a[slot.S_STEPS] += 1
+        if status != slot.OK:
+            return status
         a[slot.S_EVENTS] += 1
-        j = choose(a, total, 0)
-        if not fire(a, j):
-            return slot.NEGATIVE_COUNT
-        for part in range(first_range[j], first_range[j + 1]):
-            for k in range(ranges[2 * part], ranges[2 * part + 1]):
-                i = dependent[k]
-                value = propensity(a, t, i)
-                w[i] = value
-                if not 0.0 <= value <= 1e300:
-                    return refused(a, i, value)
-        if a[slot.S_EVERY] != 0:
-            save(a, t)
     return slot.OK
 
 
@@ -160,7 +134,7 @@ def leap(a: Integers, total: float) -> int:
             chosen = False
         reaction = -1
         if chosen:
-            reaction = choose(a, single, 1)
+            reaction = choose(a, single)
         if attempt(a, tau, reaction):
             break
         a[slot.S_REJECTED] += 1
@@ -175,6 +149,7 @@ def leap(a: Integers, total: float) -> int:
         happened += firings[j]
     a[slot.S_EVENTS] += math.floor(happened + 0.5)
     a[slot.S_STEPS] += 1
+    a[slot.S_PAUSE_LEFT] -= 1
     f[slot.S_T] = t
     save_until(a, t)
     if a[slot.S_EVERY] != 0:
@@ -186,30 +161,21 @@ def leap(a: Integers, total: float) -> int:
 def advance(a: Integers) -> int:
     """Run to T_STOP, or until the host is needed."""
     f = floats(a[slot.S_FLOATS])
-    w = floats(a[slot.S_PROPENSITY])
     if a[slot.S_FRESH] != 0:
         status = refresh(a)
         if status != slot.OK:
             return status
     while True:
         if not f[slot.S_T] < f[slot.S_T_STOP]:
-            save_until(a, f[slot.S_T_STOP])
-            return slot.DONE
-        if a[slot.S_PAUSE_LEFT] == 0:
-            return slot.PAUSED
-        if a[slot.S_STEPS] == a[slot.S_MAX_STEPS]:
-            return slot.MAX_STEPS_REACHED
-        if a[slot.S_SAVED_COUNT] == a[slot.S_SAVED_CAPACITY]:
-            return slot.BUFFER_FULL
+            return idle(a)
+        status = interrupted(a)
+        if status != slot.OK:
+            return status
         save_until(a, f[slot.S_T])
-        total = 0.0
-        for j in range(a[slot.S_REACTIONS]):
-            total += w[j]
+        total = sum_of_all(a)
         if total > 0.0:
             status = leap(a, total)
             if status != slot.OK:
                 return status
         else:
-            save_until(a, f[slot.S_T_STOP])
-            f[slot.S_T] = f[slot.S_T_STOP]
-        a[slot.S_PAUSE_LEFT] -= 1
+            return idle(a)
