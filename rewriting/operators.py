@@ -18,8 +18,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
+from symnum.rewriting.canonical import FOLDS
 from symnum.rewriting.expr import (
-    FOLDS,
     ONE,
     ZERO,
     Expr,

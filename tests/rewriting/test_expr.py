@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symnum.errors import ModelError
-from symnum.rewriting import expr as module
+from symnum.rewriting import interning
 from symnum.rewriting.equation import Eq, Equation
 from symnum.rewriting.expr import (
     ONE,
@@ -22,6 +22,7 @@ from symnum.rewriting.expr import (
     Expr,
     Symbol,
     add,
+    apply,
     as_expr,
     linear,
     multiply,
@@ -189,24 +190,24 @@ def test_copies_and_pickles_are_the_same_node():
 
 
 def test_unused_nodes_are_forgotten():
-    module._sweep()
-    before = len(module._TABLE)
+    interning._sweep()
+    before = len(interning._TABLE)
     names = [symbol(Symbol(f"temporary{k}", "variable")) for k in range(50)]
     total = add(sin(n) * n for n in names)
-    assert len(module._TABLE) >= before + 150
+    assert len(interning._TABLE) >= before + 150
     del names, total
     gc.collect()
-    module._sweep()
-    assert len(module._TABLE) <= before + 1
+    interning._sweep()
+    assert len(interning._TABLE) <= before + 1
 
 
 def test_the_table_of_nodes_sweeps_itself():
-    module._sweep()
-    before = len(module._TABLE)
+    interning._sweep()
+    before = len(interning._TABLE)
     deep = x
-    for k in range(3 * module._LEAST_SWEPT):
+    for k in range(3 * interning._LEAST_SWEPT):
         deep = sin(deep) if k < 50_000 else x * k
-    assert len(module._TABLE) <= 2 * before + 2 * module._LEAST_SWEPT
+    assert len(interning._TABLE) <= 2 * before + 2 * interning._LEAST_SWEPT
     assert x * 5 is 5 * x
 
 
@@ -255,6 +256,6 @@ def test_a_hundred_thousand_levels():
 
 def test_unknown_operators_are_an_error():
     with pytest.raises(KeyError):
-        module.apply("sine", x)
+        apply("sine", x)
     assert "sin" in OPERATORS
     assert node("D", (x,)) is node("D", (x,))

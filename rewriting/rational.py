@@ -1,0 +1,87 @@
+"""Exact numbers: what a Python or NumPy number stands for, and powers that stay rational.
+
+A float enters as the shortest decimal that prints it, which rounds back to the same float.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeAlias
+
+from symnum.errors import ModelError
+
+Rational: TypeAlias = int | Fraction
+Number: TypeAlias = int | float | Fraction
+
+_BIG = 1 << 2048  # an exact power beyond this many digits is rounded to a float: nobody means them
+
+
+def whole(value: Rational) -> Rational:
+    return value.numerator if type(value) is Fraction and value.denominator == 1 else value
+
+
+@lru_cache(maxsize=4096)
+def _exact(value: float) -> Rational:
+    if value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return whole(Fraction(repr(value)))
+
+
+def rational(value: Number) -> Rational:
+    """The exact rational that a Python or NumPy number stands for."""
+    if type(value) is int:
+        return value
+    if isinstance(value, Fraction):
+        return value.numerator if value.denominator == 1 else value
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ModelError(
+                f"{value} cannot be part of an expression. "
+                "Leave the limit or the term out instead of making it infinite."
+            )
+        return _exact(value)
+    raise TypeError(f"{value!r} is not a real number")
+
+
+def number_power(base: Rational, exponent: Rational) -> Rational | None:
+    """``base ** exponent`` when it is rational, else None."""
+    if base == 1:
+        return 1
+    if base == 0:
+        if exponent < 0:
+            raise ModelError("division by zero while building an expression")
+        return 0
+    if type(exponent) is int:
+        size = max(abs(base.numerator), base.denominator).bit_length() * abs(exponent)
+        if size > 4096:
+            return _rounded_power(base, exponent)
+        return whole(Fraction(base) ** exponent)
+    if base < 0:
+        return None
+    root = Fraction(base)
+    top = _exact_root(root.numerator, exponent.denominator)
+    bottom = _exact_root(root.denominator, exponent.denominator)
+    if top is None or bottom is None:
+        return None
+    return number_power(whole(Fraction(top, bottom)), exponent.numerator)
+
+
+def _rounded_power(base: Rational, exponent: int) -> Rational:
+    try:
+        return rational(float(base) ** exponent)
+    except (OverflowError, ModelError):
+        raise ModelError(
+            f"{float(base):g}**{exponent} is too large for a double. Write the model in other units."
+        ) from None
+
+
+def _exact_root(value: int, degree: int) -> int | None:
+    if value >= _BIG or degree > 64:
+        return None
+    guess = round(value ** (1.0 / degree)) if value < 2**900 else -1
+    return next((g for g in (guess - 1, guess, guess + 1) if g >= 0 and g**degree == value), None)
