@@ -181,7 +181,7 @@ NOTES = {
 
 
 def write_results(rows: list[Row]) -> None:
-    """The tables of this benchmark in RESULTS.md, each in a section of its own: runs of a part keep the rest."""
+    """The tables of this benchmark, each in a section of its own: runs of a part keep the rest."""
     replace_section(
         "rewriting", ["## The rewriter (`rewriting.py`)", "", f"{machine_of_results()} Cost in additions."]
     )
