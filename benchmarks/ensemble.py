@@ -17,27 +17,14 @@ import numpy as np
 from equal_error import Array, Candidate, Worker, compare, timed, write
 
 import symnum as sn
+from symnum.models.classic import kinetics, oscillators
 
 D = sn.D
 MEMBERS = 10_000
 
 
-def robertson() -> tuple[sn.Problem, sn.Expr]:
-    x, y, z = sn.variables("x y z")
-    (k,) = sn.parameters(k=0.04)
-    equations = [D(x) == -k * x + 1e4 * y * z, D(y) == k * x - 1e4 * y * z - 3e7 * y**2, D(z) == 3e7 * y**2]
-    return sn.Problem(sn.System("robertson", equations), {x: 1, y: 0, z: 0}, (0, 1e5)), k
-
-
-def lorenz() -> tuple[sn.Problem, sn.Expr]:
-    x, y, z = sn.variables("x y z")
-    (r,) = sn.parameters(r=28.0)
-    equations = [D(x) == 10 * (y - x), D(y) == x * (r - z) - y, D(z) == x * y - 8 / 3 * z]
-    return sn.Problem(sn.System("lorenz", equations), {x: 1, y: 0, z: 0}, (0, 1)), r
-
-
 def candidate(
-    problem: sn.Problem, changes: dict[sn.Expr, Array], method: str, size: float, tier: str
+    problem: sn.Problem, changes: dict[str, Array], method: str, size: float, tier: str
 ) -> Candidate:
     ensemble = sn.Ensemble(problem, changes)
 
@@ -55,10 +42,11 @@ def main() -> None:
     parser.add_argument("--numbalsoda", required=True, help="a Python that has numbalsoda")
     python = parser.parse_args().numbalsoda
     rows = []
-    for name, (problem, parameter), values, size, methods, solvers in (
-        ("robertson", robertson(), np.linspace(0.02, 0.08, MEMBERS), 1e-8,
+    for name, problem, parameter, values, size, methods, solvers in (
+        ("robertson", kinetics.robertson(1e5), "k1", np.linspace(0.02, 0.08, MEMBERS), 1e-8,
          ("Rodas5P", "Rodas4P"), ("lsoda",)),
-        ("lorenz", lorenz(), np.linspace(0.0, 21.0, MEMBERS), 1.0, ("Tsit5", "Vern7"), ("dop853", "lsoda")),
+        ("lorenz", oscillators.lorenz(1.0), "rho", np.linspace(0.0, 21.0, MEMBERS), 1.0,
+         ("Tsit5", "Vern7"), ("dop853", "lsoda")),
     ):  # fmt: skip
         changes = {parameter: values}
         candidates = [Worker(python, name, solver).candidate(f"numbalsoda {solver}") for solver in solvers]

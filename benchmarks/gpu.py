@@ -34,6 +34,7 @@ from results import replace_section
 import symnum as sn
 from symnum.codegen import cuda_toolkit
 from symnum.errors import CodegenError
+from symnum.models.classic import kinetics, oscillators
 from symnum.solving.cuda_ensemble import solve_ensemble_cuda
 from symnum.solving.cuda_integrate import solve_cuda
 from symnum.solving.integrator import Status
@@ -42,6 +43,7 @@ Array = NDArray[np.float64]
 
 TITLE = "## GPU: ensembles and a large system (`gpu.py`)"
 RTOL, ATOL = 1e-6, 1e-9
+CALM = 3.0  # units of time: chaos would turn the tolerance into any difference later on
 CLOSE = 1e3  # times the tolerance: both are that far from the solution at most, in these problems
 
 
@@ -53,8 +55,8 @@ def main() -> None:
         sys.exit(f"benchmarks/gpu.py: {error}")
     rows = []
     for members in arguments.members:
-        rows.append(ensemble("Lorenz", lorenz(), "Tsit5", members, arguments))
-        rows.append(ensemble("Robertson", robertson(), "Rodas4P", members, arguments))
+        rows.append(ensemble("Lorenz", oscillators.lorenz(CALM), "Tsit5", members, arguments))
+        rows.append(ensemble("Robertson", kinetics.robertson(1e5), "Rodas4P", members, arguments))
     rows.append(large(arguments.grid, arguments.rounds))
     if arguments.write:
         write_results(rows, arguments.rounds)
@@ -68,23 +70,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=200, help="members that the CPU solves as well")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     return parser.parse_args()
-
-
-# ---- the problems ---------------------------------------------------------------------------------------
-def lorenz() -> sn.Problem:
-    """Three units of time: chaos would turn the tolerance into any difference later on."""
-    x, y, z = sn.variables("x y z")
-    s, r, b = sn.parameters(sigma=10, rho=28, beta=8 / 3)
-    equations = [sn.D(x) == s * (y - x), sn.D(y) == x * (r - z) - y, sn.D(z) == x * y - b * z]
-    return sn.Problem(sn.System("lorenz", equations), {x: 1, y: 0, z: 0}, span=(0, 3))
-
-
-def robertson() -> sn.Problem:
-    x, y, z = sn.variables("x y z")
-    slow, fast, back = sn.parameters(slow=0.04, fast=3e7, back=1e4)
-    first, second, third = slow * x, fast * y**2, back * y * z
-    equations = [sn.D(x) == third - first, sn.D(y) == first - second - third, sn.D(z) == second]
-    return sn.Problem(sn.System("robertson", equations), {x: 1, y: 0, z: 0}, span=(0, 1e5))
 
 
 # ---- the rows -------------------------------------------------------------------------------------------

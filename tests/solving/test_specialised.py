@@ -14,6 +14,7 @@ from symnum.codegen import machine
 from symnum.codegen.lanes import Lanes
 from symnum.codegen.lu import Elimination, emit_lu
 from symnum.errors import ModelError
+from symnum.models.classic.kinetics import robertson
 from symnum.record import replace
 from symnum.solving.integrator import Integrator, Status
 from symnum.solving.solve import consistent_start
@@ -96,14 +97,6 @@ def van_der_pol() -> sn.Problem:
     return sn.Problem(sn.System("vdp", [D(x) == v, D(v) == mu * (1 - x**2) * v - x]), {x: 2, v: 0}, (0, 2000))
 
 
-def robertson(algebraic: bool) -> sn.Problem:
-    a, b, c = sn.variables("a b c")
-    (k,) = sn.parameters(k=0.04)
-    third = a + b + c == 1 if algebraic else D(c) == 3e7 * b**2
-    equations = [D(a) == -k * a + 1e4 * b * c, D(b) == k * a - 1e4 * b * c - 3e7 * b**2, third]
-    return sn.Problem(sn.System("rober", equations), {a: 1, b: 0} | ({} if algebraic else {c: 0}), (0, 1e5))
-
-
 def forced() -> sn.Problem:
     x, y = sn.variables("x y")
     (w,) = sn.parameters(w=3.0)
@@ -120,8 +113,9 @@ def chain() -> sn.Problem:
     return sn.Problem(sn.System("chain", equations), {v: float(i % 3) for i, v in enumerate(u)}, (0, 2))
 
 
-PROBLEMS = {"van der Pol": van_der_pol, "Robertson": lambda: robertson(False),
-            "Robertson DAE": lambda: robertson(True), "forced": forced, "chain": chain}  # fmt: skip
+PROBLEMS = {"van der Pol": van_der_pol, "Robertson": lambda: robertson(1e5),
+            "Robertson DAE": lambda: robertson(1e5, algebraic=True), "forced": forced,
+            "chain": chain}  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ["Rodas5P", "Rodas4P", "ROS34PW2", "Tsit5"])

@@ -8,6 +8,7 @@ import pytest
 
 import symnum as sn
 from symnum.errors import ModelError
+from symnum.models.classic.kinetics import robertson
 
 pytest.importorskip("sksundae")
 
@@ -16,17 +17,9 @@ REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "ivp_reference_valu
 x, y, z = sn.variables("x y z")
 
 
-def robertson(algebraic, span=(0, 40)):
-    third = x + y + z == 1 if algebraic else D(z) == 3e7 * y**2
-    system = sn.System("rober", [
-        D(x) == -0.04 * x + 1e4 * y * z, D(y) == 0.04 * x - 1e4 * y * z - 3e7 * y**2, third,
-    ])  # fmt: skip
-    return sn.Problem(system, {x: 1, y: 0} if algebraic else {x: 1, y: 0, z: 0}, span)
-
-
 @pytest.mark.parametrize("method", ["CVODE", "IDA", "ida"])
 def test_published_end_values(method):
-    solution = sn.solve(robertson(False), method, rtol=1e-8, atol=1e-13)
+    solution = sn.solve(robertson(40), method, rtol=1e-8, atol=1e-13)
     np.testing.assert_allclose(solution.y[:, -1], REFERENCE["rober_40"]["values"], rtol=1e-5)
     assert solution.method == method.upper()
     assert solution.stats.steps == len(solution.t) - 1
