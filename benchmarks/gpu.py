@@ -37,7 +37,7 @@ from symnum.errors import CodegenError
 from symnum.models.classic import kinetics, oscillators
 from symnum.solving.cuda_ensemble import solve_ensemble_cuda
 from symnum.solving.cuda_integrate import solve_cuda
-from symnum.solving.integrator import Status
+from symnum.solving.statistics import Status
 
 Array = NDArray[np.float64]
 

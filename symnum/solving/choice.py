@@ -18,7 +18,8 @@ from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel.call import address_of, model_function
 from symnum.solving.linear_system import patterns
-from symnum.solving.tableau import ExplicitTableau, Method
+from symnum.solving.method import Method
+from symnum.solving.tableau import ExplicitTableau
 from symnum.solving.tableaus import METHODS
 
 __all__ = ["MANY_TIMES", "Choice", "choice_for_all", "explicit_method", "stiff_method"]

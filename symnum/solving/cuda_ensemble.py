@@ -16,9 +16,9 @@ from symnum.codegen.model_functions import FloatArray
 from symnum.errors import CodegenError, ModelError
 from symnum.record import record
 from symnum.solving.cuda_kernel import NAME, ensemble_source
+from symnum.solving.method import Method
+from symnum.solving.options import tolerances
 from symnum.solving.problem import Problem
-from symnum.solving.solve import tolerances
-from symnum.solving.tableau import Method
 from symnum.solving.tableaus import find
 
 __all__ = ["CudaEnsemble", "EnsembleRun", "solve_ensemble_cuda"]

@@ -18,9 +18,10 @@ from symnum.codegen import cuda_toolkit
 from symnum.codegen.cuda_functions import CudaFunctions
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError, SolveFailed
+from symnum.solving.method import Method
+from symnum.solving.options import tolerances
 from symnum.solving.problem import Problem
-from symnum.solving.solve import tolerances
-from symnum.solving.tableau import ExplicitTableau, Method
+from symnum.solving.tableau import ExplicitTableau
 from symnum.solving.tableaus import find
 
 __all__ = ["CudaRun", "solve_cuda"]

@@ -17,7 +17,8 @@ from symnum.codegen.cuda_device import DeviceModel
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
 from symnum.solving.kernel import slot
-from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+from symnum.solving.method import Method
+from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 
 __all__ = ["NAME", "ensemble_source"]
 

@@ -13,11 +13,12 @@ from symnum.solving.choice import choice_for_all
 from symnum.solving.cuda_ensemble import solve_ensemble_cuda
 from symnum.solving.cuda_integrate import solve_cuda
 from symnum.solving.ensemble import Ensemble, EnsembleSolution, EnsembleStatistics
-from symnum.solving.integrator import Statistics, Status
+from symnum.solving.method import Method
 from symnum.solving.problem import Problem
 from symnum.solving.solution import Segment, Solution
-from symnum.solving.solve import consistent_start
-from symnum.solving.tableau import ExplicitTableau, Method
+from symnum.solving.start import consistent_start
+from symnum.solving.statistics import Statistics, Status
+from symnum.solving.tableau import ExplicitTableau
 from symnum.solving.tableaus import find
 
 __all__ = ["ensemble_on_gpu", "problem_on_gpu"]

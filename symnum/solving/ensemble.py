@@ -17,13 +17,14 @@ from symnum.lowering.flat import FlatSystem
 from symnum.record import record, replace
 from symnum.rewriting.expr import Expr
 from symnum.solving.choice import MANY_TIMES, choice_for_all, stiff_method
-from symnum.solving.integrator import Integrator, Status
+from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel
+from symnum.solving.method import Method
 from symnum.solving.problem import Problem
 from symnum.solving.solution import Sample, Segment, Solution
 from symnum.solving.specialised import LaneSteps, lane_steps, specialised_step, unfit, vector_lanes
-from symnum.solving.tableau import Method
+from symnum.solving.statistics import Status
 
 __all__ = ["Ensemble", "EnsembleSolution", "EnsembleStatistics", "in_parallel", "solve_ensemble"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.solving.problem import Problem
-from symnum.solving.solve import consistent_start
+from symnum.solving.start import consistent_start
 
 __all__ = ["Equilibrium", "solve_linear"]
 

@@ -14,10 +14,10 @@ from symnum.language.system import System
 from symnum.lowering.compile import CompiledSystem
 from symnum.solving.export_c import c_source
 from symnum.solving.export_python import python_source
+from symnum.solving.method import Method
+from symnum.solving.options import Times, save_times, tolerances
 from symnum.solving.problem import Problem
 from symnum.solving.simulator import simulator_of
-from symnum.solving.solve import Times, save_times, tolerances
-from symnum.solving.tableau import Method
 from symnum.solving.tableaus import find
 
 __all__ = ["export"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 import math
 import time
-from bisect import bisect_left, bisect_right
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -15,55 +12,15 @@ from symnum.errors import ModelError
 from symnum.record import record
 from symnum.solving.controller import Controller
 from symnum.solving.dense import DenseOutput
+from symnum.solving.integrator_layout import layout_of
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
-from symnum.solving.layout import Layout
 from symnum.solving.linear_system import LinearSystem, patterns
-from symnum.solving.tableau import ExplicitTableau, Method
+from symnum.solving.method import Method
+from symnum.solving.output import Output
+from symnum.solving.statistics import Statistics, Status
 
-__all__ = ["Integrator", "Reinitialization", "Statistics", "Status"]
-
-
-class Status(enum.Enum):
-    """How a run came to stand still; the kernels never raise."""
-
-    DONE = slot.DONE  # t_stop is reached
-    PAUSED = slot.PAUSED  # pause_after steps are made
-    EVENT = slot.EVENT  # just beyond the sign change of the events in `Integrator.fired`
-    STEP_TOO_SMALL = slot.STEP_TOO_SMALL  # the error stays too large however short the step
-    MAX_STEPS_REACHED = slot.MAX_STEPS_REACHED
-    NOT_FINITE = slot.NOT_FINITE  # f is not finite, however short the step
-    SINGULAR = slot.SINGULAR  # the matrix of the linear system is, however short the step
-    ZENO = slot.ZENO  # events without end in no time
-    CHATTER = slot.CHATTER  # limits switch without end in no time
-    NEGATIVE_RATE = slot.NEGATIVE_RATE  # of a random event
-    NEGATIVE_COUNT = slot.NEGATIVE_COUNT  # after a random event
-    NOT_CONVERGED = slot.NOT_CONVERGED  # no consistent algebraic variables were found after a limit switched
-
-
-class Statistics:
-    """What a run has cost so far."""
-
-    steps: int = 0
-    rejected: int = 0
-    rhs_evaluations: int = 0
-    jacobians: int = 0
-    factorizations: int = 0
-    solves: int = 0
-    events: int = 0
-    limit_switches: int = 0
-    newton_iterations: int = 0
-    pivot_orders: int = 0
-    state_selections: int = 0  # how often states were chosen anew: see `state_selection`
-    fallbacks: int = 0  # steps of the specialised tier that had to pivot
-    choice: str = "asked for"  # which method, and why
-    tier: str = "generic"  # which step function, and why
-    setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
-    solve_milliseconds: float = 0.0  # in the compiled loop
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).__annotations__)
-        return f"Statistics({values})"
+__all__ = ["Integrator", "Reinitialization"]
 
 
 @record
@@ -90,85 +47,8 @@ _FROM_ZERO = np.array([*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS])
 _NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0, slot.W_READY])
 _GOES_ON = np.array([slot.T, slot.LAST_STOP, slot.STEP_CAP, slot.ERROR_BEFORE])
 _POINT = np.array([slot.U, slot.P, slot.WORK])
-_NOTHING: FloatArray = np.empty(0)
-
-# Room for this many numbers is made at first when every step is saved; twice as much when that is full.
-_CHUNK = 1 << 13
 # Repeatedly choosing a pivot order at one and the same step leads nowhere.
 _REPIVOTS_IN_A_ROW = 4
-
-
-_layouts: WeakKeyDictionary[ModelFunctions, dict[Method, Layout]] = WeakKeyDictionary()
-
-
-def _layout(model: ModelFunctions, method: Method) -> Layout:
-    """What all runs of a model with a method share: addresses, coefficients, where everything lies."""
-    known = _layouts.setdefault(model, {})
-    if method not in known:
-        known[method] = _new_layout(model, method)
-    return known[method]
-
-
-def _new_layout(model: ModelFunctions, method: Method) -> Layout:
-    n, events, limits = model.n, model.n_events, model.n_limits
-    switchings = events + limits
-    dense = method.dense_table()
-    rows = 2 if dense is None else len(dense)
-    layout = Layout(slot.SIZE)
-    numbers = {
-        slot.N: n, slot.N_ALGEBRAIC: model.n_algebraic, slot.N_EVENTS: events, slot.N_LIMITS: limits,
-        slot.N_ROOTS: events + 2 * limits,
-        slot.SETUP: model.setup, slot.RHS: model.rhs, slot.JACOBIAN: model.jacobian,
-        slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
-        slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
-        slot.EXPLICIT: int(method.family == "explicit"), slot.FSAL: int(method.first_same_as_last),
-        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages,
-        slot.TWO_ESTIMATES: int(isinstance(method, ExplicitTableau) and bool(method.second)),
-    }  # fmt: skip
-    for where, number in numbers.items():
-        layout.table[where] = number
-    constants = {
-        slot.MASS: model.mass, slot.ALGEBRAIC: np.flatnonzero(model.mass == 0.0).astype(np.int32),
-        slot.DIRECTION: model.event_direction, slot.SIDE_AT_ZERO: model.event_side,
-        slot.LIMIT_PARAMETER: model.limit_parameter,
-        slot.INDPTR: model.indptr, slot.INDICES: model.indices,
-        slot.TABLE: method.table(), slot.EXTRA_TABLE: method.extra_table(),
-        slot.DENSE_TABLE: _NOTHING if dense is None else dense,
-    }  # fmt: skip
-    for where, array in constants.items():
-        layout.constant(where, np.ascontiguousarray(array))
-    vectors = (
-        slot.U, slot.V, slot.END, slot.F0, slot.F1, slot.ERROR, slot.GT, slot.Y, slot.Z, slot.SLOPE0,
-        slot.SLOPE1, slot.ATOL,
-    )  # fmt: skip
-    parts = {
-        slot.FLOATS: slot.FLOATS_SIZE, **dict.fromkeys(vectors, n),
-        slot.P: model.n_parameters, slot.WORK: model.n_work, slot.JACOBIAN_VALUES: max(len(model.indices), 1),
-        slot.STAGES: (method.stages + method.extra_stages) * n, slot.DENSE: rows * n,
-        slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
-        **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
-    }  # fmt: skip
-    for where, count in parts.items():
-        layout.part(where, count)
-    functions = {f"step_{method.family}": {slot.STEP: "step"}}
-    if method.extra_stages:
-        functions[f"step_{method.family}"][slot.EXTEND] = "extend"
-    if method.family != "explicit":
-        functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
-    if switchings:
-        functions["locate"] = {
-            slot.LOCATE: "locate", slot.SETTLE_SIDES: "settle_sides", slot.SWITCH_FIRED: "switch_fired",
-            slot.SWITCH_OUTSIDE: "switch_outside",
-        }  # fmt: skip
-    if model.n_algebraic:
-        functions["newton"] = {
-            slot.REINITIALIZE: "reinitialize", slot.SLOPE_START: "slope_start", slot.SLOPE_END: "slope_end",
-        }  # fmt: skip
-    for unit, names in functions.items():
-        addresses = library.addresses(unit)
-        for where, name in names.items():
-            layout.table[where] = addresses[name]
-    return layout
 
 
 class Integrator:
@@ -207,7 +87,7 @@ class Integrator:
             raise ModelError(f"linear={linear!r}: must be 'auto', 'dense' or 'sparse'")
         self.model = model
         self.method = method
-        self._memory = _layout(model, method).new()
+        self._memory = layout_of(model, method).new()
         self._integers = self._memory.table
         self._floats = x = self._memory.floats(slot.FLOATS)
         self.u: FloatArray = self._memory.floats(slot.U)
@@ -228,10 +108,8 @@ class Integrator:
             if algebraic:
                 self._system(slot.G, LinearSystem(block, self._jacobian, scale, linear))
         self._advance = library.addresses("loop")["advance"]
-        self._factors = self._saved_t = self._saved_u = self._kept = _NOTHING
-        self._grid: FloatArray | None = None
-        self._dense_records: list[FloatArray] = []
-        self._saved: list[tuple[FloatArray, FloatArray]] = []
+        self._factors: FloatArray = np.empty(0)
+        self._output = Output(self._memory, model.n)
         self._paused: tuple[float, bool, FloatArray | None] | None = None  # what a pause goes on with
         self.options(
             rtol=rtol, atol=atol, max_step=max_step, first_step=first_step, max_steps=max_steps,
@@ -474,102 +352,22 @@ class Integrator:
             self._floats[slot.T_STOP] = t_stop
             self._set(slot.KEEP_DENSE, int(dense))
             if self._integers[slot.PHASE] != slot.SAVING:
-                self._output(saveat)
+                self._output.begin(saveat)
         while True:
             status = self._run(self._advance)
             if status != slot.BUFFER_FULL:
                 if status == slot.PAUSED:
                     self._paused = (t_stop, dense, saveat)
                 return Status(status)
-            self._drain()
-
-    def _output(self, saveat: FloatArray | None) -> None:
-        """Set up the output buffers for a call of `advance`."""
-        n = self.model.n
-        self._drain()
-        if saveat is not None:
-            if saveat is not self._grid:
-                self._grid = grid = np.ascontiguousarray(saveat, dtype=np.float64)
-                self._set(slot.GRID, grid.ctypes.data)
-                self._set(slot.GRID_SIZE, len(grid))
-            grid = self._grid
-            begun = self._integers[slot.STEPS] != 0
-            first = (bisect_right if begun else bisect_left)(grid, self.t)
-            last = bisect_right(grid, self._floats[slot.T_STOP])
-            self._set(slot.SAVE, slot.SAVE_GRID)
-            room = last - first
-            self._set(slot.GRID_NEXT, first)
-        else:
-            self._set(slot.SAVE, slot.SAVE_STEPS)
-            room = max(_CHUNK // max(n, 1), 16)
-        self._buffers(room)
-        if saveat is not None and room > 0 and grid[first] == self.t:
-            self._saved_t[0] = self.t
-            self._saved_u[0] = self.u
-            self._set(slot.SAVED_COUNT, 1)
-            self._set(slot.GRID_NEXT, first + 1)
-        if self._integers[slot.KEEP_DENSE]:
-            self._record_buffer()
-
-    def _buffers(self, room: int) -> None:
-        n = self.model.n
-        buffer = np.empty(room * (n + 1) + 1)
-        address = address_of(buffer)
-        self._saved_t, self._saved_u = buffer[:room], buffer[room : room * (n + 1)].reshape(room, n)
-        self._set(slot.SAVED_T, address)
-        self._set(slot.SAVED_U, address + 8 * room)
-        self._set(slot.SAVED_CAPACITY, room)
-        self._set(slot.SAVED_COUNT, 0)
-
-    def _record_buffer(self, room: int = 0) -> None:
-        size = 3 + (2 + int(self._integers[slot.DENSE_ROWS])) * self.model.n
-        room = max(room, _CHUNK // size, 16)
-        self._kept = np.empty((room, size))
-        self._set(slot.KEPT, address_of(self._kept))
-        self._set(slot.KEPT_CAPACITY, room)
-        self._set(slot.KEPT_COUNT, 0)
-
-    def _drain(self) -> None:
-        """Take over what the kernel has written: full buffers as they are, little of a large one copied."""
-        count = int(self._integers[slot.SAVED_COUNT])
-        room = int(self._integers[slot.SAVED_CAPACITY])
-        if count > 0:
-            times, states = self._saved_t[:count], self._saved_u[:count]
-            if 2 * count < room:
-                self._saved.append((times.copy(), states.copy()))
-                self._set(slot.SAVED_COUNT, 0)
-            else:
-                self._saved.append((times, states))
-                self._buffers(2 * room if count == room else room)
-        kept = int(self._integers[slot.KEPT_COUNT])
-        if kept > 0:
-            records = self._kept[:kept]
-            room = int(self._integers[slot.KEPT_CAPACITY])
-            if 2 * kept < room:
-                self._dense_records.append(records.copy())
-                self._set(slot.KEPT_COUNT, 0)
-            else:
-                self._dense_records.append(records)
-                self._record_buffer(2 * room if kept == room else room)
+            self._output.drain()
 
     def saved(self) -> tuple[FloatArray, FloatArray]:
         """Times (k,) and states (n, k) that were saved since the last call."""
-        self._drain()
-        pieces, self._saved = self._saved, []
-        if not pieces:
-            return np.empty(0), np.empty((self.model.n, 0))
-        if len(pieces) == 1:
-            return pieces[0][0], pieces[0][1].T
-        return np.concatenate([t for t, _ in pieces]), np.concatenate([u for _, u in pieces]).T
+        return self._output.saved()
 
     def dense_output(self) -> DenseOutput:
         """The interpolant over the steps that ran with dense=True since the last call."""
-        self._drain()
-        kept, self._dense_records = self._dense_records, []
-        rows = int(self._integers[slot.DENSE_ROWS])
-        size = 3 + (2 + rows) * self.model.n
-        records = np.concatenate(kept) if kept else np.empty((0, size))
-        return DenseOutput.from_records(records, self.model.n)
+        return self._output.dense()
 
     def _entry(self, address: int) -> tuple[int, IntArray]:
         """What is called for a kernel function: its address and table."""

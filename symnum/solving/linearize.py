@@ -125,7 +125,8 @@ class Linearization:
 
 def linearize(problem: Problem, at: float | None = None) -> Linearization:
     """The linearization at the problem's consistent start, or at time ``at`` of its solution."""
-    from symnum.solving.solve import consistent_start, solve
+    from symnum.solving.solve import solve
+    from symnum.solving.start import consistent_start
 
     if not isinstance(problem, Problem):
         raise ModelError(f"linearize takes a Problem, not {problem!r}; write sn.Problem(system, start)")

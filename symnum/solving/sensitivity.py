@@ -17,9 +17,10 @@ from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ZERO, Expr, Symbol, add, as_expr, node, symbol
 from symnum.rewriting.walk import leaves
+from symnum.solving.options import tolerances
 from symnum.solving.problem import Problem, deterministic
 from symnum.solving.solution import Solution
-from symnum.solving.solve import solve, tolerances
+from symnum.solving.solve import solve
 
 __all__ = ["SensitivitySolution", "sensitivities", "tangent_problem"]
 

@@ -15,9 +15,10 @@ from symnum.record import record
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import leaves, substitute
 from symnum.solving.events import Action, Schedule
+from symnum.solving.method import Method
 from symnum.solving.problem import Problem
-from symnum.solving.solve import consistent_start
-from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+from symnum.solving.start import consistent_start
+from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 from symnum.solving.values import over_entries
 
 Value: TypeAlias = float | FloatArray | IntArray

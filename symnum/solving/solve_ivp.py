@@ -12,8 +12,9 @@ from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
 from symnum.solving.choice import MANY_TIMES, Choice
 from symnum.solving.dense import DenseOutput
-from symnum.solving.integrator import Integrator, Status
-from symnum.solving.tableau import Method
+from symnum.solving.integrator import Integrator
+from symnum.solving.method import Method
+from symnum.solving.statistics import Status
 from symnum.solving.tableaus import find
 from symnum.solving.user_function import Callbacks, UserFunctions, UserModel, pattern_of
 from symnum.solving.user_numba import is_compiled, numba_model

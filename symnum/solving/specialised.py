@@ -19,7 +19,8 @@ from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel.call import model_function
-from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+from symnum.solving.method import Method
+from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 
 if TYPE_CHECKING:
     from symnum.codegen.lu import Elimination

@@ -9,7 +9,7 @@ from __future__ import annotations
 from symnum.codegen.lanes import Lanes
 from symnum.codegen.model_functions import ModelFunctions
 from symnum.solving.kernel import slot
-from symnum.solving.tableau import Method
+from symnum.solving.method import Method
 
 __all__ = ["lanes_functions"]
 

@@ -14,7 +14,8 @@ from symnum.codegen.lanes import Lanes
 from symnum.codegen.lu import Elimination, emit_lu
 from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.solving.kernel import slot
-from symnum.solving.tableau import ExplicitTableau, Method, RosenbrockTableau
+from symnum.solving.method import Method
+from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 
 __all__ = ["emit_step", "scalar_step"]
 

@@ -18,9 +18,10 @@ import numpy as np
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.errors import ModelError
 from symnum.solving.dense import DenseOutput
-from symnum.solving.integrator import Integrator, Reinitialization, Statistics, Status
+from symnum.solving.integrator import Integrator, Reinitialization
 from symnum.solving.kernel.call import model_function
-from symnum.solving.tableau import Method
+from symnum.solving.method import Method
+from symnum.solving.statistics import Statistics, Status
 from symnum.solving.tableaus import METHODS
 
 __all__ = ["SundialsIntegrator"]

@@ -16,7 +16,7 @@ from symnum.codegen import cuda_toolkit
 from symnum.codegen.model_functions import FloatArray
 from symnum.solving.cuda_ensemble import CudaEnsemble, EnsembleRun, solve_ensemble_cuda
 from symnum.solving.cuda_integrate import solve_cuda
-from symnum.solving.integrator import Status
+from symnum.solving.statistics import Status
 from symnum.solving.tableaus import find
 
 # the simulator warns where a GPU goes on with infinities
@@ -55,7 +55,7 @@ def semi_explicit() -> sn.Problem:
 
 def members(problem: sn.Problem, count: int = 3) -> tuple[FloatArray, FloatArray]:
     """Parameters (count, n_p) and consistent starts (count, n), all different."""
-    from symnum.solving.solve import consistent_start
+    from symnum.solving.start import consistent_start
 
     parameters = np.tile(problem.p, (count, 1)) * (1 + 0.1 * np.arange(count))[:, None]
     starts = []

@@ -14,7 +14,7 @@ import symnum as sn
 from symnum.errors import ModelError, SolveFailed
 from symnum.solving.initialize import AlgebraicEquations, consistent
 from symnum.solving.nonlinear import block_order
-from symnum.solving.solve import consistent_start
+from symnum.solving.start import consistent_start
 
 x, y, z, w = sn.variables("x y z w")
 D = sn.D

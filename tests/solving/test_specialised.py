@@ -16,9 +16,10 @@ from symnum.codegen.lu import Elimination, emit_lu
 from symnum.errors import ModelError
 from symnum.models.classic.kinetics import robertson
 from symnum.record import replace
-from symnum.solving.integrator import Integrator, Status
-from symnum.solving.solve import consistent_start
+from symnum.solving.integrator import Integrator
 from symnum.solving.specialised import specialised_step
+from symnum.solving.start import consistent_start
+from symnum.solving.statistics import Status
 from symnum.solving.tableaus import find
 
 D = sn.D

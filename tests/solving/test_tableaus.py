@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from symnum.record import replace
-from symnum.solving.tableau import InvalidTableau, RosenbrockTableau
+from symnum.solving.method import InvalidTableau
+from symnum.solving.tableau import RosenbrockTableau
 from symnum.solving.tableaus import METHODS, find
 from symnum.solving.trees import density, order_conditions, size, trees
 

@@ -15,18 +15,19 @@ from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import SolveFailed
 from symnum.solving.ensemble import Ensemble, EnsembleSolution, EnsembleStatistics, in_parallel
 from symnum.solving.events import Action
-from symnum.solving.integrator import Integrator, Status
+from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import kernel
+from symnum.solving.method import Method
 from symnum.solving.problem import Problem
+from symnum.solving.run import Run
 from symnum.solving.solution import failure
-from symnum.solving.solve import Run
+from symnum.solving.statistics import Status
 from symnum.solving.stochastic.methods import StochasticMethod
 from symnum.solving.stochastic.partition import Partition
 from symnum.solving.stochastic.simulation import Simulation, StochasticStatus, streams
 from symnum.solving.stochastic.solve import Seed, checked_seed, explain
 from symnum.solving.stochastic.tables import NetworkTables
-from symnum.solving.tableau import Method
 
 __all__ = ["HybridRun", "solve_hybrid_ensemble"]
 

@@ -14,7 +14,8 @@ from symnum.errors import ModelError
 from symnum.language.hybrid_system import HybridSystem
 from symnum.language.stochastic_system import StochasticSystem
 from symnum.solving.events import Action, Schedule, no_conflict
-from symnum.solving.problem import Problem, guard_message
+from symnum.solving.guards import guard_message
+from symnum.solving.problem import Problem
 from symnum.solving.progress import Progress
 from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.stochastic.methods import StochasticMethod, find

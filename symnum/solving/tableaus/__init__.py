@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symnum.errors import ModelError
-from symnum.solving.tableau import Method
+from symnum.solving.method import Method
 from symnum.solving.tableaus.esdirk import KENCARP4, KVAERNO5
 from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7

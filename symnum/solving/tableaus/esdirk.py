@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symnum.solving.tableau import EsdirkTableau
+from symnum.solving.implicit_tableau import EsdirkTableau
 
 __all__ = ["KENCARP4", "KVAERNO5"]
 

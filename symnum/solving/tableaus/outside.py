@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symnum.solving.tableau import OutsideMethod
+from symnum.solving.method import OutsideMethod
 
 __all__ = ["CVODE", "IDA"]
 

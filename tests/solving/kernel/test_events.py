@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import sympy
 
-from symnum.solving.integrator import Integrator, Status
+from symnum.solving.integrator import Integrator
+from symnum.solving.statistics import Status
 from symnum.solving.tableaus import METHODS
 
 t, v, x, y, z, p, q = sympy.symbols("t v x y z p q")

@@ -5,7 +5,8 @@ import pytest
 import scipy.integrate
 import sympy
 
-from symnum.solving.integrator import Integrator, Status
+from symnum.solving.integrator import Integrator
+from symnum.solving.statistics import Status
 from symnum.solving.tableaus import METHODS
 
 t, x, y, z = sympy.symbols("t x y z")

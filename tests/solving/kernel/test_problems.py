@@ -8,7 +8,8 @@ import pytest
 import sympy
 
 from symnum.errors import ModelError
-from symnum.solving.integrator import Integrator, Status
+from symnum.solving.integrator import Integrator
+from symnum.solving.statistics import Status
 from symnum.solving.tableaus import METHODS, find
 
 t, w, x, y, z = sympy.symbols("t w x y z")

@@ -1,0 +1,89 @@
+"""The memory of an integrator: what all runs of a model with a method share, and where everything lies."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symnum.codegen.model_functions import FloatArray, ModelFunctions
+from symnum.solving.kernel import library, slot
+from symnum.solving.layout import Layout
+from symnum.solving.method import Method
+from symnum.solving.tableau import ExplicitTableau
+
+__all__ = ["layout_of"]
+
+_NOTHING: FloatArray = np.empty(0)
+
+_layouts: WeakKeyDictionary[ModelFunctions, dict[Method, Layout]] = WeakKeyDictionary()
+
+
+def layout_of(model: ModelFunctions, method: Method) -> Layout:
+    """What all runs of a model with a method share: addresses, coefficients, where everything lies."""
+    known = _layouts.setdefault(model, {})
+    if method not in known:
+        known[method] = _new_layout(model, method)
+    return known[method]
+
+
+def _new_layout(model: ModelFunctions, method: Method) -> Layout:
+    n, events, limits = model.n, model.n_events, model.n_limits
+    switchings = events + limits
+    dense = method.dense_table()
+    rows = 2 if dense is None else len(dense)
+    layout = Layout(slot.SIZE)
+    numbers = {
+        slot.N: n, slot.N_ALGEBRAIC: model.n_algebraic, slot.N_EVENTS: events, slot.N_LIMITS: limits,
+        slot.N_ROOTS: events + 2 * limits,
+        slot.SETUP: model.setup, slot.RHS: model.rhs, slot.JACOBIAN: model.jacobian,
+        slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
+        slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
+        slot.EXPLICIT: int(method.family == "explicit"), slot.FSAL: int(method.first_same_as_last),
+        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages,
+        slot.TWO_ESTIMATES: int(isinstance(method, ExplicitTableau) and bool(method.second)),
+    }  # fmt: skip
+    for where, number in numbers.items():
+        layout.table[where] = number
+    constants = {
+        slot.MASS: model.mass, slot.ALGEBRAIC: np.flatnonzero(model.mass == 0.0).astype(np.int32),
+        slot.DIRECTION: model.event_direction, slot.SIDE_AT_ZERO: model.event_side,
+        slot.LIMIT_PARAMETER: model.limit_parameter,
+        slot.INDPTR: model.indptr, slot.INDICES: model.indices,
+        slot.TABLE: method.table(), slot.EXTRA_TABLE: method.extra_table(),
+        slot.DENSE_TABLE: _NOTHING if dense is None else dense,
+    }  # fmt: skip
+    for where, array in constants.items():
+        layout.constant(where, np.ascontiguousarray(array))
+    vectors = (
+        slot.U, slot.V, slot.END, slot.F0, slot.F1, slot.ERROR, slot.GT, slot.Y, slot.Z, slot.SLOPE0,
+        slot.SLOPE1, slot.ATOL,
+    )  # fmt: skip
+    parts = {
+        slot.FLOATS: slot.FLOATS_SIZE, **dict.fromkeys(vectors, n),
+        slot.P: model.n_parameters, slot.WORK: model.n_work, slot.JACOBIAN_VALUES: max(len(model.indices), 1),
+        slot.STAGES: (method.stages + method.extra_stages) * n, slot.DENSE: rows * n,
+        slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
+        **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
+    }  # fmt: skip
+    for where, count in parts.items():
+        layout.part(where, count)
+    functions = {f"step_{method.family}": {slot.STEP: "step"}}
+    if method.extra_stages:
+        functions[f"step_{method.family}"][slot.EXTEND] = "extend"
+    if method.family != "explicit":
+        functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
+    if switchings:
+        functions["locate"] = {
+            slot.LOCATE: "locate", slot.SETTLE_SIDES: "settle_sides", slot.SWITCH_FIRED: "switch_fired",
+            slot.SWITCH_OUTSIDE: "switch_outside",
+        }  # fmt: skip
+    if model.n_algebraic:
+        functions["newton"] = {
+            slot.REINITIALIZE: "reinitialize", slot.SLOPE_START: "slope_start", slot.SLOPE_END: "slope_end",
+        }  # fmt: skip
+    for unit, names in functions.items():
+        addresses = library.addresses(unit)
+        for where, name in names.items():
+            layout.table[where] = addresses[name]
+    return layout

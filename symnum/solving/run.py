@@ -1,0 +1,460 @@
+"""One run of a problem: the host's part between stops of the compiled loop."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from symnum.errors import ModelError
+from symnum.solving.checkpoint import Checkpoint
+from symnum.solving.choice import MANY_TIMES, Choice
+from symnum.solving.dense import DenseOutput
+from symnum.solving.events import Action, Schedule, Values, no_conflict
+from symnum.solving.guards import guard_message
+from symnum.solving.initialize import consistent
+from symnum.solving.integrator import Integrator
+from symnum.solving.interruption import Interruption
+from symnum.solving.method import Method
+from symnum.solving.options import FloatArray, Times, numbers, save_times
+from symnum.solving.problem import Problem
+from symnum.solving.solution import Happened, Segment, Solution, failure
+from symnum.solving.specialised import LARGEST, TierChoice
+from symnum.solving.start import check_start, starting_point, state_selection
+from symnum.solving.statistics import Status
+from symnum.solving.tableaus import find
+from symnum.solving.time_crossings import TimeCrossings
+from symnum.solving.triggers import Triggers, check_end
+from symnum.solving.why_stopped import why_stopped
+
+if TYPE_CHECKING:
+    from symnum.solving.delays import Past
+    from symnum.solving.progress import Progress
+
+__all__ = ["Run"]
+
+_PAUSE = 2000  # steps between looks at the keyboard and the progress bar
+_PATIENCE = 0.1  # seconds from which on Ctrl-C is a wish and no exception
+_PAUSE_UNKNOWNS = 200_000  # the same times the unknowns
+_LOOK = 10  # steps between looks at the states where these are chosen in the run
+_TURNED = 0.7  # cosine of the angle from the free directions at which states are changed
+_AFRESH = 0.95  # the same, when steps fail
+_NO_STEP = (Status.STEP_TOO_SMALL, Status.SINGULAR, Status.NOT_FINITE, Status.NOT_CONVERGED)
+
+
+class Run:
+    """One run of a problem: the host's part between stops of the compiled loop."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        method: Method | None,
+        options: dict[str, Any],
+        saveat: Times | None,
+        dense: bool | None,
+        progress: bool,
+        tier: str | None,
+    ) -> None:
+        self.problem, self.flat = problem, problem.flat
+        self.began = time.perf_counter()
+        self.schedule = Schedule.of(self.flat, problem.events, problem.span)
+        self.grid = None if saveat is None else save_times(saveat, problem.span)
+        self.dense = self.grid is None if dense is None else dense
+        self.options = options
+        self.choice: Choice | None = None
+        self.past: Past | None = None
+        if self.flat.delays:
+            from symnum.solving.delays import Past
+
+            self.past = Past(self.flat)
+            method = method or find("Rodas5P")
+        self.pieces: list[DenseOutput] = []  # with delays: the steps since the last event
+        if method is None:
+            functions = problem.compiled.model.functions
+            many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
+            interpolated = many or functions.n_events + functions.n_limits > 0
+            self.choice = Choice(functions, problem.span, options["rtol"], interpolated)
+            fixed = options["first_step"] if "adaptive" in options else None
+            method = self.choice.begin(problem.u, problem.p, fixed)
+        self.method, self.methods = method, [method.name]
+        self.integrator = self.ready_integrator()
+        if self.choice:
+            self.integrator.stats.choice = self.choice.reason
+        self.selection = state_selection(problem) if self.flat.structure.choices else None
+        self.wanted_tier = tier
+        self.tier = self.new_tier()
+        self.progress: Progress | None = None
+        if progress:
+            from symnum.solving.progress import Progress
+
+            self.progress = Progress(self.flat.name, problem.span)
+        self.times: list[FloatArray] = []
+        self.values: list[FloatArray] = []
+        self.segment_of: list[int] = []
+        self.segments: list[Segment] = []
+        self.happened: list[Happened] = []
+        self.segment_begin = problem.span[0]
+        self.stops: list[float] = []
+        # of large systems fewer steps are made before the keyboard is looked at
+        self.pause = max(1, min(_PAUSE, _PAUSE_UNKNOWNS // self.flat.n))
+        model = problem.compiled.model
+        self.triggers = None
+        if self.flat.triggers:
+            n_events = model.functions.n_events
+            self.clock = TimeCrossings(self.flat)
+            self.triggers = Triggers(self.flat, lambda t, u, p: model.roots(t, u, p)[:n_events])
+
+    def ready_integrator(self) -> Integrator:
+        """One that has done a run of this model before, or a new one."""
+        model = self.problem.compiled.model
+        if self.method.family == "outside":
+            return self.outside_integrator()
+        if self.past:
+            functions = self.past.wrapped(model.functions, lambda: self.integrator.step_size)
+            return Integrator(functions, self.method, **self.options)
+        idle: list[Integrator] = model.derived.setdefault(self.method, [])
+        try:
+            found = idle.pop()  # at once: other threads may do the same
+        except IndexError:
+            return Integrator(model.functions, self.method, **self.options)
+        found.options(**self.options)
+        return found
+
+    def outside_integrator(self) -> Integrator:
+        """Of another program: it has all that is used of an `Integrator` here."""
+        from symnum.solving.sundials import SundialsIntegrator
+
+        if self.past or self.flat.structure.choices or self.flat.triggers:
+            raise ModelError(
+                f"{self.flat.name}: {self.method} runs no delays, no events that wait for a trigger and no "
+                "states that are chosen in the run; use Rodas5P"
+            )
+        functions = self.problem.compiled.model.functions
+        return cast(Integrator, SundialsIntegrator(functions, self.method, **self.options))
+
+    def release(self, integrator: Integrator) -> None:
+        """Keep the memory of a run that is over, for the next."""
+        if self.past or self.method.family == "outside":  # what they hold is of this run
+            return
+        if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
+            self.problem.compiled.model.derived[integrator.method].append(integrator)
+
+    def new_tier(self) -> TierChoice | None:
+        if self.past or (self.wanted_tier is None and self.flat.n > LARGEST):
+            return None
+        span = self.problem.span[1] - self.problem.span[0]
+        return TierChoice(self.problem.compiled.model, self.method, self.wanted_tier, span)
+
+    def run(self) -> Solution:
+        solution = self.finished()
+        self.release(self.integrator)
+        return solution
+
+    def change_method(self, method: Method, longest: float) -> None:
+        """Go on with another method, with a step not longer than that."""
+        assert self.choice
+        old, at = self.integrator, self.integrator.t
+        self.close_segment()
+        self.segment_begin = at
+        self.method = method
+        self.methods.append(method.name)
+        self.integrator = self.ready_integrator()
+        self.integrator.take_over(old, longest)
+        self.release(old)
+        self.integrator.stats.choice = self.choice.reason
+        self.tier = self.new_tier()
+        if self.tier:
+            self.tier.begin(self.integrator)
+
+    def stop_at(self, times: Sequence[float] | FloatArray) -> None:
+        """Times at which steps end and begin anew."""
+        given = numbers(times, "tstops").reshape(-1)
+        if not np.isfinite(given).all():
+            raise ModelError(f"tstops={times!r}: give finite times")
+        self.stops = given.tolist()
+
+    def pending(self) -> list[tuple[float, tuple[Action, ...]]]:
+        """What happens at given times, in order; a run that goes on has seen those of its begin."""
+        begin, end = self.problem.span
+        found: dict[float, tuple[Action, ...]] = {t: () for t in self.stops if begin < t < end}
+        found |= dict(zip(self.schedule.times, self.schedule.actions, strict=True))
+        if self.problem.resumed is not None:
+            found.pop(begin, None)
+        return sorted(found.items())
+
+    def finished(self) -> Solution:
+        with Interruption() as interruption:
+            return self.until_the_end(interruption)
+
+    def until_the_end(self, interruption: Interruption) -> Solution:
+        begin, end = self.problem.span
+        integrator, choice = self.integrator, self.choice
+        integrator.start(begin, *starting_point(self.problem))
+        if self.past:
+            self.past.start(begin, integrator.u, integrator.p)
+            self.limit_step()
+        self.make_consistent()
+        if self.past:
+            self.past.first = integrator.u.copy(), integrator.p.copy()
+        check_start(self.problem, integrator.u, integrator.p, integrator.slope())
+        if self.tier:
+            self.tier.begin(integrator)
+        pending, resumed = self.pending(), self.problem.resumed
+        if resumed is not None:
+            integrator.propose(resumed.step)
+        crossing = self.schedule.crossing
+        if self.triggers:
+            self.triggers.begin(begin, integrator.u, integrator.p)
+        first = pending.pop(0)[1] if pending and pending[0][0] == begin else ()
+        if self.happen(first):
+            return self.solution("terminated")
+        if self.grid is None and not self.times:
+            self.keep(np.array([begin]), integrator.u[:, None].copy())
+        while True:
+            stop = pending[0][0] if pending else end
+            if pending and not pending[0][1]:
+                # of what jumps there no stage may see the other side
+                stop = max(math.nextafter(stop, -math.inf), integrator.t)
+            due = stop  # what is pending
+            alarm = math.inf
+            if self.triggers:
+                stop = max(min(stop, self.triggers.next_time), integrator.t)
+                alarm = self.clock.next(integrator.t, end, integrator.u, integrator.p)
+                if pending and pending[0][0] <= alarm:
+                    alarm = math.inf
+                # what jumps at that time jumps behind this step
+                stop = min(stop, max(math.nextafter(alarm, -math.inf), integrator.t))
+            pause = _LOOK if self.selection else self.pause
+            if choice:
+                pause = min(pause, choice.pause(integrator.steps))
+            if self.past:
+                stop, pause = min(stop, self.past.next_break), 1
+                self.past.middle = 0.5 * (integrator.t + stop)
+            dense = self.dense or self.past is not None
+            status = integrator.advance(stop, saveat=self.grid, dense=dense, pause_after=pause)
+            if self.past:
+                self.remember(status)
+            if self.progress:
+                self.progress.show(integrator.t)
+            if self.tier:
+                self.tier.consider(integrator)
+            if status is Status.PAUSED:
+                if time.perf_counter() - self.began > _PATIENCE:
+                    interruption.watch()
+                if interruption.asked:
+                    return self.interrupted()
+                if self.selection:
+                    self.keep(*integrator.saved())
+                    self.select_states(_TURNED)
+                if choice and (change := choice.changed(integrator)):
+                    self.keep(*integrator.saved())
+                    self.change_method(*change)
+                    integrator = self.integrator
+                continue
+            self.keep(*integrator.saved())
+            if status in _NO_STEP and self.selection and self.select_states(_AFRESH):
+                continue
+            actions: tuple[Action, ...] = ()
+            fired: list[int] = []
+            if status is Status.EVENT:
+                fired = integrator.fired
+                actions = tuple(crossing[i] for i in fired if i < len(crossing))
+            elif status is Status.DONE and pending and pending[0][0] == integrator.t:
+                actions = pending.pop(0)[1]
+            elif status is Status.DONE and pending and due == integrator.t:
+                self.begin_anew(pending.pop(0)[0])
+            elif status is Status.DONE and math.nextafter(alarm, -math.inf) <= integrator.t < end:
+                self.begin_anew(alarm)
+            elif status is not Status.DONE:
+                raise failure(self.explain(status), self.solution(status.name.lower()))
+            if self.triggers and self.triggers.arrive(
+                integrator.t, integrator.u, integrator.p, integrator.sides, fired
+            ):
+                integrator.changed_parameters()
+            if self.happen(actions):
+                return self.solution("terminated")
+            if integrator.t >= end:
+                return self.solution("done")
+
+    def begin_anew(self, t: float) -> None:
+        """Go on at a stop, to which the steps have come as close as numbers do."""
+        integrator = self.integrator
+        if self.grid is None and self.times and self.times[-1][-1] == integrator.t:
+            self.times[-1][-1] = t
+        elif self.grid is not None and t in self.grid:
+            self.keep(np.array([t]), integrator.u[:, None].copy())
+        integrator.move_to(t)
+        self.make_consistent()
+
+    def interrupted(self) -> Solution:
+        import logging
+
+        self.keep(*self.integrator.saved())
+        logging.getLogger("symnum").warning(
+            "%s: interrupted at t = %.9g; the solution reaches up to there", self.flat.name, self.integrator.t
+        )
+        return self.solution("interrupted")
+    # ---- delays -----------------------------------------------------------------------------------
+    def remember(self, status: Status) -> None:
+        """Add the last step to the past; at a stop, read the past as it is from here on."""
+        past, integrator = self.past, self.integrator
+        assert past is not None
+        if past.error:
+            raise past.error
+        piece = integrator.dense_output()
+        past.add(piece, integrator.p)
+        self.pieces.append(piece)
+        if status is not Status.PAUSED:
+            past.middle = None
+            past.fill(integrator.t, integrator.u, integrator.p)
+            if past.passed(integrator.t, integrator.u, integrator.p):
+                integrator.changed_parameters()
+                self.make_consistent()
+
+    def limit_step(self) -> None:
+        assert self.past is not None
+        integrator = self.integrator
+        shortest = self.past.shortest(integrator.t, integrator.u, integrator.p)
+        integrator.limit_step(min(self.options["max_step"], shortest))
+
+    # ---- states chosen in the run -----------------------------------------------------------------
+    def select_states(self, turned: float) -> bool:
+        """Choose states anew where they have turned away from the free directions."""
+        integrator = self.integrator
+        assert self.selection is not None
+        t, u, p = integrator.t, integrator.u, integrator.p
+        if not self.selection.is_needed(t, u, p, turned):
+            return False
+        self.close_segment()
+        self.selection.choose(t, u, p)
+        integrator.changed_parameters()
+        self.make_consistent()
+        self.segment_begin = t
+        integrator.stats.state_selections += 1
+        return True
+
+    # ---- events -----------------------------------------------------------------------------------
+    def happen(self, actions: Sequence[Action]) -> bool:
+        """Apply events at the present time, then the triggers that are due; True when one ends the run."""
+        integrator, triggers = self.integrator, self.triggers
+        t = integrator.t
+        no_conflict(self.flat, t, actions)
+        ends, count = False, 0
+        if actions:
+            before = integrator.u.copy(), integrator.p.copy()
+            self.begin_segment()
+            values = [action.values(t, before) for action in actions]
+            self.carry_out(actions, values)
+            ends = any(action.event.terminal for action in actions)
+        while triggers is not None:
+            if actions or count:
+                triggers.jump(t, integrator.u, integrator.p)
+            chosen = triggers.due(t, integrator.u, integrator.p)
+            if chosen is None:
+                break
+            if not actions and not count:
+                self.begin_segment()
+            count += 1
+            check_end(count, t, chosen.trigger.event)
+            action = chosen.trigger.action
+            found = chosen.values
+            if found is None:
+                found = action.values(t, (integrator.u, integrator.p))
+            self.carry_out([action], [found])
+            ends = ends or action.event.terminal
+        if (actions or count) and self.grid is None:
+            self.keep(np.array([t]), integrator.u[:, None].copy())
+        return ends
+
+    def begin_segment(self) -> None:
+        if self.integrator.t > self.problem.span[0]:
+            self.close_segment()
+        self.segment_begin = self.integrator.t
+
+    def carry_out(self, actions: Sequence[Action], values: Sequence[Values]) -> None:
+        integrator, t = self.integrator, self.integrator.t
+        changed: list[int] = []
+        for action, found in zip(actions, values, strict=True):
+            changed += action.apply(found, integrator.u, integrator.p)
+            self.happened.append(Happened(t, action.event))
+        if changed:
+            self.problem.updated_parameters(integrator.p, changed)
+            message = guard_message(self.flat, integrator.p)
+            if message is not None:
+                raise ModelError(f"{self.flat.name}: {actions[0].event} at t = {t:g}: {message}")
+        if self.selection and any(action.states for action in actions):
+            self.selection.choose(t, integrator.u, integrator.p)
+        if self.past:
+            self.past.jumped(t, integrator.u, integrator.p)
+            self.past.fill(t, integrator.u, integrator.p)
+            self.limit_step()
+        integrator.changed_parameters()
+        self.make_consistent()
+
+    def make_consistent(self) -> None:
+        """Algebraic unknowns that fit: Newton in the compiled core, block by block where that fails."""
+        integrator = self.integrator
+        if self.flat.mass.all():
+            return
+        guess = integrator.u.copy()
+        if integrator.reinitialize().converged:
+            return
+        integrator.u[:] = consistent(self.problem.compiled, integrator.t, guess, integrator.p)
+        integrator.changed_parameters()
+
+    # ---- results ----------------------------------------------------------------------------------
+    def keep(self, times: FloatArray, values: FloatArray) -> None:
+        if len(times):
+            self.times.append(times)
+            self.values.append(values.T)
+            self.segment_of.append(len(self.segments))
+
+    def close_segment(self) -> None:
+        integrator = self.integrator
+        dense = None
+        if self.past:
+            dense, self.pieces = DenseOutput.joined(self.pieces, self.flat.n), []
+        elif self.dense:
+            dense = integrator.dense_output()
+        self.segments.append(Segment(self.segment_begin, integrator.p.copy(), dense))
+
+    def solution(self, status: str) -> Solution:
+        if self.progress:
+            self.progress.close()
+        self.close_segment()
+        t = _joined(self.times, (0,))
+        y = _joined(self.values, (0, self.flat.n)).T
+        # what a last event saved belongs to the stretch before it: there is none behind
+        segments = [min(k, len(self.segments) - 1) for k in self.segment_of]
+        if segments and segments[-1]:
+            segment = np.repeat(np.array(segments), [len(times) for times in self.times])
+        else:
+            segment = np.zeros(len(t), np.int64)
+        stats = self.integrator.stats
+        if logging := sys.modules.get("logging"):  # not imported: nobody can be listening
+            seconds = time.perf_counter() - self.began
+            logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
+        return Solution(
+            self.flat, tuple(self.segments), t, y, segment, self.past, status, stats, tuple(self.happened),
+            ", ".join(dict.fromkeys(self.methods)), self.checkpoint(),
+        )  # fmt: skip
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the run stands; None where that is more than a point: triggers, chosen states, delays."""
+        integrator = self.integrator
+        if self.triggers is not None or self.selection is not None or self.past is not None:
+            return None
+        return Checkpoint(integrator.t, integrator.u.copy(), integrator.p.copy(), integrator.next_step)
+
+    def explain(self, status: Status) -> str:
+        return why_stopped(status, self.problem, self.integrator, self.happened)
+
+
+def _joined(pieces: list[FloatArray], shape_of_none: tuple[int, ...]) -> FloatArray:
+    if len(pieces) == 1:
+        return pieces[0]
+    return np.concatenate(pieces) if pieces else np.zeros(shape_of_none)
