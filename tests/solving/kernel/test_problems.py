@@ -125,7 +125,7 @@ def test_saved_points_and_dense_output(build, method):
 
 def test_every_step_is_saved_however_many(build, monkeypatch):
     model = build([x, y], [y, -x])
-    monkeypatch.setattr("symnum.solving.integrator._CHUNK", 64)
+    monkeypatch.setattr("symnum.solving.output._CHUNK", 64)
     integrator = Integrator(model, METHODS["Rodas5P"], rtol=1e-6, atol=np.full(2, 1e-6), max_step=0.05)
     integrator.start(0.0, np.array([1.0, 0.0]), np.zeros(0))
     integrator.advance(60.0, dense=True)
