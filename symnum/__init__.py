@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.lowering.explain import explain
     from symnum.lowering.schemes.conservation import TVD, WENO5
     from symnum.lowering.schemes.differences import Central, Upwind
+    from symnum.lowering.schemes.spectral import Chebyshev, Fourier
     from symnum.lowering.trace import trace
     from symnum.models.read import read
     from symnum.models.write import write
@@ -123,6 +124,7 @@ _NAMES = {
     "symnum.lowering.explain": "explain",
     "symnum.lowering.schemes.conservation": "TVD WENO5",
     "symnum.lowering.schemes.differences": "Central Upwind",
+    "symnum.lowering.schemes.spectral": "Chebyshev Fourier",
     "symnum.models.read": "read",
     "symnum.models.write": "write",
     "symnum.lowering.trace": "trace",
@@ -156,6 +158,7 @@ __all__ = [
     "TVD",
     "WENO5",
     "Central",
+    "Chebyshev",
     "CodegenError",
     "Compartment",
     "Component",
@@ -166,6 +169,7 @@ __all__ = [
     "Equation",
     "Event",
     "Expr",
+    "Fourier",
     "Hill",
     "Limit",
     "LoweringError",

@@ -113,6 +113,8 @@ class IndexedSums:
     """Rows ``0 == sum(coefficient * unknown)`` of any length, in compressed-row form.
 
     ``unknown`` counts through ``of`` one after the other; with m of them, m + i is the derivative of i.
+    written_out: every row gives an unknown explicitly, though much may read it: what reads it then depends
+    on all terms of the row. Otherwise such an unknown stays one of the system, for a sparser Jacobian.
     """
 
     of: tuple[Numbered, ...]
@@ -120,6 +122,7 @@ class IndexedSums:
     unknown: IntArray
     coefficient: FloatArray
     label: Callable[[int], str]
+    written_out: bool = False
 
 
 @record

@@ -146,6 +146,7 @@ def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
         sums.unknown[entries],
         sums.coefficient[entries],
         tuple(sums.labels[r] for r in keep),
+        None if sums.written_out is None else sums.written_out[keep],
     )
     return left, families
 

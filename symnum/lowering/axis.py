@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError
+from symnum.lowering.schemes.spectral import is_spectral
 from symnum.record import record
 from symnum.rewriting.expr import Expr
 
@@ -59,7 +60,11 @@ class Axis:
         return unwrapped
 
     def widths(self) -> FloatArray:
-        """Weights of the trapezoidal rule, or of the midpoint rule over cells."""
+        """Weights of the integral: of the scheme, the trapezoidal rule, or the midpoint rule over cells."""
+        if is_spectral(self.scheme):
+            info = self.coordinate.data
+            spectral: FloatArray = self.scheme.weights(info.low, info.high)
+            return spectral
         if self.step is not None and (self.periodic or self.scheme.ghosts):
             return np.full(self.n, self.step)
         info = self.coordinate.data
@@ -75,6 +80,9 @@ def make_axis(coordinate: Expr, scheme: Any) -> Axis:
     info = coordinate.data
     span = info.high - info.low
     periodic = info.periodic
+    if is_spectral(scheme):
+        x = scheme.places(info.low, info.high)
+        return Axis(coordinate, x, periodic, x[1] - x[0] if periodic else None, scheme)
     if scheme.ghosts:
         step = span / scheme.points
         x = info.low + step * (np.arange(scheme.points) + 0.5)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from symnum.errors import ModelError
 from symnum.language.pde import PDE, Condition
 from symnum.lowering.axis import Axis
+from symnum.lowering.schemes.spectral import Chebyshev, Fourier
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ZERO, Expr
 from symnum.rewriting.walk import evaluate, leaves, substitute
@@ -18,12 +19,29 @@ def check_conditions(pde: PDE, axes: Mapping[Expr, Axis]) -> None:
     """As many conditions as derivatives; with cells one on each face. ModelError names field and face."""
     for u in pde.fields:
         for x in u.data.coordinates:
+            _check_ends(pde.name, u, x, axes[x].scheme)
             given = [c for c in pde.conditions if c.field is u and c.coordinate is x]
             if axes[x].ghosts:
                 _check_faces(pde.name, u, x, given)
             elif not x.data.periodic:
                 _check_count(pde.name, u, x, given, pde.order_in(u, x))
         _check_corners(pde.name, u, [c for c in pde.conditions if c.field is u and c.fixes_value])
+
+
+def _check_ends(where: str, u: Expr, x: Expr, scheme: object) -> None:
+    """A Fourier grid joins the two faces, Chebyshev points are packed at them."""
+    info = x.data
+    if isinstance(scheme, Fourier) and not info.periodic:
+        raise ModelError(
+            f"{where}: {u} is not periodic in {x}: its faces {x} = {info.low:g} and {x} = {info.high:g} are "
+            f"two places, and on a Fourier grid they are one. Take Chebyshev({scheme.points}), or declare "
+            f"sn.coordinate({x.name!r}, {info.low:g}, {info.high:g}, periodic=True)"
+        )
+    if isinstance(scheme, Chebyshev) and info.periodic:
+        raise ModelError(
+            f"{where}: {u} is periodic in {x}, and Chebyshev points are for two faces, {x} = {info.low:g} "
+            f"and {x} = {info.high:g}; take Fourier({scheme.points})"
+        )
 
 
 def _check_corners(where: str, u: Expr, fixed: Sequence[Condition]) -> None:

@@ -32,6 +32,7 @@ from symnum.lowering.conditions import check_conditions
 from symnum.lowering.fluxes import cell_values, face_fluxes, ghost_rows
 from symnum.lowering.integrals import integral_unknowns
 from symnum.lowering.point_template import At, FieldGrid, PointTemplate, Position, integrals_of
+from symnum.lowering.spectral import SpectralTerms
 from symnum.lowering.stencil import Room
 from symnum.record import record
 from symnum.rewriting.derivative import derivative
@@ -74,7 +75,7 @@ def _axes(pde: PDE, schemes: Mapping[Expr, Any]) -> dict[Expr, Axis]:
         )
     for x, scheme in schemes.items():
         if not all(hasattr(scheme, name) for name in ("points", "accuracy", "biased", "grid")):
-            raise ModelError(f"discretize: {scheme!r} for {x} is no scheme; see sn.Central and sn.Upwind")
+            raise ModelError(f"discretize: {scheme!r} for {x} is no scheme; see sn.Central, sn.Fourier")
     return {x: make_axis(x, schemes[x]) for x in pde.coordinates}
 
 
@@ -100,6 +101,7 @@ class Discretizer:
         self.cell_fields: dict[Any, Expr] = {}
         self.symbols = self._symbols()
         self.grids = {u: self._grid(u) for u in pde.fields}
+        self.spectral = SpectralTerms(self)
 
     def system(self) -> System:
         residuals = [e.lhs - e.rhs for e in self.pde.equations]
@@ -108,7 +110,7 @@ class Discretizer:
         check_conditions(self.pde, self.axes)
         for u in self.pde.fields:
             equation = self.pde.equation_of[u]
-            residual = self._upwinded(equation.lhs - equation.rhs, u)
+            residual = self._upwinded(self.spectral.equation(equation.lhs - equation.rhs, u), u)
             self.fluxes |= face_fluxes(self, residual, u)
             self._field_equation(u, residual, str(equation))
             for a, values in self.grids[u].ghosts:
@@ -117,7 +119,8 @@ class Discretizer:
         own = set(map(id, self.pde.equation_of.values()))
         for equation in self.pde.equations:
             if id(equation) not in own:
-                self._template_rows(equation.lhs - equation.rhs, Region({}, 1), _texts(str(equation)))
+                residual = self.spectral.plain(equation.lhs - equation.rhs)
+                self._template_rows(residual, Region({}, 1), _texts(str(equation)))
         points = tuple(self.equations.pop("points", ()))
         blocks = [Block(tuple(self.quantities), points, tuple(self.sums))]
         blocks += [Block((), tuple(equations)) for equations in self.equations.values()]
@@ -257,19 +260,26 @@ class Discretizer:
 
     # ---- equations --------------------------------------------------------------------------------
     def _field_equation(self, u: Expr, residual: Expr, text: str) -> None:
-        grid = self.grids[u]
         owner, layers = self._owners(u)
         if not (owner == _FREE).any():
             raise ModelError(
                 f"{self.where}: every point of {u} lies on a face; give the grid of "
                 f"{', '.join(map(str, u.data.coordinates))} more points"
             )
-        for region in self._regions(u, owner == _FREE, self._reach(u, residual)):
+        self.field_rows(u, residual, text, owner == _FREE)
+        for number, (condition, _) in enumerate(layers):
+            self._condition_rows(u, condition, owner == number)
+
+    def field_rows(
+        self, u: Expr, residual: Expr, text: str, mask: NDArray[np.bool_] | None = None
+    ) -> None:
+        """An equation of a field at the points where ``mask`` holds, or at all."""
+        grid = self.grids[u]
+        everywhere = np.ones(grid.shape, bool) if mask is None else mask
+        for region in self._regions(u, everywhere, self._reach(u, residual)):
             self._template_rows(residual, region, _label(text, grid, region))
             if grid.rate is not None:
                 self._rate_rows(grid, region)
-        for number, (condition, _) in enumerate(layers):
-            self._condition_rows(u, condition, owner == number)
 
     def _reach(self, u: Expr, residual: Expr) -> dict[Expr, tuple[int, int]]:
         """How far the stencils of an equation reach below and above a point with room on all sides."""
@@ -286,22 +296,25 @@ class Discretizer:
         grid = self.grids[u]
         axis = self.axes[condition.coordinate]
         face = axis.n - 1 if condition.high else 0
-        for region in self._regions(u, mask, self._condition_reach(u, condition)):
+        residual = self.spectral.plain(condition.residual)
+        for region in self._regions(u, mask, self._condition_reach(u, condition, residual)):
             on_face = Position(np.full(region.count, face), Fraction(0), Room(face, axis.n - 1 - face))
             place = Region({**region.at, condition.coordinate: on_face}, region.count)
             label = _label(str(condition.equation), grid, region)
-            root, template = self._template_rows(condition.residual, place, label, on_face=True)
+            root, template = self._template_rows(residual, place, label, on_face=True)
             if grid.rate is not None:
                 rate_label = _label(f"time derivative of {condition.equation}", grid, region)
                 self.add(template.in_time(root), template, rate_label)
 
-    def _condition_reach(self, u: Expr, condition: Condition) -> dict[Expr, tuple[int, int]]:
+    def _condition_reach(
+        self, u: Expr, condition: Condition, residual: Expr
+    ) -> dict[Expr, tuple[int, int]]:
         at = {
             axis.coordinate: Position(np.array([axis.n // 2]), Fraction(0), Room())
             for axis in self.grids[u].axes
         }
         trial = self.template(1)
-        trial.value(condition.residual, at)
+        trial.value(residual, at)
         return {
             x: (int(-low), int(high))
             for x, (low, high) in trial.reach.items()

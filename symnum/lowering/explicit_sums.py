@@ -5,7 +5,8 @@ unknowns leaves such rows implicit; here those that can be evaluated in an order
 unknowns need no place in ``u``.
 
 A sum whose value spreads to many equations stays implicit on purpose: written out, every one of these would
-depend on every term, and the Jacobian would fill up; as an unknown of its own it costs one row.
+depend on every term, and the Jacobian would fill up; as an unknown of its own it costs one row. Rows marked
+as ``written_out`` are excepted: spectral derivatives depend on all points anyway.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class _Search:
             for k in family.unknown_slots():
                 implicit[family.columns[k]] = False
         self.candidate = implicit
+        marked = sums.written_out
+        self.written_out = np.zeros(len(rows), bool) if marked is None else marked[rows]
 
     def run(self) -> dict[int, int]:
         """{unknown: row} of the sums that become explicit."""
@@ -80,7 +83,7 @@ class _Search:
                     continue
                 open_rows[row] = False
                 known[target] = True  # as an explicit unknown, or as one in ``u``
-                if not self._spreads(target):
+                if self.written_out[row] or not self._spreads(target):
                     found[target] = int(structure.residual_sums[row])
 
     def _evaluate(self, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:

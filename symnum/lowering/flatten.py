@@ -140,16 +140,19 @@ class _Flattener:
         """The rows of flows, followed by the sums of the blocks."""
         indptr, unknown, coefficient = [flows.indptr], [flows.unknown], [flows.coefficient]
         labels = list(flows.labels)
+        written_out = [np.zeros(flows.count, bool)]
         for sums, numbers in self.block_sums:
             indptr.append(indptr[-1][-1] + sums.indptr[1:])
             unknown.append(numbers)
             coefficient.append(sums.coefficient)
             labels += [sums.label(row) for row in range(len(sums.indptr) - 1)]
+            written_out.append(np.full(len(sums.indptr) - 1, sums.written_out))
         return Sums(
             indptr=np.concatenate(indptr),
             unknown=np.concatenate(unknown),
             coefficient=np.concatenate(coefficient),
             labels=tuple(labels),
+            written_out=np.concatenate(written_out),
         )
 
     def place(self, component: Component) -> None:

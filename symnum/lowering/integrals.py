@@ -45,7 +45,7 @@ def integral_unknowns(build: Discretizer, leaf: Expr) -> FieldGrid:
     at = {axis.coordinate: Position(row, Fraction(0), Room()) for axis, row in zip(axes, index, strict=True)}
     count = index.shape[1]
     template = build.template(count)
-    value = template.value(info.operand, at)
+    value = template.value(build.spectral.plain(info.operand), at)
     here = template.point(density, np.arange(count))
     build.add(here - value, template, lambda _: f"integrand of {leaf}")
     weight = np.ones(count)

@@ -14,12 +14,16 @@ from symnum.record import record
 
 @record
 class Sums:
-    """Rows ``0 == sum(coefficient * unknown)``: Kirchhoff's law at every node of a connection."""
+    """Rows ``0 == sum(coefficient * unknown)``: Kirchhoff's law at every node of a connection.
+
+    written_out: the rows that give an unknown explicitly whatever reads it, a bool each; None for none.
+    """
 
     indptr: IntArray
     unknown: IntArray
     coefficient: np.ndarray[Any, np.dtype[np.float64]]
     labels: tuple[str, ...]
+    written_out: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
     @property
     def count(self) -> int:

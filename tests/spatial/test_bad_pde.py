@@ -49,6 +49,22 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "too few points": (lambda: heat(ENDS, 5, 4), "needs 6 points; give the grid more"),
     "two points": (lambda: sn.Central(2), "give a number of points, 3 or more"),
     "an odd order": (lambda: sn.Central(10, order=3), "the order is 2, 4, 6 or 8"),
+    "faces on a Fourier grid": (
+        lambda: sn.discretize(sn.PDE("heat", HEAT, boundary=ENDS), {x: sn.Fourier(16)}),
+        r"heat: u is not periodic in x: its faces x = 0 and x = 1 are two places.*Take Chebyshev\(16\)",
+    ),
+    "no faces on Chebyshev points": (
+        lambda: sn.discretize(sn.PDE("r", [D(around) == D(around, ring, 2)]), {ring: sn.Chebyshev(16)}),
+        r"r: around is periodic in ring.*ring = 0 and ring = 1; take Fourier\(16\)",
+    ),
+    "three Fourier points": (lambda: sn.Fourier(3), r"Fourier\(points=3\): .*4 or more"),
+    "aliases of a rate": (
+        lambda: sn.discretize(
+            sn.PDE("r", [D(around) * (1 + around) == D(around, ring, 2)]),
+            {ring: sn.Fourier(16, dealias=True)},
+        ),
+        r"D\(around\) has a factor that is not constant in the equation for around",
+    ),
     "upwinding without a velocity": (
         lambda: sn.discretize(
             sn.PDE("hj", [D(u) + D(u, x) ** 2 == 0], boundary=[u.at(x, 0) == 0]), {x: sn.Upwind(20)}

@@ -154,12 +154,13 @@ def test_formulas_are_those_of_the_reference(name: str, shared_data: Path) -> No
         np.testing.assert_allclose(found, row[len(case["coords"]) :], rtol=1e-12, atol=1e-13)
 
 
-def error(name: str, scheme: Any) -> float:
+def error(name: str, scheme: Any, rtol: float = 1e-9) -> float:
     """Largest error at the end, relative to the largest value."""
     make, end = PROBLEMS[name]
     model, exact = make()
     system = sn.discretize(model, dict.fromkeys(model.coordinates, scheme))
-    solution = sn.solve(sn.Problem(system, span=(0, end)), "Rodas5P", rtol=1e-9, atol=1e-11, saveat=[0, end])
+    problem = sn.Problem(system, span=(0, end))
+    solution = sn.solve(problem, "Rodas5P", rtol=rtol, atol=rtol / 100, saveat=[0, end])
     grid = axes(solution, model)
     worst = 0.0
     for u, expr in exact.items():
@@ -227,6 +228,29 @@ def test_higher_orders(name: str, order: int, sizes: tuple[int, ...]) -> None:
     ratio = np.log(sizes[-1] / sizes[-2])
     assert np.log(errors[-2] / errors[-1]) / ratio > order - 0.3, errors
     assert errors[-1] < 1e-4, errors
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "sizes"),
+    [
+        ("advection_periodic", sn.Fourier, (8, 16, 32)),
+        ("burgers_colehopf_periodic", sn.Fourier, (8, 16, 32)),
+        ("nls_soliton", sn.Fourier, (64, 128, 192)),
+        ("heat1d_dirichlet", sn.Chebyshev, (8, 12, 18)),
+        ("wave1d", sn.Chebyshev, (8, 14, 20)),
+        ("allen_cahn_front", sn.Chebyshev, (32, 64, 96)),
+        ("fisher_kpp_wave", sn.Chebyshev, (40, 80, 120)),
+        ("poisson2d", sn.Chebyshev, (6, 10, 14)),
+        ("adv_diff_gaussian", sn.Chebyshev, (40, 80, 130)),
+    ],
+)
+def test_spectral_convergence(name: str, scheme: Any, sizes: tuple[int, ...]) -> None:
+    """Exponential: log(error) falls in proportion to the number of points, down to the tolerances."""
+    errors = [error(name, scheme(points=n), 1e-11) for n in sizes]
+    coarse, fine = -np.diff(np.log(errors)) / np.diff(sizes)
+    assert errors[-1] < 2e-9, errors
+    assert fine > 0.5 * coarse or errors[-1] < 2e-10, (coarse, fine, errors)
+    assert np.log(errors[0] / errors[1]) / np.log(sizes[1] / sizes[0]) > 4, errors
 
 
 @pytest.mark.parametrize(("scheme", "order"), [(sn.TVD, 1.6), (sn.WENO5, 4.7)])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import symnum as sn
+from symnum.models.spatial import transport
 
 D = sn.D
 
@@ -62,3 +63,11 @@ def test_gray_scott(shared_data: Path) -> None:
     run = solved(model, {x: sn.Central(points=128)}, times)
     found = np.concatenate([run[u], run[v]], axis=1)
     assert abs(found - expected).max() < 1e-6 * abs(expected).max()
+
+
+def test_kuramoto_sivashinsky(shared_data: Path) -> None:
+    """Fourier with the 2/3 rule: modes above a third of the points are cut off products."""
+    times, expected = reference(shared_data, "kuramoto_sivashinsky_N64")
+    model = transport.kuramoto_sivashinsky()
+    run = solved(model, {model.x: sn.Fourier(64, dealias=True)}, times)
+    assert abs(run[model.u] - expected).max() < 1e-6 * abs(expected).max()
