@@ -1,4 +1,4 @@
-"""Distinct values of an array."""
+"""Distinct values of an array, and of one without another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["distinct"]
+__all__ = ["difference", "distinct"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -21,4 +21,14 @@ def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     new = np.ones(len(ordered), bool)
     new[1:] = ordered[1:] != ordered[:-1]
     found: npt.NDArray[Scalar] = ordered[new]
+    return found
+
+
+def difference(values: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The distinct values that are none of the others, in increasing order, (k,): ``np.setdiff1d``."""
+    mine, theirs = distinct(values), distinct(others)
+    if not len(theirs):
+        return mine
+    place = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+    found: npt.NDArray[np.int64] = mine[theirs[place] != mine]
     return found

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symnum.errors import ModelError
-from symnum.language.reaction_network import ReactionNetwork
 
 if TYPE_CHECKING:
+    from symnum.language.reaction_network import ReactionNetwork
     from symnum.models.chemistry.mechanism import Mechanism
     from symnum.models.chemistry.sbml_model import SBMLModel
 

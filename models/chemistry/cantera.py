@@ -9,17 +9,19 @@ Everything else is refused by name. The format: Cantera documentation, "YAML Inp
 from __future__ import annotations
 
 import logging
+import pickle
 from itertools import pairwise
 from math import log as ln
 from pathlib import Path
 
+from symnum.codegen import cache
 from symnum.errors import ModelError
 from symnum.models.chemistry.cantera_reactions import read_reaction
 from symnum.models.chemistry.cantera_units import FileUnits
 from symnum.models.chemistry.elements import ATOMIC_WEIGHTS
 from symnum.models.chemistry.gas_reaction import ATMOSPHERE, GasReaction, GasSpecies
 from symnum.models.chemistry.mechanism import Mechanism
-from symnum.models.chemistry.yaml_nodes import Node, read_yaml
+from symnum.models.chemistry.yaml_nodes import Node, parsed, text_of
 
 __all__ = ["read_cantera"]
 
@@ -30,10 +32,35 @@ _JUMP = 1e-2  # of a polynomial at its middle temperature, in cp/R, h/(R T) and 
 def read_cantera(path: str | Path, phase: str | None = None) -> Mechanism:
     """The mechanism in a Cantera file; ``phase`` names one of several, without it the first is taken.
 
+    What was read is kept on disk under the content of the file: the next process needs no YAML.
     Raises ModelError with file and line, or the equation of the reaction.
     """
     where = Path(path)
-    root = read_yaml(where)
+    text = text_of(where)
+    key = cache.digest(_sources(), text, "first" if phase is None else f"phase {phase}")
+    stored = cache.fetch("mechanism", key)
+    if stored is None:
+        stored = pickle.dumps(_read(where, text, phase), 5)
+        cache.store("mechanism", key, stored)
+    # the directory of the cache is ours alone and holds code that is run: unpickling adds no danger
+    name, species, reactions = pickle.loads(stored)  # noqa: S301
+    for entry in species:
+        _check_middle(entry)
+    return Mechanism(name, species, reactions)
+
+
+def _sources() -> str:
+    """Digest of the reader: what another version has read is read anew."""
+    folder = Path(__file__).parent
+    files = ("cantera", "cantera_reactions", "cantera_units", "elements", "gas_reaction", "yaml_nodes")
+    return cache.digest(*((folder / f"{file}.py").read_bytes() for file in files))
+
+
+def _read(
+    where: Path, text: str, phase: str | None
+) -> tuple[str, tuple[GasSpecies, ...], tuple[GasReaction, ...]]:
+    """Name, species and reactions of the mechanism."""
+    root = parsed(where, text)
     sections = root.mapping()
     units = FileUnits.of(sections.get("units"))
     chosen = _phase(where, sections, phase)
@@ -41,8 +68,7 @@ def read_cantera(path: str | Path, phase: str | None = None) -> Mechanism:
     reactions = _reactions(where, sections, chosen, units, {entry.name for entry in species})
     _check_balance(where, species, reactions)
     _check_duplicates(where, reactions)
-    name = chosen["name"].text()
-    return Mechanism(name, tuple(species), tuple(reactions))
+    return chosen["name"].text(), tuple(species), tuple(reactions)
 
 
 def _phase(where: Path, sections: dict[str, Node], wanted: str | None) -> dict[str, Node]:
@@ -154,14 +180,12 @@ def _one_species(name: str, node: Node, weights: dict[str, float], units: FileUn
     reference = ATMOSPHERE
     if "reference-pressure" in thermo:
         reference = units.pressure(thermo["reference-pressure"])
-    species = GasSpecies(
+    return GasSpecies(
         name, composition, weight, (limits[0], limits[-1]), limits[1], rows[0], rows[-1], reference, node.line
     )
-    _check_middle(species, ranges)
-    return species
 
 
-def _check_middle(species: GasSpecies, node: Node) -> None:
+def _check_middle(species: GasSpecies) -> None:
     """Report a jump between the two polynomials."""
     t = species.middle
 
@@ -180,7 +204,7 @@ def _check_middle(species: GasSpecies, node: Node) -> None:
         if abs(above - below) > _JUMP * max(scale, abs(below)):
             log.warning(
                 "line %d: %s of the species %s jumps by %.2g at %g K, where its two polynomials meet",
-                node.line, what, species.name, above - below, t,
+                species.line, what, species.name, above - below, t,
             )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from symnum.errors import ModelError
 
-__all__ = ["Node", "read_yaml"]
+__all__ = ["Node", "parsed", "text_of"]
 
 
 class Node:
@@ -89,20 +89,24 @@ class Node:
         return repr(self._node.value) if self.kind == "scalar" else f"a {self.kind}"
 
 
-def read_yaml(path: Path) -> Node:
-    """The first document of a file, as a mapping."""
+def text_of(path: Path) -> str:
+    """The text of a file, or ModelError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: this is no text file") from error
+
+
+def parsed(path: Path, text: str) -> Node:
+    """The first document of a file with this text, as a mapping."""
     try:
         yaml = import_module("yaml")
     except ImportError as error:
         raise ModelError(
             f"{path}: reading YAML needs PyYAML: pip install symnum-modeling[cantera]"
         ) from error
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: this is no text file") from error
     try:
         # libyaml is ten times faster than the parser in Python, which serves where it is absent
         node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from symnum.errors import ModelError
 from symnum.language.compartment import Compartment
 from symnum.language.rate_law import RateLaw
 from symnum.language.variables import _split, checked_expr, variable
+from symnum.record import record
 from symnum.rewriting.arrow import Arrow
 from symnum.rewriting.expr import Expr, Operand, Rational, multiply
 from symnum.rewriting.show import latex, natural, number_text
@@ -30,7 +30,7 @@ def species(names: str = "", /, *, unit: str | None = None, **starts: Operand) -
     return (*plain, *(variable(name, unit=unit, start=start) for name, start in starts.items()))
 
 
-@dataclass(frozen=True, eq=False)
+@record
 class Reaction:
     """One irreversible reaction with its rate law.
 
@@ -54,7 +54,7 @@ class Reaction:
     name: str | None = None
     orders: Side = ()
     at: Compartment | None = None
-    _rate: Expr = field(init=False, repr=False)
+    _rate: Expr
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from symnum.codegen.distinct import difference
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.structure import Structure
 from symnum.record import replace
@@ -33,10 +34,10 @@ def with_explicit_sums(structure: Structure) -> Structure:
     targets = np.array(list(found), np.int64)
     return replace(
         structure,
-        implicit=np.setdiff1d(structure.implicit, targets),
+        implicit=difference(structure.implicit, targets),
         sum_rows=np.concatenate([structure.sum_rows, rows]),
         sum_targets=np.concatenate([structure.sum_targets, targets]),
-        residual_sums=np.setdiff1d(structure.residual_sums, rows),
+        residual_sums=difference(structure.residual_sums, rows),
     )
 
 

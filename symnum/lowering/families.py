@@ -6,7 +6,7 @@ derivative, so that derivatives take part in matching like any other unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -73,18 +73,27 @@ class Family:
 
     def solved_for(self, k: int) -> Expr | None:
         """The root solved for slot ``k``, or None where it is not linear in it."""
+        split = self.linear_in(k)
+        return None if split is None else -split[1] / split[0]
+
+    def coefficient(self, k: int) -> Expr | None:
+        """d root / d slot k where the root is linear in it, else None."""
+        split = self.linear_in(k)
+        return None if split is None else split[0]
+
+    def linear_in(self, k: int) -> tuple[Expr, Expr] | None:
+        """(coefficient, rest) with root == coefficient * slot k + rest, or None where there are none."""
         leaf = slot("u", k)
+        for term, number_of in self.root.terms() if self.root.op == "+" else ():
+            if term is leaf:  # most equations: x - f(...), which needs no derivative
+                rest = self.root - number_of * leaf
+                if leaf not in leaves((rest,)):
+                    return number(number_of), rest
         coefficient = derivative(self.root, leaf)
         if coefficient is ZERO or leaf in leaves((coefficient,)):
             return None
         (rest,) = substitute((self.root,), {leaf: ZERO})
-        return -rest / coefficient
-
-    def coefficient(self, k: int) -> Expr | None:
-        """d root / d slot k where the root is linear in it, else None."""
-        leaf = slot("u", k)
-        found = derivative(self.root, leaf)
-        return None if found is ZERO or leaf in leaves((found,)) else found
+        return coefficient, rest
 
 
 def compacted(family: Family) -> Family:
@@ -122,15 +131,21 @@ def split_by(family: Family, pattern: AnyArray) -> list[tuple[int, Family]]:
     return [(int(value), family.select(pattern == value)) for value in values]
 
 
-def inlined(consumer: Family, k: int, producer: Family, rows: IntArray) -> Family:
-    """``consumer`` with slot ``k`` replaced by ``producer.root``; copy i takes the producer's ``rows[i]``."""
-    base = len(consumer.columns)
-    shifted = {slot(letter, j): slot(letter, base + j) for j, letter in enumerate(producer.letters)}
-    (body,) = substitute((producer.root,), shifted)
-    (root,) = substitute((consumer.root,), {slot("u", k): body})
-    extra = [
-        (letter, column[rows]) for letter, column in zip(producer.letters, producer.columns, strict=True)
-    ]
+def inlined(consumer: Family, producers: Mapping[int, tuple[Family, IntArray]]) -> Family:
+    """``consumer`` with each slot k replaced by the root of ``producers[k]``.
+
+    Copy i takes copy ``rows[i]`` of a (producer, rows).
+    """
+    bodies: dict[Expr, Expr] = {}
+    extra: list[tuple[str, AnyArray]] = []
+    for k, (producer, rows) in producers.items():
+        base = len(consumer.columns) + len(extra)
+        shifted = {slot(letter, j): slot(letter, base + j) for j, letter in enumerate(producer.letters)}
+        (bodies[slot("u", k)],) = substitute((producer.root,), shifted)
+        extra += [
+            (letter, column[rows]) for letter, column in zip(producer.letters, producer.columns, strict=True)
+        ]
+    (root,) = substitute((consumer.root,), bodies)
     return consumer.with_root(root, extra)
 
 

@@ -52,6 +52,7 @@ class _Builder:
         self.flat = flat
         self.n = len(flat.unknowns)
         self.parts: list[Family] = []
+        self.costs: dict[tuple[Expr, str], float] = {}
         self.part_of = np.full(2 * self.n, -1, np.int64)
         self.row_of = np.zeros(2 * self.n, np.int64)
         self.uses = self.count_uses()
@@ -101,6 +102,7 @@ class _Builder:
         waiting, done = [family], []
         while waiting:
             current = waiting.pop()
+            producers: dict[int, tuple[Family, IntArray]] = {}
             for k in current.unknown_slots():
                 column = np.asarray(current.columns[k], np.int64)
                 pieces = split_by(current, self.treatment(current, column))
@@ -109,10 +111,12 @@ class _Builder:
                     break
                 g = pieces[0][0]
                 if g >= 0:
-                    waiting.append(inlined(current, k, self.parts[g], self.row_of[column]))
-                    break
+                    producers[k] = self.parts[g], self.row_of[column]
             else:
-                done.append(current)
+                if producers:
+                    waiting.append(inlined(current, producers))
+                else:
+                    done.append(current)
         return done
 
     def treatment(self, consumer: Family, column: IntArray) -> IntArray:
@@ -126,13 +130,23 @@ class _Builder:
         return result
 
     def worth_inlining(self, consumer: Family, column: IntArray, rows: IntArray, producer: Family) -> bool:
-        if int(self.uses[column[rows]].max()) <= 1 or _cost(producer) <= _TINY:
+        if int(self.uses[column[rows]].max()) <= 1 or self.cost(producer) <= _TINY:
             return True
         if consumer.count < _FEW:
             return producer.count < _FEW  # straight-line code shares what is common
         same_owner = consumer.owner == producer.owner >= 0
         members = producer.member[self.row_of[column[rows]]]
         return same_owner and bool((members == consumer.member[rows]).all())
+
+    def cost(self, part: Family) -> float:
+        """Operations per call: what holds parameters only is computed when they change."""
+        from symnum.rewriting.cost import dag_cost  # most models have no scratch to decide about
+
+        key = part.root, part.letters
+        if key not in self.costs:
+            free = [slot(letter, k) for k, letter in enumerate(part.letters) if letter in "pc"]
+            self.costs[key] = dag_cost((part.root,), free)
+        return self.costs[key]
 
     # ---- what is computed -------------------------------------------------------------------------
     def right_hand_side(self) -> list[Family]:
@@ -398,14 +412,6 @@ def _gathered(pieces: list[_Piece]) -> list[_Piece]:
         wait = piece.family.count >= _FEW and level <= piece.latest
         moved.append(replace(piece, level=level) if wait else piece)
     return moved
-
-
-def _cost(family: Family) -> float:
-    """Operations per call: what holds parameters only is computed when they change."""
-    from symnum.rewriting.cost import dag_cost  # most models have no scratch to decide about
-
-    free = [slot(letter, k) for k, letter in enumerate(family.letters) if letter in "pc"]
-    return dag_cost((family.root,), free)
 
 
 def scalar_family(expr: Expr, target: IntArray) -> Family:

@@ -30,6 +30,7 @@ class Names:
         self._number: dict[str, int] = {}
         self._first: list[int] = []
         self._blocks: list[Quantities] = []
+        self._grids: dict[str, list[int]] = {}  # the blocks whose names are those of a grid of this name
         self._component_first: list[int] = []
         self._components: list[Component] = []
         self._at_path: dict[str, int] = {}  # the component at a path
@@ -46,7 +47,9 @@ class Names:
         first = self._count
         self._first.append(first)
         self._blocks.append(block)
-        if not isinstance(block.names, GridNames):
+        if isinstance(block.names, GridNames):
+            self._grids.setdefault(block.names.name, []).append(len(self._blocks) - 1)
+        else:
             self._number.update(zip(block.names, range(first, first + len(block)), strict=True))
         self._count += len(block)
         return first
@@ -67,6 +70,7 @@ class Names:
         other = Names(self.kind)
         other._single, other._number = dict(self._single), dict(self._number)
         other._first, other._blocks = list(self._first), list(self._blocks)
+        other._grids = {name: list(blocks) for name, blocks in self._grids.items()}
         other._component_first, other._components = list(self._component_first), list(self._components)
         other._at_path, other._count = dict(self._at_path), self._count
         return other
@@ -104,7 +108,7 @@ class Names:
         if found is not None:
             return found
         path, _, inner = name.rpartition(".")
-        for _ in range(2):  # r1.R, and r1.p.v of the connector p
+        for _ in range(2) if self._at_path else ():  # r1.R, and r1.p.v of the connector p
             at = self._at_path.get(path)
             if at is not None:
                 local = self._components[at].declared.places[self.kind].get(inner)
@@ -112,17 +116,18 @@ class Names:
                     return self._component_first[at] + local
             path, _, last = path.rpartition(".")
             inner = f"{last}.{inner}"
-        for first, block in zip(self._first, self._blocks, strict=True):
-            inside = block.names.find(name) if isinstance(block.names, GridNames) else None
+        for at in self._grids.get(name.partition("[")[0], ()) if self._grids else ():
+            names = self._blocks[at].names
+            inside = names.find(name) if isinstance(names, GridNames) else None
             if inside is not None:
-                return first + inside
+                return self._first[at] + inside
         return None
 
     def grid(self, name: str) -> tuple[int, Quantities] | None:
         """(number of its first point, quantities) of the field with this name."""
-        for first, block in zip(self._first, self._blocks, strict=True):
-            if block.axes and isinstance(block.names, GridNames) and block.names.name == name:
-                return first, block
+        for at in self._grids.get(name, ()):
+            if self._blocks[at].axes:
+                return self._first[at], self._blocks[at]
         return None
 
     def __contains__(self, name: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.codegen.distinct import distinct
+from symnum.codegen.distinct import difference, distinct
 from symnum.lowering.alias import Equations, Unknowns
 from symnum.lowering.differentiate import differentiated, differentiated_sums, joined_sums, selected_sums
 from symnum.lowering.families import Family, IntArray, compacted, is_equality
@@ -85,7 +85,7 @@ def derivative_chains(equations: Equations) -> Chains:
                 rows.append(row)
         if rows:
             kept.append(family.select(np.array(rows)))
-        others = np.setdiff1d(np.arange(family.count), rows)
+        others = difference(np.arange(family.count), rows)
         if len(others):
             removed.append(family.select(others))
     base, order = np.arange(n), np.zeros(n, np.int64)

@@ -1,9 +1,9 @@
-"""`distinct` against NumPy."""
+"""`distinct` and `difference` against NumPy."""
 
 import numpy as np
 import pytest
 
-from symnum.codegen.distinct import distinct
+from symnum.codegen.distinct import difference, distinct
 
 random = np.random.default_rng(1)
 ARRAYS = [
@@ -20,3 +20,9 @@ def test_agrees_with_numpy(values):
     found = distinct(values)
     assert found.dtype == values.dtype
     np.testing.assert_array_equal(found, np.unique(values))
+
+
+@pytest.mark.parametrize("values", ARRAYS[:3], ids=lambda a: str(a.shape))
+@pytest.mark.parametrize("others", [np.zeros(0, np.int64), np.array([3]), np.arange(-2, 9)], ids=str)
+def test_difference_agrees_with_numpy(values, others):
+    np.testing.assert_array_equal(difference(values, others), np.setdiff1d(values, others))
