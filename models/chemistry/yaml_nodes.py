@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from symnum.errors import ModelError
 
-__all__ = ["Node", "parsed", "text_of"]
+__all__ = ["Node", "parsed"]
 
 
 class Node:
@@ -87,16 +87,6 @@ class Node:
     def shown(self) -> str:
         """The node in a message."""
         return repr(self._node.value) if self.kind == "scalar" else f"a {self.kind}"
-
-
-def text_of(path: Path) -> str:
-    """The text of a file, or ModelError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: this is no text file") from error
 
 
 def parsed(path: Path, text: str) -> Node:

@@ -50,11 +50,11 @@ class Reaction:
     constant: Expr
     reactants: Side
     products: Side
+    _rate: Expr
     law: str = MASS_ACTION
     name: str | None = None
     orders: Side = ()
     at: Compartment | None = None
-    _rate: Expr
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from symnum.lowering.alias import Equations
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.flat import instance
-from symnum.lowering.incidence import Incidence, Matching
 from symnum.lowering.index import Offsets, Signature, offsets
 from symnum.lowering.raw import Sums
 from symnum.lowering.reduce import in_chains
@@ -30,14 +29,6 @@ _ROUNDS = 20
 _SINGULAR = 1e-11  # relative singular value
 _SAME = 1e-8  # of null vectors at two points
 _SIMPLE = 1000  # denominators up to which a factor is taken for a fraction
-
-
-def coupled_derivatives(graph: Incidence, matching: Matching) -> bool:
-    """Whether a block of several equations determines several derivatives: only there one may be hidden."""
-    n = len(graph.is_unknown) // 2
-    derivatives = n + np.flatnonzero(graph.is_unknown[n:])
-    size = matching.block[matching.equation_of[derivatives]]
-    return bool((size > 1).sum() > 1)
 
 
 def combined(equations: Equations) -> Equations | None:

@@ -97,6 +97,14 @@ def match(graph: Incidence) -> Matching:
     return Matching(matched, size)
 
 
+def coupled_derivatives(graph: Incidence, matching: Matching) -> bool:
+    """Whether a block of several equations determines several derivatives: only there one may be hidden."""
+    n = len(graph.is_unknown) // 2
+    derivatives = n + np.flatnonzero(graph.is_unknown[n:])
+    size = matching.block[matching.equation_of[derivatives]]
+    return bool((size > 1).sum() > 1)
+
+
 def _match_rest(graph: Incidence, entries: IntArray, matched: IntArray, size: IntArray) -> None:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching

@@ -11,19 +11,22 @@ from symnum.errors import LoweringError, ModelError
 from symnum.language.event import Event
 from symnum.language.system import System
 from symnum.lowering.alias import Equations, Unknowns, unknowns_of, without_aliases
-from symnum.lowering.balance import check_balance
-from symnum.lowering.combine import combined, coupled_derivatives
 from symnum.lowering.delays import Delay, without_delays
-from symnum.lowering.dulmage_mendelsohn import Decomposition
 from symnum.lowering.explicit import choose_explicit
 from symnum.lowering.explicit_sums import with_explicit_sums
 from symnum.lowering.families import Family, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import flatten
-from symnum.lowering.incidence import Incidence, Matching, incidence, is_perfect, match
+from symnum.lowering.incidence import (
+    Incidence,
+    Matching,
+    coupled_derivatives,
+    incidence,
+    is_perfect,
+    match,
+)
 from symnum.lowering.names import Names
 from symnum.lowering.raw import LimitFamily, RawSystem
-from symnum.lowering.reduce import reduce_index
 from symnum.lowering.structure import Structure
 from symnum.record import replace
 from symnum.rewriting.expr import Symbol
@@ -48,32 +51,49 @@ def lower(
     unknowns = unknowns_of(equations)  # states and what is to be determined
     graph, matching = matched(equations, unknowns)  # every unknown gets its equation
     watch("matched", (graph, matching))
-    perfect = is_perfect(graph, matching)
-    hidden = combined(equations) if perfect and coupled_derivatives(graph, matching) else None
-    if perfect and hidden is None:
+    structure = None
+    if not is_perfect(graph, matching) or coupled_derivatives(graph, matching):
+        structure = _of_higher_index(system, raw, equations, graph, matching, bool(delays), watch)
+    if structure is None:
         structure = choose_explicit(equations, unknowns.states, graph, matching)
         structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
-    else:
-        if delays:
-            raise LoweringError(
-                f"{system.name}: equations with delays cannot be differentiated, and this system has an "
-                "index above 1 or is unbalanced. Write it so that each unknown has an equation that holds it."
-            )
-        check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
-        if hidden is None:
-            hidden = combined(equations)  # constraints that only a combination of equations shows
-        if hidden is not None:
-            watch("hidden constraints combined", hidden)
-        reduced = reduce_index(raw, hidden or equations)  # of a higher index: differentiate, select states
-        watch("index reduced", reduced)
-        graph, matching = matched(reduced.equations, reduced.unknowns)
-        watch("matched", (graph, matching))
-        assert is_perfect(graph, matching)
-        structure = choose_explicit(
-            reduced.equations, reduced.unknowns.states, graph, matching, reduced.keep, reduced.choices
-        )
     watch("solved where explicit", structure)
     return _numbered(system, raw, structure, delays)
+
+
+def _of_higher_index(
+    system: System, raw: RawSystem, equations: Equations, graph: Incidence, matching: Matching,
+    delayed: bool, watch: Watch,
+) -> Structure | None:  # fmt: skip
+    """Differentiate constraints as needed and select states; None where the index is 1 after all."""
+    # ten modules that a process with a system of index 1 would import for nothing
+    from symnum.lowering.balance import check_balance
+    from symnum.lowering.combine import combined
+    from symnum.lowering.dulmage_mendelsohn import Decomposition
+    from symnum.lowering.reduce import reduce_index
+
+    perfect = is_perfect(graph, matching)
+    hidden = combined(equations) if perfect else None
+    if perfect and hidden is None:
+        return None
+    if delayed:
+        raise LoweringError(
+            f"{system.name}: equations with delays cannot be differentiated, and this system has an "
+            "index above 1 or is unbalanced. Write it so that each unknown has an equation that holds it."
+        )
+    check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
+    if hidden is None:
+        hidden = combined(equations)  # constraints that only a combination of equations shows
+    if hidden is not None:
+        watch("hidden constraints combined", hidden)
+    reduced = reduce_index(raw, hidden or equations)
+    watch("index reduced", reduced)
+    graph, matching = matched(reduced.equations, reduced.unknowns)
+    watch("matched", (graph, matching))
+    assert is_perfect(graph, matching)
+    return choose_explicit(
+        reduced.equations, reduced.unknowns.states, graph, matching, reduced.keep, reduced.choices
+    )
 
 
 def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matching]:

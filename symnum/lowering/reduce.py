@@ -85,7 +85,7 @@ def derivative_chains(equations: Equations) -> Chains:
                 rows.append(row)
         if rows:
             kept.append(family.select(np.array(rows)))
-        others = difference(np.arange(family.count), rows)
+        others = difference(np.arange(family.count), np.array(rows, np.int64))
         if len(others):
             removed.append(family.select(others))
     base, order = np.arange(n), np.zeros(n, np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ PRESSURES = "type: pressure-dependent-Arrhenius"
 FALLOFF = "low-P-rate-constant: {A: 1, b: 0, Ea: 0}\n  high-P-rate-constant: {A: 1, b: 0, Ea: 0}"
 
 
-def read(folder: Path, text: str) -> object:
+def read(folder: Path, text: str) -> Any:
     path = folder / "gas.yaml"
     path.write_text(text)
     return sn.read(path)
@@ -138,3 +139,20 @@ def test_the_phase_is_chosen_by_name(tmp_path: Path) -> None:
         read_cantera(path, "liquid")
     with pytest.raises(sn.ModelError, match="has no reactions"):
         read_cantera(path).reactor()
+
+
+def test_a_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMNUM_CACHE", str(tmp_path / "cache"))
+    first = read(tmp_path, GOOD)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("parsed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("symnum.models.chemistry.cantera_file.parsed", refuse)
+        again = read(tmp_path, GOOD)
+        assert repr(again.species) == repr(first.species)
+        assert repr(again.reactions) == repr(first.reactions)
+        with pytest.raises(AssertionError, match="parsed again"):
+            read(tmp_path, GOOD.replace("b: -0.6", "b: -0.5"))
+    assert read(tmp_path, GOOD.replace("b: -0.6", "b: -0.5")).reactions[0].rate.b == -0.5
