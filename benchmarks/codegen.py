@@ -52,7 +52,7 @@ if kind == "statements":
     counts = size, 0
 else:
     functions = sn.compile(system).model.functions
-    counts = functions.n, len(functions.indices)
+    counts = functions.n, functions.entries
 end, ended = time.process_time(), time.perf_counter()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(described - begin, end - described, ended - started, peak, *counts)
@@ -118,7 +118,7 @@ def loops(size: int, rounds: int) -> dict[str, Any]:
     u = np.random.default_rng(0).uniform(0.5, 1.5, functions.n)
     p = np.array([info.default for info in compiled.flat.parameters], float)
     given = dict(zip(compiled.parameters, p.tolist(), strict=True))
-    work, out, entries = np.zeros(functions.n_work), np.zeros(functions.n), np.zeros(len(functions.indices))
+    work, out, entries = np.zeros(functions.n_work), np.zeros(functions.n), np.zeros(functions.entries)
     prototype = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)
     pointers = [x.ctypes.data for x in (u, p, work)]
     prototype(functions.setup)(0.0, entries.ctypes.data, *pointers)

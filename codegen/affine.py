@@ -27,6 +27,7 @@ from symnum.codegen.function import (
     prune,
 )
 from symnum.codegen.proportional import proportional
+from symnum.codegen.runs import counted
 from symnum.record import replace
 from symnum.rewriting.expr import ONE, Expr, Rational, linear, multiply, rational, slot
 from symnum.rewriting.factor import expanded
@@ -127,6 +128,8 @@ class _Affine:
         return terms is not None and self._keep(item.output, terms, len(row))
 
     def _root(self, item: Loop, number: int) -> bool:
+        if item.outputs[number].space == "out" and all(column.space in "pc" for column in item.columns):
+            return False  # parameters alone, which setup writes
         parts = []
         copies = np.arange(item.count)
         (root,) = expanded((item.roots[number],))
@@ -236,7 +239,7 @@ class _Assembly:
         models = self.uses[:, 0]
         # one coefficient for each unknown of a row: terms are sorted by u within a row
         sizes = np.diff(self.start)[models]
-        at = np.repeat(self.start[models], sizes) + _counted(sizes)
+        at = np.repeat(self.start[models], sizes) + counted(sizes)
         row = np.repeat(np.arange(len(models)), sizes)
         terms = self.terms.take(at)
         normal = terms.coefficient / np.repeat(self.lead[models], sizes)
@@ -310,7 +313,7 @@ class _Assembly:
         copies = Loop("unknowns", size - 1, (slot("u", 0),), (Column("u", reads),), (output,))
         counts = lengths[rows]
         row = np.repeat(np.arange(len(rows)), counts)
-        mine = np.repeat(begin[rows], counts) + _counted(counts)
+        mine = np.repeat(begin[rows], counts) + counted(counts)
         order = np.lexsort((unknown[mine], equal[mine], row))
         row, mine = row[order], mine[order]
         starts = np.flatnonzero(_changes(row, equal[mine]))
@@ -318,7 +321,7 @@ class _Assembly:
         which, _ = proportional(bounds, unknown[mine] + 1, np.ones(len(mine)))
         _, model, which = np.unique(which, return_index=True, return_inverse=True)
         sizes = np.diff(bounds)[model]
-        members = np.repeat(starts[model], sizes) + _counted(sizes)
+        members = np.repeat(starts[model], sizes) + counted(sizes)
         sums = self._allocate(len(model))
         added = Gather(
             f"{self.name}, sums", Output("w", sums), np.append(0, np.cumsum(sizes)), "w",
@@ -387,11 +390,6 @@ def _numbers(*keys: Array) -> Array:
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(_changes(*(key[order] for key in keys))) - 1
     return number
-
-
-def _counted(sizes: Array) -> Array:
-    ends = np.cumsum(sizes)
-    return np.asarray(np.arange(ends[-1]) - np.repeat(ends - sizes, sizes))
 
 
 def _split_uses(group: Array, lead: Array) -> Array:

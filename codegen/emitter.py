@@ -15,6 +15,7 @@ import numpy as np
 
 from symnum.codegen.arrays import Arrays
 from symnum.codegen.function import Array, Function
+from symnum.codegen.runs import runs_of
 from symnum.errors import CodegenError
 from symnum.record import record
 
@@ -56,6 +57,9 @@ def addressing(index: Array) -> Addressing:
     if index[-1] == first and bool(np.all(index == first)):
         return Addressing("uniform", first, 0)
     if count < _FEW:
+        return Addressing("table", 0, 0)
+    runs = runs_of(index)
+    if runs is not None and len(runs.first) > 1:
         return Addressing("table", 0, 0)
     stride = int(index[1]) - first
     if first + stride * (count - 1) == int(index[-1]) and bool(np.all(np.diff(index) == stride)):

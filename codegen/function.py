@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from symnum.codegen import cache
 from symnum.codegen.arrays import Arrays
+from symnum.codegen.runs import are_distinct, runs_of
 from symnum.errors import CodegenError
 from symnum.record import record, replace
 from symnum.rewriting.expr import TIME, Expr, slot
@@ -40,6 +41,9 @@ __all__ = [
 ]
 
 Array: TypeAlias = npt.NDArray[Any]
+
+_LARGE = 4096  # places from which stores are checked by their runs
+_FEW = 64  # copies up to which one look at all columns is faster than one at each
 
 
 class Column(NamedTuple):
@@ -167,6 +171,7 @@ class Function:
 
     def __post_init__(self) -> None:
         sizes = {"out": self.n_out, "w": self.n_work}
+        distinct = self._writes_each_place_once()
         written = {space: np.zeros(size, bool) for space, size in sizes.items()}
         written["w"][: self.n_prepared] = True
         for item in self.items:
@@ -182,7 +187,8 @@ class Function:
             outputs = item.outputs if isinstance(item, Loop) else (item.output,)
             for output in outputs:
                 _in_range(output.index, sizes[output.space], where, f"writes {output.space}")
-                _store(output, written[output.space], where)
+                if not (distinct and output.space == "out"):
+                    _store(output, written[output.space], where)
             if any(output.space == "w" for output in outputs):
                 own = np.zeros(self.n_work, bool)
                 for output in outputs:
@@ -191,6 +197,13 @@ class Function:
                 for space, index in reads(item):
                     if space == "w" and len(clash := index[own[index]]):
                         raise CodegenError(f"{where} reads w[{clash[0]}], which it writes itself")
+
+    def _writes_each_place_once(self) -> bool:
+        """Whether runs alone show that large stores to ``out`` are valid."""
+        outputs = [o for item in self.items for o in item_outputs(item) if o.space == "out"]
+        large = sum(len(output.index) for output in outputs) >= _LARGE
+        stored = large and not any(output.accumulate for output in outputs)
+        return stored and are_distinct([output.index for output in outputs])
 
     def check(self, n: int, n_parameters: int) -> None:
         """Raise `CodegenError` where an item reads beyond ``n`` unknowns or ``n_parameters`` parameters."""
@@ -204,7 +217,7 @@ class Function:
 
 
 def reads(item: Item) -> Iterator[tuple[str, Array]]:
-    """(space, positions) of everything an item reads, one-copy columns of a space taken together."""
+    """(space, positions) of everything an item reads, columns of few copies taken together."""
     if isinstance(item, Gather):
         if len(item.first):
             yield item.space, item.first
@@ -213,7 +226,9 @@ def reads(item: Item) -> Iterator[tuple[str, Array]]:
         return
     for space in ("u", "p", "w"):
         columns = [column.index for column in item.columns if column.space == space]
-        if columns:
+        if item.count > _FEW:
+            yield from ((space, index) for index in columns)
+        elif columns:
             yield space, np.concatenate(columns)
 
 
@@ -328,7 +343,7 @@ def _parts(item: Item) -> Iterator[bytes | str]:
     if isinstance(item, Loop):
         yield f"{item.count} {' '.join(c.space for c in item.columns)}"
         yield _template_text(item.roots)
-        yield from (column.index.tobytes() for column in item.columns)
+        yield from (part for column in item.columns for part in _content(column.index))
     else:
         yield f"{item.space} {item.second is not None}"
         yield from (
@@ -336,7 +351,18 @@ def _parts(item: Item) -> Iterator[bytes | str]:
         )
     for output in item_outputs(item):
         yield f"{output.space} {output.accumulate}"
-        yield output.index.tobytes()
+        yield from _content(output.index)
+
+
+def _content(index: Array) -> Iterator[bytes | str]:
+    """What a column holds; runs say it in fewer bytes."""
+    runs = runs_of(index) if len(index) >= _LARGE and index.dtype == np.int32 else None
+    if runs is None:
+        yield index.tobytes()
+    else:
+        yield f"runs {runs.step}"
+        yield runs.start.tobytes()
+        yield runs.first.tobytes()
 
 
 def digest(function: Function | Iterable[Function]) -> str:

@@ -188,6 +188,7 @@ class _Move:
             for output in item_outputs(item):
                 if output.accumulate:
                     self.added[output.space][output.index] = True
+        self.adds = any(places.any() for places in self.added.values())
         self.items: list[Item] = []
         for item in function.items:
             if isinstance(item, Gather):
@@ -197,7 +198,7 @@ class _Move:
 
     def _movable(self, output: Output) -> bool:
         kept = output.space == "w" or self.persistent
-        return kept and not self.added[output.space][output.index].any()
+        return kept and not (self.adds and self.added[output.space][output.index].any())
 
     def _own(self, output: Output) -> Output:
         return output._replace(index=-1 - output.index) if output.space == "w" else output

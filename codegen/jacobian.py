@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, prune
+from symnum.codegen.pattern import Ordering, Pattern
 from symnum.codegen.sums import NONE, SPACES, Terms, place, space_of, sum_items
-from symnum.codegen.sweep import Entries, Partials, Sums, Sweep, csc_order
+from symnum.codegen.sweep import Entries, Partials, Sums, Sweep
 from symnum.record import record
 from symnum.rewriting.expr import ONE, Expr, linear, rational, slot
 
@@ -19,13 +20,9 @@ __all__ = ["JacobianPlan", "jacobian"]
 
 @record
 class JacobianPlan:
-    """df/du in CSC form: ``function`` writes all its values; rows are sorted in each column.
+    """df/du in CSC form: ``function`` writes all its values; rows are sorted in each column."""
 
-    ``indptr`` (n + 1,) and ``indices`` (nnz,) are int64.
-    """
-
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int64]
+    pattern: Pattern
     function: Function
 
 
@@ -35,18 +32,13 @@ class _Assembly:
     def __init__(self, sweep: Sweep, n: int) -> None:
         self.sweep = sweep
         self.function = sweep.function
-        self.entries = sweep.result.take(csc_order([sweep.result]))
-        parts = [*(block.entries for block in sweep.blocks), self.entries]
-        order = csc_order(parts) if sweep.order is None else sweep.order
-        position = np.empty(len(order), np.int32)
-        position[order] = np.arange(len(order), dtype=np.int32)
-        bounds = np.cumsum([len(block.entries.row) for block in sweep.blocks])
-        self.places = np.split(position, bounds)  # CSC positions of each block, then of the others
-        self.indices = np.concatenate([part.row for part in parts], dtype=np.int64)[order]
-        self.indptr = np.zeros(n + 1, np.int64)
-        for part in parts:
-            self.indptr[1:] += np.bincount(part.column, minlength=n)
-        np.cumsum(self.indptr, out=self.indptr)
+        self.entries = sweep.result.take(np.lexsort((sweep.result.row, sweep.result.column)))
+        parts = [*(block.entries.places for block in sweep.blocks), self.entries.places]
+        ordering = sweep.ordering or Ordering(parts, n)
+        # CSC positions of each block, then of the others
+        self.pattern, self.places = ordering.placed()
+        if sweep.ordering is not None:
+            self.places.append(np.zeros(0, np.int32))
         # first value -> (coefficient, places) of stores straight into the result
         self.direct: dict[int, list[tuple[float, Array]]] = {}
         self.uses = np.zeros(sweep.n_values, np.int64)
@@ -74,7 +66,7 @@ class _Assembly:
             step = next(steps, None)
         self._copies(copied)
         name = f"{self.function.name}: jacobian"
-        return prune(Function(name, tuple(self.items), len(self.indices), self.n_work))
+        return prune(Function(name, tuple(self.items), self.pattern.size, self.n_work))
 
     def allocate(self, count: int) -> int:
         first = self.n_work
@@ -140,6 +132,10 @@ class _Assembly:
                 self._use(step.terms.b[needed])
 
     def _use(self, references: Array) -> None:
+        if _is_one(references):
+            if references[0] != NONE and space_of(references[:1])[0] == 0:
+                self.uses[references[0]] += len(references)
+            return
         scratch = references[(references != NONE) & (space_of(references) == 0)]
         self.uses += np.bincount(scratch, minlength=len(self.uses))
 
@@ -207,6 +203,8 @@ class _Assembly:
 
     def _placed(self, references: Array) -> Array:
         """References with values replaced by their places."""
+        if _is_one(references):
+            return np.broadcast_to(self._placed(references[:1].copy()), len(references))
         placed = references.copy()
         scratch = (references != NONE) & (space_of(references) == 0)
         placed[scratch] = self.where[references[scratch]]
@@ -244,7 +242,12 @@ class _Assembly:
 
 
 def _uniform(coefficient: Array) -> bool:
-    return bool((coefficient == coefficient[0]).all())
+    return _is_one(coefficient) or bool((coefficient == coefficient[0]).all())
+
+
+def _is_one(array: Array) -> bool:
+    """Whether an array is one value spread over all copies, in memory too."""
+    return array.strides == (0,) and len(array) > 0
 
 
 def jacobian(function: Function, n: int) -> JacobianPlan:
@@ -252,6 +255,5 @@ def jacobian(function: Function, n: int) -> JacobianPlan:
 
     The plan's function recomputes the scratch values it needs and reads nothing of ``function``'s.
     """
-    assembly = _Assembly(Sweep(function), n)
-    written = assembly.build()
-    return JacobianPlan(assembly.indptr, assembly.indices, written)
+    assembly = _Assembly(Sweep(function, n), n)
+    return JacobianPlan(assembly.pattern, assembly.build())

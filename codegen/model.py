@@ -19,6 +19,7 @@ from symnum.codegen.compiled import CompiledFunction
 from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
 from symnum.codegen.function import Array, Function, Loop, digest
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
+from symnum.codegen.pattern import Pattern
 from symnum.errors import CodegenError
 from symnum.record import record
 
@@ -103,27 +104,25 @@ class _Artefact:
     n_work: int
     code: bytes
     tables: Tables
-    indptr: IntArray
-    indices: IntArray
+    pattern: Pattern
     operations: int  # in one call of the right-hand side and one of the Jacobian
     fingerprint: str  # of the functions that the code was made from, see `_fingerprint`
 
     def pack(self) -> bytes:
-        pattern = self.indptr.astype(np.int32), self.indices.astype(np.int32)  # sizes of functions are int32
-        arrays = (*_fields(self.tables), *pattern)
+        found = self.pattern
+        pattern = (a.astype(np.int32) for a in (found.bound, found.degree, found.distance))
+        arrays = (*_fields(self.tables), *pattern)  # sizes of functions are int32
         head = self.names, self.n_work, self.operations, self.fingerprint, self.code
         return marshal.dumps((*head, tuple(a.tobytes() for a in arrays)), 4)
 
     @classmethod
     def unpack(cls, data: bytes) -> _Artefact:
         names, n_work, operations, fingerprint, code, arrays = marshal.loads(data)
-        kinds = (np.int64, np.int32, np.float64, np.int32, np.int32)
+        kinds = (np.int64, np.int32, np.float64, np.int32, np.int32, np.int32)
         # copies: bytes objects are not aligned for doubles
-        d, x, k, indptr, indices = (
-            np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True)
-        )
-        pattern = indptr.astype(np.int64), indices.astype(np.int64)
-        return cls(tuple(names), n_work, code, Tables(d, x, k), *pattern, operations, fingerprint)
+        d, x, k, *pattern = (np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True))
+        found = Pattern(*(a.astype(np.int64) for a in pattern))
+        return cls(tuple(names), n_work, code, Tables(d, x, k), found, operations, fingerprint)
 
 
 def _fields(tables: Tables) -> tuple[Array, Array, Array]:
@@ -139,7 +138,7 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
     program = emitter.emit(lowered.functions)
     made = _Artefact(
         program.names, program.n_work, emitter.build(program), program.tables,
-        lowered.indptr, lowered.indices, _operations(lowered), _fingerprint(lowered, inputs.n),
+        lowered.pattern, _operations(lowered), _fingerprint(lowered, inputs.n),
     )  # fmt: skip
     if emitter.cached:
         cache.store("model", key, made.pack())
@@ -260,7 +259,7 @@ class CompiledModel:
         """
         kept: tuple[FloatArray, FloatArray, FloatArray] | None = getattr(self._own, "kept", None)
         if kept is None or not np.array_equal(kept[0], p):
-            values, work = np.zeros(len(self.functions.indices)), np.zeros(self.functions.n_work)
+            values, work = np.zeros(self.functions.entries), np.zeros(self.functions.n_work)
             self._compiled["setup"](t, values, u, p, work)
             kept = self._own.kept = p.copy(), values, work
         return kept[1], kept[2]
@@ -329,7 +328,7 @@ def build_model(
     functions = ModelFunctions(
         n=n, n_parameters=n_parameters, n_work=made.n_work, n_events=len(direction), n_limits=len(limits),
         **{name: loaded.addresses.get(name, 0) for name in names},
-        mass=mass, indptr=made.indptr, indices=made.indices,
+        mass=mass, pattern=made.pattern,
         event_direction=direction, event_side=side, limit_parameter=limits,
         owners=loaded.owners,
     )  # fmt: skip

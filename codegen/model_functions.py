@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from symnum.codegen.pattern import Pattern
 from symnum.errors import CodegenError
 from symnum.record import record
 
@@ -49,14 +50,28 @@ class ModelFunctions:
     time_gradient: int
     roots: int
     mass: FloatArray  # (n,), 0.0 or 1.0
-    indptr: IntArray  # (n + 1,), CSC pattern of df/du
-    indices: IntArray  # (nnz,), sorted in each column
+    pattern: Pattern  # of df/du
     event_direction: IntArray  # (n_events,): +1 up, -1 down, 0 both
     # (n_events,): where a run starts with the event function at exactly zero it counts as
     # 1: above, -1: below, 2: zero, 0: what it was before
     event_side: IntArray
     limit_parameter: IntArray  # (n_limits,)
     owners: tuple[object, ...] = ()  # must live as long as the addresses are used
+
+    @property
+    def entries(self) -> int:
+        """The number of entries of df/du, nnz."""
+        return self.pattern.size
+
+    @property
+    def indptr(self) -> IntArray:
+        """(n + 1,) where the entries of each column begin."""
+        return self.pattern.indptr
+
+    @property
+    def indices(self) -> IntArray:
+        """(nnz,) rows of the entries, sorted in each column; for a large grid found when asked for."""
+        return self.pattern.indices
 
     @cached_property
     def n_algebraic(self) -> int:
@@ -66,7 +81,7 @@ class ModelFunctions:
     def __post_init__(self) -> None:
         shapes = (
             ("mass", self.mass.shape, (self.n,)),
-            ("indptr", self.indptr.shape, (self.n + 1,)),
+            ("pattern", (int(self.pattern.bound[-1]),), (self.n,)),
             ("event_direction", self.event_direction.shape, (self.n_events,)),
             ("event_side", self.event_side.shape, (self.n_events,)),
             ("limit_parameter", self.limit_parameter.shape, (self.n_limits,)),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from symnum.codegen.affine import AffineTerms, affine_items
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, reads
 from symnum.codegen.proportional import proportional
+from symnum.codegen.runs import counted
 from symnum.codegen.sums import signed
 from symnum.record import replace
 from symnum.rewriting.expr import Expr, linear, rational, slot
@@ -287,7 +288,7 @@ class _Net:
         leader[self.group[::-1]] = np.arange(len(self.group))[::-1]
         model = leader[values.group]
         sizes = self.length[model]
-        at = np.repeat(self.start[model], sizes) + _counted(sizes)
+        at = np.repeat(self.start[model], sizes) + counted(sizes)
         normal = self.coefficient[at] / np.repeat(self.lead[model], sizes)
         row = self.row[at]
         first, coefficient = np.repeat(values.place, sizes), normal * np.repeat(values.factor, sizes)
@@ -305,12 +306,6 @@ class _Values(NamedTuple):
     group: Array
     place: Array
     factor: Array
-
-
-def _counted(sizes: Array) -> Array:
-    """0, 1, ..., sizes[0] - 1, 0, 1, ..., sizes[1] - 1, and so on."""
-    ends = np.cumsum(sizes)
-    return np.asarray(np.arange(ends[-1]) - np.repeat(ends - sizes, sizes))
 
 
 def _plain_scale(root: Expr) -> float | None:

@@ -9,8 +9,8 @@ from symnum.codegen.affine import affine_rows
 from symnum.codegen.function import Function, Item, Loop, compact
 from symnum.codegen.hoist import Split, hoist, parameter_only, parameter_only_columns, parameter_only_scratch
 from symnum.codegen.jacobian import jacobian
-from symnum.codegen.model_functions import IntArray
 from symnum.codegen.netted import netted
+from symnum.codegen.pattern import Pattern
 from symnum.codegen.repeated import evaluated_once
 from symnum.codegen.time_gradient import time_gradient
 from symnum.errors import CodegenError
@@ -31,8 +31,7 @@ class Lowered:
     """All functions of a model, ready to be emitted, and the pattern of the Jacobian."""
 
     functions: dict[str, Function]
-    indptr: IntArray
-    indices: IntArray
+    pattern: Pattern
 
 
 def lowered(
@@ -55,7 +54,7 @@ def lowered(
         once = {name: evaluated_once(f, split_angles=reassociate) for name, f in functions.items()}
         functions = {name: _simplified(f, simplify) for name, f in once.items()}
     setup, functions = hoist(functions, persistent="jacobian")
-    return Lowered({"setup": setup, **functions}, plan.indptr, plan.indices)
+    return Lowered({"setup": setup, **functions}, plan.pattern)
 
 
 def _simplified(function: Function, simplify: Simplify) -> Function:

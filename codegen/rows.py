@@ -6,19 +6,17 @@ row neighbours are contiguous, so that loads need no table and the copies of a r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from symnum.codegen.function import Array
+from symnum.codegen.distinct import distinct
+from symnum.codegen.runs import Array, runs_of
 
 __all__ = ["Rows", "row_offsets", "rows_of"]
 
 _SHORTEST = 8  # copies of an average row: below, finding its places costs more than it saves
-_SAMPLES = 64
-_LARGEST = 1 << 30  # offsets are stored as int32
 
 
 class Rows(NamedTuple):
@@ -33,32 +31,14 @@ def rows_of(columns: Sequence[Array], irregular: Sequence[bool]) -> Rows | None:
 
     columns: (count,) positions each, equally long. None: there are no such columns, or the rows are short.
     """
-    count = len(columns[0]) if columns else 0
-    new = np.zeros(count, bool)
-    stride: list[int | None] = []
-    for index, wanted in zip(columns, irregular, strict=True):
-        found = _stride(index) if wanted and count >= _SHORTEST * 2 else None
-        if found is not None:
-            step, broken = found
-            offsets = index.astype(np.int64) - step * np.arange(count)
-            if max(-int(offsets.min()), int(offsets.max())) < _LARGEST:
-                new[1:] |= broken
-                stride.append(step)
-                continue
-        stride.append(None)
-    if all(step is None for step in stride):
+    found = [runs_of(index) if wanted else None for index, wanted in zip(columns, irregular, strict=True)]
+    regular = [runs for runs in found if runs is not None]
+    if not regular:
         return None
-    start = np.concatenate([[0], np.flatnonzero(new), [count]])
-    return Rows(start, tuple(stride)) if (len(start) - 1) * _SHORTEST <= count else None
-
-
-def _stride(index: Array) -> tuple[int, Array] | None:
-    """(the usual step of a column, where it is another one), or None where there is no usual step."""
-    sampled = np.linspace(0, len(index) - 2, _SAMPLES).astype(np.int64)
-    steps = index[sampled + 1].astype(np.int64) - index[sampled]
-    step = int(Counter(steps.tolist()).most_common(1)[0][0])
-    broken = np.diff(index) != step
-    return (step, broken) if int(broken.sum()) * _SHORTEST <= len(index) else None
+    start = distinct(np.concatenate([runs.start for runs in regular]))
+    if (len(start) - 1) * _SHORTEST > len(columns[0]):
+        return None
+    return Rows(start, tuple(None if runs is None else runs.step for runs in found))
 
 
 def row_offsets(rows: Rows, index: Array, step: int) -> Array:

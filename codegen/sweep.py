@@ -21,12 +21,14 @@ import numpy.typing as npt
 
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output
 from symnum.codegen.hoist import parameter_only_columns, parameter_only_scratch
+from symnum.codegen.pattern import Ordering, Places
+from symnum.codegen.runs import runs_of
 from symnum.codegen.sums import NONE, Terms, join, reference, space_of
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import TIME, Expr
 from symnum.rewriting.walk import leaves
 
-__all__ = ["Block", "Entries", "Partials", "Sums", "Sweep", "csc_order"]
+__all__ = ["Block", "Entries", "Partials", "Sums", "Sweep"]
 
 _LARGE = 512  # copies from which the derivatives of a loop are kept as a block, neither sorted nor grouped
 
@@ -43,6 +45,11 @@ class Entries(NamedTuple):
         """The entries at these positions."""
         return Entries(*(f[which] for f in self))
 
+    @property
+    def places(self) -> Places:
+        """Where the entries stand."""
+        return Places(self.row, self.column)
+
 
 class Block(NamedTuple):
     """One derivative of a large loop in all its copies; no other entry stands at the same places.
@@ -53,27 +60,6 @@ class Block(NamedTuple):
 
     entries: Entries
     value: int
-
-
-def csc_order(parts: list[Entries]) -> Array:
-    """The positions of the entries of all parts in the order of columns, then of rows.
-
-    Large blocks are long ascending runs, which a merge sort takes in a pass or two.
-    """
-    return np.argsort(_keys(parts), kind="stable")
-
-
-def _keys(parts: list[Entries]) -> Array:
-    """A number per entry that grows with its column, then with its row."""
-    size = max(int(part.row.max(initial=0)) for part in parts) + 1
-    keys = np.empty(sum(len(part.row) for part in parts), np.int64)
-    start = 0
-    for part in parts:
-        mine = keys[start : start + len(part.row)]
-        np.multiply(part.column, size, out=mine, dtype=np.int64)
-        mine += part.row
-        start += len(mine)
-    return keys
 
 
 def join_entries(parts: list[Entries]) -> Entries:
@@ -108,8 +94,10 @@ class Sums:
 class Sweep:
     """The sweep over the items: which derivatives there are, and which values they need."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, n: int) -> None:
+        """n: the number of unknowns."""
         self.function = function
+        self.n = n
         self.steps: list[Partials | Sums] = []
         self.n_values = function.n_work  # values are numbered after the function's own scratch
         self.changing = ~parameter_only_scratch(function)  # by reference into w
@@ -118,7 +106,7 @@ class Sweep:
         self.waiting: list[tuple[Array, Terms]] = []  # (column, terms) of scratch not yet summed up
         self.final: list[tuple[Array, Terms]] = []  # the same of `out`
         self.blocks: list[Block] = []
-        self.order: Array | None = None  # of the entries of the blocks, where they are all there is
+        self.ordering: Ordering | None = None  # of the entries of the blocks, where they are all there is
         self.item = 0
         for self.item, item in enumerate(function.items):
             if self.waiting and self._reads_scratch(item):
@@ -185,6 +173,9 @@ class Sweep:
             column = loop.columns[expression.data[1]]
             if column.space == "c":
                 return coefficient * column.index, NONE
+            runs = runs_of(column.index)
+            if runs is not None and runs.step == 0 and len(runs.first) == 1:
+                return coefficient, reference(column.space, column.index[:1])  # the same in all copies
             return coefficient, reference(column.space, column.index)
         if expression not in partials.first:
             changing = any(leaf is TIME or not fixed[leaf.data[1]] for leaf in leaves(expression))
@@ -226,22 +217,15 @@ class Sweep:
         """Entries of blocks that share their place with another one become ordinary terms."""
         if not self.blocks:
             return
-        others = [Entries(terms.row, column, terms.coefficient, terms.a) for column, terms in self.final]
-        keys = _keys([*(block.entries for block in self.blocks), *others])
-        order = np.argsort(keys, kind="stable")
-        same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
-        if not len(same):
+        others = [Places(terms.row, column) for column, terms in self.final]
+        ordering = Ordering([*(block.entries.places for block in self.blocks), *others], self.n)
+        shared = ordering.shared()
+        if shared is None:
             if not others:
-                self.order = order
+                self.ordering = ordering
             return
-        shared = np.zeros(len(keys), bool)
-        shared[order[same]] = True
-        shared[order[same + 1]] = True
-        start = 0
         separate: list[Block] = []
-        for block in self.blocks:
-            mine = shared[start : start + len(block.entries.row)]
-            start += len(mine)
+        for block, mine in zip(self.blocks, shared, strict=False):
             if not mine.any():
                 separate.append(block)
                 continue

@@ -36,9 +36,12 @@ class Equations:
 def without_aliases(raw: RawSystem) -> Equations:
     n = len(raw.unknowns)
     representative = _representatives(raw, n)
-    number = np.concatenate([representative, n + representative])
-    families = [_renumbered(f, number) for f in _unequal(raw.families, n)]
-    sums, short = _short_sums(replace(raw.sums, unknown=number[raw.sums.unknown]))
+    families, sums = _unequal(raw.families, n), raw.sums
+    if not (representative == np.arange(n)).all():
+        number = np.concatenate([representative, n + representative])
+        families = [_renumbered(f, number) for f in families]
+        sums = replace(sums, unknown=number[sums.unknown])
+    sums, short = _short_sums(sums)
     families = [f for f in (*families, *short) if not _redundant(raw.name, f)]
     return Equations(families, sums, representative)
 
@@ -57,7 +60,7 @@ def unknowns_of(equations: Equations) -> Unknowns:
     appears = np.zeros(2 * n, bool)
     appears[equations.sums.unknown] = True
     for family in equations.families:
-        for k in family.unknown_slots():
+        for k in family.slots_from(n):
             appears[family.columns[k]] = True
     is_state = appears[n:]
     wanted = np.zeros(2 * n, bool)
@@ -68,24 +71,25 @@ def unknowns_of(equations: Equations) -> Unknowns:
 
 def _representatives(raw: RawSystem, n: int) -> IntArray:
     """Union of equal unknowns. For a set stands one that is differentiated, else the least deeply nested."""
-    differentiated = np.zeros(n, bool)
     pairs = [raw.equalities]
     for family in raw.families:
-        for k in family.unknown_slots():
-            column = family.columns[k]
-            differentiated[column[column >= n] - n] = True
         if is_equality(family.root):
             left, right = family.columns[0], family.columns[1]
             plain = (left < n) & (right < n)
             pairs.append(np.stack([left[plain], right[plain]], axis=1))
     joined_pairs = np.concatenate(pairs)
+    if not len(joined_pairs):
+        return np.arange(n)
+    differentiated = np.zeros(n, bool)
+    for family in raw.families:
+        for k in family.slots_from(n):
+            column = family.columns[k]
+            differentiated[column[column >= n] - n] = True
     label = least_of_sets(n, joined_pairs)
     touched = np.zeros(n, bool)
     touched[joined_pairs] = True
     joined = np.flatnonzero(touched)
     result = np.arange(n)
-    if not len(joined):
-        return result
     order = np.lexsort((joined, raw.unknowns.depths()[joined], ~differentiated[joined], label[joined]))
     ranked = joined[order]
     first = np.concatenate([[True], label[ranked[1:]] != label[ranked[:-1]]])

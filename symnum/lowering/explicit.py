@@ -8,6 +8,7 @@ that families stay whole. What remains becomes an algebraic unknown of the DAE w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +58,7 @@ class _Selection:
         self.families, self.sums, self.graph = families, sums, graph
         self.matched = matching.equation_of
         self.size = matching.block  # of the block of each equation
-        self.block_size = np.where(self.matched >= 0, self.size[self.matched], 0)  # by unknown
-        self.occurrences = np.bincount(graph.unknown, minlength=len(graph.is_unknown))
+        self.least = int(np.argmax(graph.is_unknown))  # below it there are known numbers only
         self.taken = np.zeros(graph.n_equations, bool)
         self.keep = keep
         self.kept_unknown = np.zeros(len(graph.is_unknown), bool)
@@ -67,6 +67,16 @@ class _Selection:
         self.defined = np.full(len(graph.is_unknown), -1, np.int64)  # by group
         self.groups: list[Family] = []
         self.equations: list[IntArray] = []  # the equations that each group solves
+
+    @cached_property
+    def block_size(self) -> IntArray:
+        """The size of the block of each unknown."""
+        return np.where(self.matched >= 0, self.size[self.matched], 0)
+
+    @cached_property
+    def occurrences(self) -> IntArray:
+        """In how many equations each unknown stands."""
+        return np.bincount(self.graph.unknown, minlength=len(self.graph.is_unknown))
 
     def structure(
         self, representative: IntArray, states: IntArray, choices: tuple[StateChoice, ...]
@@ -93,6 +103,8 @@ class _Selection:
 
     def placed(self, choices: tuple[StateChoice, ...]) -> tuple[StateChoice, ...]:
         """The choices with their constraints by place among the residuals."""
+        if not choices:
+            return ()
         place = np.cumsum(~self.taken) - 1
         return tuple(replace(choice, rows=place[choice.rows]) for choice in choices)
 
@@ -101,8 +113,9 @@ class _Selection:
         family = self.families[f]
         solved = family.solved_for(k)
         assert solved is not None
-        targets = np.asarray(family.columns[k][rows], np.int64)
-        self.add(replace(family.select(rows), target=targets).with_root(solved), self.graph.first[f] + rows)
+        part = family.select(rows)
+        targets = np.asarray(part.columns[k], np.int64)
+        self.add(replace(part, target=targets).with_root(solved), self.graph.first[f] + rows)
 
     def add(self, group: Family, equations: IntArray) -> None:
         self.defined[group.target] = len(self.groups)
@@ -119,10 +132,12 @@ class _Selection:
         fine &= ~self.taken[here]
         if self.keep is not None:
             fine &= ~(self.keep[here] | self.kept_unknown[column])
-        for other in family.unknown_slots():
+        for other in family.slots_from(self.least):
             if other != k:
                 fine &= family.columns[other] != column
         rows = np.flatnonzero(fine)
+        if len(rows) == len(column) and (column[1:] > column[:-1]).all():
+            return rows  # increasing: every copy holds an unknown of its own
         held = np.asarray(column[rows], np.int64)
         holder = np.empty(len(self.graph.is_unknown), np.int64)
         holder[held[::-1]] = rows[::-1]  # the first copy that holds an unknown stays
@@ -132,13 +147,13 @@ class _Selection:
     def single_blocks(self) -> None:
         for f, family in enumerate(self.families):
             equations = np.arange(self.graph.first[f], self.graph.first[f + 1])
-            for k in family.unknown_slots():
-                if not (self.matched[family.columns[k]] == equations).any():
+            for k in family.slots_from(self.least):
+                own = self.matched[family.columns[k]] == equations
+                if not own.any():
                     continue
+                own &= self.size[self.graph.first[f] : self.graph.first[f + 1]] == 1
                 rows = self.candidates(f, k)
-                own = self.size[equations[rows]] == 1
-                own &= self.matched[family.columns[k][rows]] == equations[rows]
-                rows = rows[own]
+                rows = rows[own[rows]]
                 if len(rows) and family.coefficient(k) is not None:
                     self.take(f, k, rows)
 
@@ -196,7 +211,7 @@ class _Selection:
     def read_by(self, g: int) -> set[int]:
         group = self.groups[g]
         found: set[int] = set()
-        for j in group.unknown_slots():
+        for j in group.slots_from(self.least):
             read = self.defined[group.columns[j]]
             found |= set(np.flatnonzero(np.bincount(read[read >= 0])).tolist())
         return found
@@ -208,6 +223,8 @@ class _Selection:
         templates, by length and signs; longer ones stay implicit.
         """
         sums = self.sums
+        if not sums.count:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         entry = np.repeat(np.arange(sums.count), np.diff(sums.indptr))
         equation = int(self.graph.first[-2]) + entry
         hit = (self.size[equation] == 1) & (self.matched[sums.unknown] == equation)
@@ -233,7 +250,7 @@ class _Selection:
             changed = False
             for group in self.groups:
                 best = level[group.target]
-                for j in group.unknown_slots():
+                for j in group.slots_from(self.least):
                     column = group.columns[j]
                     best = np.maximum(best, np.where(self.defined[column] >= 0, level[column] + 1, 0))
                 if (best > level[group.target]).any():

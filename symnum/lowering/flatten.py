@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from symnum.errors import ModelError, UnitError
-from symnum.language.block import Block, GridNames, IndexedSums, References
+from symnum.language.block import Block, GridNames, IndexedSums, Numbered, References
 from symnum.language.component import TEMPLATE_PATH, Component, Statement, check_attributes
 from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
@@ -45,6 +45,7 @@ class _Flattener:
         self.system = system
         self.raw = RawSystem(system.name)
         self.block_numbers: dict[int, IntArray] = {}  # by id of the quantities of a block
+        self.block_first: dict[int, int] = {}  # the first number of those that are numbered through
         self.block_sums: list[tuple[IndexedSums, IntArray]] = []
         self.dotted = False  # is there a part with dots in its name?
         self.first: dict[str, tuple[int, int]] = {}  # first unknown and parameter of the component at a path
@@ -102,7 +103,7 @@ class _Flattener:
             ):
                 self.must_be_new(name)
             table = self.raw.parameters if quantities.kind == "parameter" else self.raw.unknowns
-            first = table.add_block(quantities)
+            first = self.block_first[id(quantities)] = table.add_block(quantities)
             self.block_numbers[id(quantities)] = np.arange(first, first + len(quantities))
 
     def block_equations(self, block: Block, owner: int) -> None:
@@ -117,9 +118,7 @@ class _Flattener:
                 else:
                     sets = column.of if isinstance(column.of, tuple) else (column.of,)
                     letters += "p" if sets[0].kind == "parameter" else "u"
-                    numbers = [self.block_numbers[id(numbered)] for numbered in sets]
-                    every = numbers[0] if len(numbers) == 1 else np.concatenate(numbers)
-                    number = every[np.asarray(column.index, np.int64)]
+                    number = self.taken(sets, np.asarray(column.index, np.int64))
                     columns.append(-1 - number if column.derivative else number)
             count = len(columns[0])
             members = np.arange(count)
@@ -135,6 +134,17 @@ class _Flattener:
             derivative = sums.unknown >= size
             unknown = number[np.where(derivative, sums.unknown - size, sums.unknown)]
             self.block_sums.append((sums, np.where(derivative, -1 - unknown, unknown)))
+
+    def taken(self, sets: Sequence[Numbered], index: IntArray) -> IntArray:
+        """The numbers of a set, or of several one after the other, at these places."""
+        first = self.block_first.get(id(sets[0])) if len(sets) == 1 else None
+        if first is not None and len(index) and int(index.min()) >= 0 and int(index.max()) < len(sets[0]):
+            return index if first == 0 else index + first
+        numbers = [self.block_numbers[id(numbered)] for numbered in sets]
+        every = numbers[0] if len(numbers) == 1 else np.concatenate(numbers)
+        if len(index) and index.min() == index.max():  # one parameter for all copies
+            return np.broadcast_to(every[index[:1]], len(index))
+        return np.asarray(every[index])
 
     def with_block_sums(self, flows: Sums) -> Sums:
         """The rows of flows, followed by the sums of the blocks."""

@@ -51,6 +51,10 @@ class _Builder:
     def __init__(self, flat: FlatSystem) -> None:
         self.flat = flat
         self.n = len(flat.unknowns)
+        outside = flat.position < 0
+        # below this number all unknowns stand in u; up to it they may do so in their order
+        self.outside = int(outside.argmax()) if outside.any() else 2 * self.n
+        self.in_order_below = self.outside if self.first_places_match() else 0
         self.parts: list[Family] = []
         self.costs: dict[tuple[Expr, str], float] = {}
         self.part_of = np.full(2 * self.n, -1, np.int64)
@@ -84,13 +88,16 @@ class _Builder:
         """Terms of each row of the sums."""
         return np.diff(self.flat.structure.sums.indptr)
 
+    def first_places_match(self) -> bool:
+        return bool((self.flat.position[: self.outside] == np.arange(self.outside)).all())
+
     def count_uses(self) -> IntArray:
-        """How often each unknown is read."""
+        """How often each unknown is read that does not stand in ``u``."""
         structure = self.flat.structure
         uses = np.zeros(2 * self.n, np.int64)
         distances = [limit.distance for limit in self.flat.limits]
         for family in (*structure.definitions, *structure.residuals, *distances):
-            for k in family.unknown_slots():
+            for k in family.slots_from(self.outside):
                 np.add.at(uses, np.asarray(family.columns[k], np.int64), 1)
         # sums read scratch: two uses, so that nothing is taken for a single consumer
         np.add.at(uses, structure.sums.unknown, 2)
@@ -103,7 +110,7 @@ class _Builder:
         while waiting:
             current = waiting.pop()
             producers: dict[int, tuple[Family, IntArray]] = {}
-            for k in current.unknown_slots():
+            for k in current.slots_from(self.outside):
                 column = np.asarray(current.columns[k], np.int64)
                 pieces = split_by(current, self.treatment(current, column))
                 if len(pieces) > 1:
@@ -178,6 +185,8 @@ class _Builder:
 
     def limited(self, family: Family) -> list[Family]:
         """Rows of limited states are multiplied by the parameter that frees or holds them."""
+        if not self.flat.limits:
+            return [family]
         free = np.full(self.flat.n, -1, np.int64)
         start = 0
         for limit in self.flat.limits:
@@ -300,7 +309,7 @@ class _Builder:
 
     def nodes_read(self, family: Family) -> set[int]:
         found: set[int] = set()
-        for k in family.unknown_slots():
+        for k in family.slots_from(self.outside):
             column = family.columns[k]
             read = self.node_of[column[self.flat.position[column] < 0]]
             found |= set(np.flatnonzero(np.bincount(read[read >= 0])).tolist())
@@ -342,6 +351,8 @@ class _Builder:
     def place(self, letter: str, column: AnyArray, scratch: IntArray) -> tuple[str, AnyArray]:
         if letter != "u":
             return letter, column
+        if int(column.max()) < self.in_order_below:
+            return "u", column
         position = self.flat.position[column]
         return ("u", position) if (position >= 0).all() else ("w", scratch[column])
 

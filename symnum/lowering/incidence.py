@@ -35,12 +35,13 @@ def incidence(
     first = np.cumsum([0, *(f.count for f in families), sums.count]).astype(np.int64)
     equations: list[IntArray] = []
     unknowns: list[IntArray] = []
+    least = int(np.argmax(is_unknown))
     for start, family in zip(first, families, strict=False):
-        for k in family.unknown_slots():
+        for k in family.slots_from(least):
             column = np.asarray(family.columns[k], np.int64)
             held = np.flatnonzero(is_unknown[column])
             equations.append(start + held)
-            unknowns.append(column[held])
+            unknowns.append(column if len(held) == len(column) else column[held])
     keep = is_unknown[sums.unknown]
     equations.append(first[-2] + np.repeat(np.arange(sums.count), np.diff(sums.indptr))[keep])
     unknowns.append(sums.unknown[keep])
@@ -65,7 +66,7 @@ class Matching:
 def is_perfect(graph: Incidence, matching: Matching) -> bool:
     """Whether every equation has its unknown and every unknown its equation."""
     as_many = graph.n_equations == graph.is_unknown.sum()
-    return bool(as_many and (matching.equation_of[graph.is_unknown] >= 0).all())
+    return bool(as_many and not (graph.is_unknown & (matching.equation_of < 0)).any())
 
 
 def match(graph: Incidence) -> Matching:
@@ -76,6 +77,9 @@ def match(graph: Incidence) -> Matching:
     """
     matched = np.full(len(graph.is_unknown), -1, np.int64)
     size = np.ones(graph.n_equations, np.int64)
+    if _one_each(graph):
+        matched[graph.unknown] = graph.equation
+        return Matching(matched, size)
     active = np.ones(len(graph.equation), bool)
     for _ in range(_ROUNDS):
         before = int(active.sum())
@@ -99,10 +103,23 @@ def match(graph: Incidence) -> Matching:
 
 def coupled_derivatives(graph: Incidence, matching: Matching) -> bool:
     """Whether a block of several equations determines several derivatives: only there one may be hidden."""
+    if (matching.block == 1).all():
+        return False
     n = len(graph.is_unknown) // 2
     derivatives = n + np.flatnonzero(graph.is_unknown[n:])
     size = matching.block[matching.equation_of[derivatives]]
     return bool((size > 1).sum() > 1)
+
+
+def _one_each(graph: Incidence) -> bool:
+    """Whether every equation holds one unknown, and all of them different ones."""
+    if len(graph.equation) != graph.n_equations:
+        return False
+    held = np.zeros(graph.n_equations, bool)
+    held[graph.equation] = True
+    taken = np.zeros(len(graph.is_unknown), bool)
+    taken[graph.unknown] = True
+    return bool(held.all()) and int(np.count_nonzero(taken)) == graph.n_equations
 
 
 def _match_rest(graph: Incidence, entries: IntArray, matched: IntArray, size: IntArray) -> None:

@@ -103,8 +103,10 @@ def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matchi
 
 def _numbered(system: System, raw: RawSystem, structure: Structure, delays: tuple[Delay, ...]) -> FlatSystem:
     n = len(raw.unknowns)
-    integrated = np.concatenate([structure.states, structure.implicit])
-    vector = integrated[np.lexsort((integrated >= n, integrated % max(n, 1)))]
+    vector = structure.states
+    if len(structure.implicit):
+        vector = np.concatenate([vector, structure.implicit])
+        vector = vector[np.lexsort((vector >= n, vector % max(n, 1)))]
     position = np.full(2 * n, -1, np.int64)
     position[vector] = np.arange(len(vector))
     mass = np.zeros(len(vector))
@@ -123,6 +125,8 @@ def _limits(
     mass: np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> tuple[tuple[LimitFamily, ...], np.ndarray[tuple[int], np.dtype[np.int64]], Names]:
     """Limits by representatives, and one hidden parameter per limited state that frees or holds it."""
+    if not raw.limits:
+        return (), np.zeros(0, np.int64), raw.parameters
     n = len(raw.unknowns)
     number = np.concatenate([structure.representative, n + structure.representative])
     parameters = raw.parameters

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
+from symnum.codegen.pattern import Pattern
 from symnum.errors import ModelError
 from symnum.record import record
 
@@ -123,8 +124,8 @@ class Callbacks:
                 owners.append(_SIGNATURE(function))
                 addresses[name] = ctypes.cast(owners[-1], ctypes.c_void_p).value or 0
         return ModelFunctions(
-            n=user.n, n_work=0, n_events=len(user.events), n_limits=0, mass=user.mass, indptr=user.indptr,
-            indices=user.indices, event_direction=user.directions,
+            n=user.n, n_work=0, n_events=len(user.events), n_limits=0, mass=user.mass,
+            pattern=Pattern.of(user.indptr, user.indices), event_direction=user.directions,
             event_side=np.zeros(len(user.events), np.int64), limit_parameter=np.zeros(0, np.int64),
             owners=tuple(owners), **({"n_parameters": 0} | compiled), **addresses,
         )  # fmt: skip

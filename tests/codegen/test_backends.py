@@ -45,7 +45,9 @@ def check(model, backend: str) -> None:
     at = (model.t, model.u, model.p)
     assert agrees(built.rhs(*at), oracle(model.rhs, model))
     plan = jacobian(model.rhs, model.n)
-    expected = csc_array((oracle(plan.function, model), plan.indices, plan.indptr), shape=(model.n, model.n))
+    pattern = plan.pattern
+    values = oracle(plan.function, model)
+    expected = csc_array((values, pattern.indices, pattern.indptr), shape=(model.n, model.n))
     found = built.jacobian(*at)
     assert np.array_equal(found.indptr, expected.indptr)
     assert np.array_equal(found.indices, expected.indices)

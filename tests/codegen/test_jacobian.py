@@ -28,7 +28,7 @@ def value(function: Function, t: float | complex, u: Array, p: Array) -> Array:
 def dense(model) -> Array:
     plan = jacobian(model.rhs, model.n)
     values = value(plan.function, model.t, model.u, model.p)
-    return csc_array((values, plan.indices, plan.indptr), shape=(model.n, model.n)).toarray()
+    return csc_array((values, plan.pattern.indices, plan.pattern.indptr), shape=(model.n, model.n)).toarray()
 
 
 def differences(f, x: Array) -> Array:
@@ -64,15 +64,15 @@ def test_jacobian_is_the_complex_step(model):
 
 def test_pattern_is_sorted_and_no_wider_than_needed(model):
     plan = jacobian(model.rhs, model.n)
-    assert plan.indptr[0] == 0
-    assert plan.indptr[-1] == len(plan.indices)
+    assert plan.pattern.indptr[0] == 0
+    assert plan.pattern.indptr[-1] == len(plan.pattern.indices)
     for column in range(model.n):
-        rows = plan.indices[plan.indptr[column] : plan.indptr[column + 1]]
+        rows = plan.pattern.indices[plan.pattern.indptr[column] : plan.pattern.indptr[column + 1]]
         assert np.all(np.diff(rows) > 0)
     expected = differences(lambda u: value(model.rhs, model.t, u, model.p), model.u)
     if model.smooth:
         # a structural entry may vanish at a point, but hardly half of them do
-        assert np.count_nonzero(np.abs(expected) > 1e-8) > 0.5 * len(plan.indices)
+        assert np.count_nonzero(np.abs(expected) > 1e-8) > 0.5 * len(plan.pattern.indices)
 
 
 def test_time_gradient(model):
@@ -98,8 +98,8 @@ def test_entries_that_cancel_exactly_are_left_out():
         "b", 20, (slot("w", 0) + slot("w", 1),), (Column("w", i), Column("w", 20 + i)), (Output("out", i),)
     )
     plan = jacobian(Function("f", (first, second), 40, 40), 40)
-    assert len(plan.indices) == 20
-    assert np.array_equal(plan.indices, i)
+    assert len(plan.pattern.indices) == 20
+    assert np.array_equal(plan.pattern.indices, i)
 
 
 def test_work_grows_with_shapes_and_not_with_copies(sized):

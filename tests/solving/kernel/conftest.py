@@ -10,6 +10,7 @@ import pytest
 import sympy
 
 from symnum.codegen.model_functions import ModelFunctions
+from symnum.codegen.pattern import Pattern
 
 POINTER = ctypes.POINTER(ctypes.c_double)
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_double, POINTER, POINTER, POINTER, POINTER)
@@ -64,8 +65,9 @@ def build(
         time_gradient=function(gradient) if any(e != 0 for e in gradient) else 0,
         roots=function(roots) if roots else 0,
         mass=np.ones(n) if mass is None else np.array(mass, dtype=float),
-        indptr=np.searchsorted(columns, np.arange(n + 1)).astype(np.int64),
-        indices=np.array([i for i, _ in entries], dtype=np.int64),
+        pattern=Pattern.of(
+            np.searchsorted(columns, np.arange(n + 1)), np.array([i for i, _ in entries], dtype=np.int64)
+        ),
         event_direction=np.array(directions, dtype=np.int64),
         event_side=np.zeros(len(directions), dtype=np.int64),
         limit_parameter=np.array(limit_parameters, dtype=np.int64),

@@ -49,6 +49,7 @@ SOLVE = """
 import ctypes, sys
 import numpy as np
 from symnum.codegen.model_functions import ModelFunctions
+from symnum.codegen.pattern import Pattern
 from symnum.solving.integrator import Integrator
 from symnum.solving.tableaus import METHODS
 
@@ -60,7 +61,7 @@ keep = [kind(f) for f in (decay, slope, lambda t, out, u, p, w: None)]
 a = [ctypes.cast(f, ctypes.c_void_p).value for f in keep]
 i = np.zeros(0, dtype=np.int64)
 pattern = np.array([0, 1]), np.array([0])
-model = ModelFunctions(1, 0, 0, 0, 0, a[2], a[0], a[1], 0, 0, np.ones(1), *pattern, i, i, i)
+model = ModelFunctions(1, 0, 0, 0, 0, a[2], a[0], a[1], 0, 0, np.ones(1), Pattern.of(*pattern), i, i, i)
 for name in METHODS:
     run = Integrator(model, METHODS[name], rtol=1e-6, atol=np.full(1, 1e-6), linear="sparse")
     run.start(0.0, np.ones(1), np.zeros(0))
