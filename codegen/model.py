@@ -18,7 +18,7 @@ from symnum.codegen import cache, machine
 from symnum.codegen.compiled import CompiledFunction
 from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
 from symnum.codegen.function import Array, Function, Loop, digest
-from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
+from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions, ShortArray
 from symnum.codegen.pattern import Pattern
 from symnum.errors import CodegenError
 from symnum.record import record
@@ -291,6 +291,7 @@ def build_model(
     reassociate: bool = False,
     backend: str = "llvm",
     threads: int = 1,
+    grid: ShortArray | None = None,
 ) -> CompiledModel:
     """Compile M u' = f(t, u, p).
 
@@ -300,7 +301,7 @@ def build_model(
     limit_parameter: (n_limits,) the parameter that is 0 while a limit holds its state. simplify: applied to
     the roots of every loop, right-hand side and derivatives alike; ``simplify_tag`` names its version and
     settings, for the cache. reassociate: see `passes.lowered`. threads: how many share the copies of big
-    loops; results do not depend on it.
+    loops; results do not depend on it. grid: see `ModelFunctions`.
 
     Raises `CodegenError` where sizes do not agree.
     """
@@ -330,6 +331,6 @@ def build_model(
         **{name: loaded.addresses.get(name, 0) for name in names},
         mass=mass, pattern=made.pattern,
         event_direction=direction, event_side=side, limit_parameter=limits,
-        owners=loaded.owners,
+        owners=loaded.owners, grid=grid,
     )  # fmt: skip
     return CompiledModel(inputs, functions, made.operations, made.fingerprint)

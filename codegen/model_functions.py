@@ -12,10 +12,11 @@ from symnum.codegen.pattern import Pattern
 from symnum.errors import CodegenError
 from symnum.record import record
 
-__all__ = ["FloatArray", "IntArray", "ModelFunctions"]
+__all__ = ["FloatArray", "IntArray", "ModelFunctions", "ShortArray"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+ShortArray: TypeAlias = npt.NDArray[np.int32]
 
 
 @record
@@ -57,6 +58,8 @@ class ModelFunctions:
     event_side: IntArray
     limit_parameter: IntArray  # (n_limits,)
     owners: tuple[object, ...] = ()  # must live as long as the addresses are used
+    # (n, 1 + coordinates): field and place along each coordinate of every unknown, -1 where it has none
+    grid: ShortArray | None = None
 
     @property
     def entries(self) -> int:

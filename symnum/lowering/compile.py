@@ -19,6 +19,7 @@ from symnum.language.event import Event, checked_events
 from symnum.language.system import System
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.functions import functions_of
+from symnum.lowering.grid_places import grid_places
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.walk import postorder
@@ -172,6 +173,7 @@ def compile_flat(
         reassociate=simplify not in (None, "strict"),
         backend=backend,
         threads=threads,
+        grid=grid_places(flat),
     )
     return CompiledSystem(flat, model, defaults, simplify)
 

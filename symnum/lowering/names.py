@@ -130,6 +130,10 @@ class Names:
                 return self._first[at], self._blocks[at]
         return None
 
+    def blocks(self) -> Iterator[tuple[int, Quantities]]:
+        """(number of its first member, quantities) of every set that was born in a block."""
+        return zip(self._first, self._blocks, strict=True)
+
     def __contains__(self, name: str) -> bool:
         return self.find(name) is not None
 

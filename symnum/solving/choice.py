@@ -15,8 +15,10 @@ from collections.abc import Callable
 import numpy as np
 
 from symnum.codegen.model_functions import FloatArray, ModelFunctions
+from symnum.solving.grid_lines import lines_of
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel.call import address_of, model_function
+from symnum.solving.large_system import splits
 from symnum.solving.linear_system import patterns
 from symnum.solving.method import Method
 from symnum.solving.tableau import ExplicitTableau
@@ -67,8 +69,13 @@ def explicit_method(rtol: float, interpolated: bool) -> ExplicitTableau:
     return method
 
 
-def stiff_method(rtol: float = 1e-6, jacobian_cost: float = 0.0) -> Method:
-    """jacobian_cost: in evaluations of f; where it is high, a method that keeps Jacobians for many steps."""
+def stiff_method(rtol: float = 1e-6, jacobian_cost: float = 0.0, factored: bool = False) -> Method:
+    """jacobian_cost: in evaluations of f; where it is high, a method that keeps Jacobians for many steps.
+
+    factored: for linear systems that are split along a grid, a method that keeps its order with them.
+    """
+    if factored:
+        return METHODS["ROS34PW2" if rtol > 5e-5 else "Rodas4PW"]
     if jacobian_cost > _DEAR:
         return METHODS["KenCarp4" if rtol > 1e-5 else "Kvaerno5"]
     return METHODS["Rodas5P"]
@@ -93,7 +100,9 @@ def fastest_rate(model: ModelFunctions, t: float, u: FloatArray, p: FloatArray) 
 def cost_ratio(model: ModelFunctions, explicit: Method, stiff: Method) -> float:
     """How many explicit steps take as long as one stiff step, from counts of operations."""
     function = 2.0 * (len(model.indices) + model.n)
-    linear = patterns(model)[0].step_cost()
+    lines = lines_of(model) if splits(model) else None
+    # of a product of banded matrices nearly all is the same in every step but for one pass over its numbers
+    linear = patterns(model)[0].step_cost() if lines is None else (stiff.stages + 2) * lines.cost
     # a Jacobian is taken to cost as much as two right-hand sides
     return ((stiff.stages + 2) * function + linear) / (explicit.stages * function)
 
@@ -118,7 +127,7 @@ class Choice:
         self.rate, self.jacobian_cost = rate, jacobian_cost
         self.model, self.span, self.rtol = model, span, rtol
         self.explicit = explicit_method(rtol, interpolated)
-        self.stiff = stiff_method(rtol, jacobian_cost or 0.0)
+        self.stiff = stiff_method(rtol, jacobian_cost or 0.0, splits(model))
         self.ratio = 1.0
         self.method: Method = self.stiff
         self.reason = ""

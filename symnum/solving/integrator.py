@@ -15,6 +15,7 @@ from symnum.solving.dense import DenseOutput
 from symnum.solving.integrator_layout import layout_of
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
+from symnum.solving.large_system import LargeSystem, kind_for
 from symnum.solving.linear_system import LinearSystem, patterns
 from symnum.solving.method import Method
 from symnum.solving.output import Output
@@ -56,8 +57,9 @@ class Integrator:
 
     rtol, atol: an error estimate e is accepted when the root mean square of e_i/(atol_i + rtol |u_i|) is
     at most 1; atol has shape (n,). first_step: None to have it chosen. adaptive=False: steps of
-    first_step throughout. controller: of the steps, in place of the method's own. linear: "auto", "dense" or
-    "sparse". Raises ModelError for an explicit method on a system with algebraic rows.
+    first_step throughout. controller: of the steps, in place of the method's own. linear: how the linear
+    systems of the steps are solved, see `solve`. Raises ModelError for an explicit method on a system with
+    algebraic rows.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class Integrator:
                 f"{method} cannot solve systems with algebraic equations, and this one has {algebraic}. "
                 "Use Rodas5P, or another method for stiff systems."
             )
-        if linear not in ("auto", "dense", "sparse"):
-            raise ModelError(f"linear={linear!r}: must be 'auto', 'dense' or 'sparse'")
+        kind = kind_for(model, method, linear)
+        large = kind in ("factored", "krylov")
+        if large:
+            linear = "auto"  # of the algebraic block
         self.model = model
         self.method = method
         self._memory = layout_of(model, method).new()
@@ -94,19 +98,25 @@ class Integrator:
         self.p: FloatArray = self._memory.floats(slot.P)
         self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
         # W of the steps and the algebraic block for consistency; explicit methods have neither.
-        self._systems: dict[int, LinearSystem] = {}
+        self._systems: dict[int, LinearSystem | LargeSystem] = {}
         if method.family != "explicit":
             scale = x[slot.SCALE : slot.SCALE + 1]
-            whole, block = patterns(model)
+
+            def system() -> LinearSystem | LargeSystem:
+                if not large:
+                    return LinearSystem(patterns(model)[0], self._jacobian, scale, linear)
+                run = {where: int(self._integers[where]) for where in (slot.U, slot.ATOL, slot.FLOATS)}
+                return LargeSystem(model, method, kind, self._jacobian, scale, run)
+
             if method.operators > 1:
                 for k in range(method.operators):
-                    self._systems[-1 - k] = LinearSystem(whole, self._jacobian, scale, linear)
+                    self._systems[-1 - k] = system()
                 self._operators = np.array([system.address for system in self._systems.values()])
                 self._set(slot.SYSTEMS, address_of(self._operators))
             else:
-                self._system(slot.W, LinearSystem(whole, self._jacobian, scale, linear))
+                self._system(slot.W, system())
             if algebraic:
-                self._system(slot.G, LinearSystem(block, self._jacobian, scale, linear))
+                self._system(slot.G, LinearSystem(patterns(model)[1], self._jacobian, scale, linear))
         self._advance = library.addresses("loop")["advance"]
         self._factors: FloatArray = np.empty(0)
         self._output = Output(self._memory, model.n)
@@ -177,7 +187,7 @@ class Integrator:
     def _set(self, where: int, value: int) -> None:
         self._integers[where] = value
 
-    def _system(self, where: int, system: LinearSystem) -> None:
+    def _system(self, where: int, system: LinearSystem | LargeSystem) -> None:
         self._systems[where] = system
         self._set(where, system.address)
 
@@ -189,6 +199,7 @@ class Integrator:
         """Up to now; one and the same object throughout."""
         for name, value in zip(_COUNTERS, self._integers[_COUNTED].tolist(), strict=True):
             setattr(self._stats, name, value)
+        self._stats.linear = self.linear
         return self._stats
 
     @property

@@ -116,6 +116,8 @@ class Run:
         if self.past:
             functions = self.past.wrapped(model.functions, lambda: self.integrator.step_size)
             return Integrator(functions, self.method, **self.options)
+        if "linear" in self.options:
+            return Integrator(model.functions, self.method, **self.options)
         idle: list[Integrator] = model.derived.setdefault(self.method, [])
         try:
             found = idle.pop()  # at once: other threads may do the same
@@ -134,12 +136,14 @@ class Run:
                 "states that are chosen in the run; use Rodas5P"
             )
         functions = self.problem.compiled.model.functions
+        if "linear" in self.options:
+            raise ModelError(f"linear=: {self.method} chooses its linear solver by itself")
         return cast(Integrator, SundialsIntegrator(functions, self.method, **self.options))
 
     def release(self, integrator: Integrator) -> None:
         """Keep the memory of a run that is over, for the next."""
-        if self.past or self.method.family == "outside":  # what they hold is of this run
-            return
+        if self.past or self.method.family == "outside" or "linear" in self.options:
+            return  # what they hold is of this run
         if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
             self.problem.compiled.model.derived[integrator.method].append(integrator)
 

@@ -41,6 +41,7 @@ def solve(
     controller: str | Controller | None = None,
     progress: bool = False,
     tier: str | None = None,
+    linear: str | None = None,
     on: str = "cpu",
     seed: Seed = None,
     step: float | None = None,
@@ -83,6 +84,7 @@ def solve(
     controller: str | Controller | None = None,
     progress: bool = False,
     tier: str | None = None,
+    linear: str | None = None,
     threads: int | None = None,
     on: str = "cpu",
     seed: Seed = None,
@@ -101,9 +103,11 @@ def solve(
     step: all steps of this length, with no control of the error. controller: of the steps, "I", "PI" or
     "H211b" (smooth sequences of steps), or a `Controller`, in place of the method's own. tier: "generic"
     for steps that serve every model, "specialised" for steps compiled for this one; without it the run
-    changes over when compiling pays (``sol.stats.tier`` says what was used, and why). An `Ensemble` gives
-    an `EnsembleSolution`; without saveat it keeps the end alone. threads: how many share its members (all
-    processors without it). max_steps: a million without it.
+    changes over when compiling pays (``sol.stats.tier`` says what was used, and why). linear: how a single
+    problem's stages are solved, "dense" or "sparse" by factors, "factored" by approximate ones along the
+    lines of a grid (methods that keep their order with any Jacobian), "krylov" by iteration; chosen from
+    the pattern without it. An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end
+    alone. threads: how many share its members (all processors without it). max_steps: a million without it.
     on: "cuda" solves on a GPU (the `cuda` extra): of an ensemble one member per thread, up to 64 unknowns;
     one large system with an explicit method. Without events, limits and delays; without saveat the end alone.
 
@@ -145,7 +149,7 @@ def solve(
         check_gpu_options(on, {
             "dense": dense, "max_step": None if max_step == np.inf else max_step, "first_step": first_step,
             "tstops": len(tstops) or None, "controller": controller, "progress": progress or None,
-            "tier": tier, "threads": threads, "step": step, "hybrid": runs.hybrid or None,
+            "tier": tier, "linear": linear, "threads": threads, "step": step, "hybrid": runs.hybrid or None,
         })  # fmt: skip
         times = np.array([runs.span[1]]) if saveat is None else save_times(saveat, runs.span)
         if isinstance(problem, Problem):
@@ -154,8 +158,10 @@ def solve(
     if not isinstance(problem, Problem) and not runs.hybrid:
         from symnum.solving.ensemble import solve_ensemble
 
-        if step is not None or controller is not None or len(tstops):
-            raise ModelError("step=, controller= and tstops= are for a single problem, not for an ensemble")
+        if step is not None or controller is not None or linear is not None or len(tstops):
+            raise ModelError(
+                "step=, controller=, linear= and tstops= are for a single problem, not for an ensemble"
+            )
         times = np.array([problem.problem.span[1]]) if saveat is None else save_times(saveat, runs.span)
         return solve_ensemble(
             problem, chosen, times, rtol=rtol, atol=tolerances(runs.flat, rtol, atol), max_step=max_step,
@@ -165,6 +171,8 @@ def solve(
         "rtol": rtol, "atol": tolerances(runs.flat, rtol, atol), "max_step": max_step,
         "first_step": first_step, "max_steps": max_steps, "controller": controller,
     }  # fmt: skip
+    if linear is not None:
+        options["linear"] = linear
     if step is not None:
         options |= {"first_step": positive(step, "step"), "adaptive": False}
     if runs.hybrid:

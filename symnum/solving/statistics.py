@@ -43,6 +43,7 @@ class Statistics:
     fallbacks: int = 0  # steps of the specialised tier that had to pivot
     choice: str = "asked for"  # which method, and why
     tier: str = "generic"  # which step function, and why
+    linear: str = "none"  # how the linear systems of the last steps were solved
     setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
     solve_milliseconds: float = 0.0  # in the compiled loop
 

@@ -1,4 +1,4 @@
-"""Factor and solve: dense with partial pivoting, or sparse over a fixed pattern by tables.
+"""Factor and solve: dense with partial pivoting, sparse over a fixed pattern by tables, or by another solver.
 
 A linear system holds `store`, either the dense matrix by columns or the entries of its LU factors.
 `factor` writes -J plus `scale` on the differential diagonal there and replaces it by the factors;
@@ -11,6 +11,7 @@ from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import (
     Floats,
     Integers,
+    call_kernel,
     call_six,
     call_ten,
     compiled,
@@ -261,6 +262,8 @@ def factor(s: Integers) -> int:
     kind = s[slot.KIND]
     if kind == slot.UNKNOWN:
         return slot.REPIVOT
+    if kind == slot.BY_ADDRESS:
+        return call_kernel(s[slot.SYSTEM_FACTOR], integers(s[slot.SYSTEM_INNER]))
     assemble(s)
     n = s[slot.SYSTEM_N]
     if kind == slot.SPARSE or kind == slot.COLUMNS:
@@ -281,6 +284,10 @@ def solve(s: Integers) -> int:
     n = s[slot.SYSTEM_N]
     if kind == slot.SPARSE or kind == slot.COLUMNS:
         solve_sparse(s, floats(s[slot.RIGHT]))
+    elif kind == slot.BY_ADDRESS:
+        inner = integers(s[slot.SYSTEM_INNER])
+        inner[slot.IN_RIGHT] = s[slot.RIGHT]
+        return call_kernel(s[slot.SYSTEM_SOLVE], inner)
     elif kind == slot.DENSE_OWN:
         solve_dense(n, floats(s[slot.STORE]), integers(s[slot.PIVOTS]), floats(s[slot.RIGHT]))
     else:

@@ -111,10 +111,57 @@ kernels see them as constants.
     ROW_ORDER, COLUMN_ORDER,
     TAIL,                                # size of the last block, which is dense and stands last in the store
     SYSTEM_FRESH,                        # 1 until the first factorization after an analysis
+    SYSTEM_INNER, SYSTEM_FACTOR, SYSTEM_SOLVE,  # a solver by address: its table and its two functions
     SYSTEM_SIZE,
-) = range(37)  # fmt: skip
+) = range(40)  # fmt: skip
 
-UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS = range(5)  # KIND
+UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS, BY_ADDRESS = range(6)  # KIND
+
+# --- solvers by address: all of their tables begin alike -------------------------------------------------
+IN_RIGHT, IN_MATRIX, IN_SCALE_AT, IN_N = range(4)  # as RIGHT, MATRIX, SCALE_AT, SYSTEM_N
+
+# a product of banded matrices, one for each direction of a grid
+(
+    SP_BATCHES, SP_TABLES,               # addresses of the tables of batches
+    SP_ROWS,                             # row of each entry of J
+    SP_OUTER, SP_TOTAL,                  # (n,): sums over the rows of one direction, and of all
+    SP_SCRATCH,
+    SP_SIZE,
+) = range(4, 11)  # fmt: skip
+
+# lines of one direction that are alike: a batch
+(
+    B_LINES, B_LENGTH, B_WIDTH,          # how many; unknowns on each; half-bandwidth
+    B_ENTRIES, B_SOURCE, B_TARGET,       # band[TARGET[e]] = -a J[SOURCE[e]]
+    B_PLACE,                             # (length, lines): number of the unknown, -1 where a line is shorter
+    B_BAND,                              # (length, 2 width + 1, lines)
+    B_LINE,                              # (length, 2 width + 1): the factors where all lines are equal
+    B_SHARED,                            # 1 where they are
+    B_LOCAL,                             # 1 for what happens at a point; it takes what directions leave
+    B_CHUNK,                             # lines that are solved together
+    B_SIZE,
+) = range(13)  # fmt: skip
+
+# incomplete LU factors over the pattern of the matrix itself
+(
+    IC_START, IC_COLUMN, IC_DIAGONAL,    # rows: (n + 1,), (nnz,), (n,)
+    IC_ENTRIES, IC_SOURCE, IC_TARGET,    # values[TARGET[e]] = -J[SOURCE[e]]
+    IC_MASS, IC_VALUES, IC_WHERE,        # (n,), (nnz,), int32 (n,)
+    IC_NNZ,
+    IC_SIZE,
+) = range(4, 15)  # fmt: skip
+
+# GMRES
+(
+    KR_INDPTR, KR_INDICES, KR_MASS,      # J in CSC form; diagonal of M
+    KR_INNER, KR_FACTOR, KR_SOLVE,       # the preconditioner: its table and its functions
+    KR_U, KR_ATOL, KR_FLOATS,            # of the run
+    KR_SLOPES,                           # 1 where solutions are rates, whose errors count times the step
+    KR_WEIGHT, KR_BASIS, KR_HESSENBERG,  # (n,), (RESTART + 1, n), see `krylov`
+    KR_PRODUCTS,                         # how many products with J were made
+    KR_SIZE,
+) = range(4, 19)  # fmt: skip
+KR_RESTART = 30
 
 SAVE_STEPS, SAVE_GRID = range(2)  # SAVE
 
