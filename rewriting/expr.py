@@ -41,9 +41,10 @@ from symnum.rewriting.rational import Number, Rational, rational
 if TYPE_CHECKING:
     import sympy
 
-Operand: TypeAlias = "Expr | Number"
+Operand: TypeAlias = "Expr | Number | complex"
 
 __all__ = [  # the whole vocabulary for building expressions: other rooms need no other module for it
+    "IMAGINARY",
     "ONE",
     "TIME",
     "ZERO",
@@ -286,6 +287,7 @@ class Expr(Node):
 ZERO = number(0)
 ONE = number(1)
 TIME = symbol(Symbol("t", "time", about="time"))
+IMAGINARY = symbol(Symbol("i", "imaginary", about="the imaginary unit"))  # see `complex_parts`
 
 
 def _coerce(value: object) -> Expr | None:
@@ -293,8 +295,10 @@ def _coerce(value: object) -> Expr | None:
         return value
     if isinstance(value, (int, float, Fraction)):
         return number(value)
+    if isinstance(value, complex):
+        return number(value.real) + number(value.imag) * IMAGINARY
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 and type(value).__module__ == "numpy":
-        return number(value.item())
+        return _coerce(value.item())
     if hasattr(value, "free_symbols") and type(value).__module__.startswith("sympy"):
         from symnum.rewriting.sympy_bridge import from_sympy
 

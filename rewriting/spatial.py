@@ -6,11 +6,13 @@ in space applies to is kept in its data and not among its arguments, since it ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from symnum.errors import ModelError
+from symnum.rewriting.complex_parts import complex_parts, is_complex
 from symnum.rewriting.derivative import derivative
-from symnum.rewriting.expr import Expr, Number, node
+from symnum.rewriting.expr import IMAGINARY, ZERO, Expr, Number, node
 from symnum.rewriting.walk import leaves
 
 _SHOWN = 60  # characters of an operand within a name
@@ -29,13 +31,17 @@ class Coordinate(NamedTuple):
 
 
 class Field(NamedTuple):
-    """An unknown function of time and of ``coordinates``."""
+    """An unknown function of time and of ``coordinates``.
+
+    whole: the name of the complex field that it is the real or imaginary part of, or None.
+    """
 
     name: str
     kind: str  # "field"
     coordinates: tuple[Expr, ...]
     unit: str | None = None
     about: str | None = None
+    whole: str | None = None
 
 
 class Partial(NamedTuple):
@@ -83,6 +89,15 @@ def field_leaf(info: Field) -> Expr:
     return _leaf(info)
 
 
+def complex_field(info: Field) -> Expr:
+    """The sum of two real fields, name.real + i name.imag."""
+    name = info.name
+    real, imaginary = (
+        field_leaf(info._replace(name=f"{name}.{part}", whole=name)) for part in ("real", "imag")
+    )
+    return real + IMAGINARY * imaginary
+
+
 def spatial_leaves(expr: Expr) -> tuple[Expr, ...]:
     """All leaves of an expression, those inside derivatives, traces and integrals included."""
     found: dict[Expr, None] = {}
@@ -128,6 +143,10 @@ def partial(expr: Expr, coordinate: Expr, order: int = 1) -> Expr:
             f"D({_short(expr)}, {coordinate}): {_short(expr)} does not depend on {coordinate}; "
             "a field depends on the coordinates it was declared with"
         )
+    if is_complex(expr):
+        return _by_parts(
+            expr, lambda part: partial(part, coordinate, order) if depends_on(part, coordinate) else ZERO
+        )
     if not fields_of(expr):
         for _ in range(order):
             expr = derivative(expr, coordinate)
@@ -168,6 +187,10 @@ def trace(expr: Expr, coordinate: Expr, place: Number) -> Expr:
         raise ModelError(
             f"{_short(expr)}.at({coordinate}, {place}): {_short(expr)} does not depend on {coordinate}"
         )
+    if is_complex(expr):
+        return _by_parts(
+            expr, lambda part: trace(part, coordinate, place) if depends_on(part, coordinate) else part
+        )
     try:
         value = float(place)
     except TypeError as error:
@@ -181,7 +204,15 @@ def trace(expr: Expr, coordinate: Expr, place: Number) -> Expr:
     return _leaf(Trace(f"{_short(expr)}.at({coordinate}, {value:g})", "trace", expr, coordinate, value))
 
 
+def _by_parts(expr: Expr, operator: Callable[[Expr], Expr]) -> Expr:
+    """A linear operator applied to real and imaginary part."""
+    real, imaginary = map(operator, complex_parts(expr))
+    return real + IMAGINARY * imaginary
+
+
 def integral_leaf(expr: Expr, coordinates: tuple[Expr, ...]) -> Expr:
+    if is_complex(expr):
+        return _by_parts(expr, lambda part: ZERO if part is ZERO else integral_leaf(part, coordinates))
     by = ", ".join(map(str, coordinates))
     return _leaf(Integral(f"integral({_short(expr)}, {by})", "integral", expr, coordinates))
 

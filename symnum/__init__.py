@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.lowering.trace import trace
     from symnum.models.read import read
     from symnum.models.write import write
+    from symnum.rewriting.complex_parts import conj, imag, real
     from symnum.rewriting.equation import Eq, Equation
     from symnum.rewriting.expr import Expr
     from symnum.rewriting.operators import (
@@ -130,6 +131,7 @@ _NAMES = {
     "symnum.lowering.trace": "trace",
     "symnum.rewriting.equation": "Eq Equation",
     "symnum.rewriting.expr": "Expr",
+    "symnum.rewriting.complex_parts": "conj imag real",
     "symnum.rewriting.operators": (
         "sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp expm1 log log1p log10 sqrt "
         "hypot erf absolute sign floor ceil minimum maximum clip ifelse"
@@ -200,6 +202,7 @@ __all__ = [
     "ceil",
     "clip",
     "compile",
+    "conj",
     "connect",
     "continuation",
     "coordinate",
@@ -224,6 +227,7 @@ __all__ = [
     "homotopy",
     "hypot",
     "ifelse",
+    "imag",
     "integral",
     "laplacian",
     "linearize",
@@ -239,6 +243,7 @@ __all__ = [
     "polar",
     "potential",
     "read",
+    "real",
     "sensitivities",
     "sign",
     "simplify",

@@ -1,4 +1,4 @@
-"""The cubic Schroedinger equation i psi_t + psi_xx / 2 + |psi|^2 psi = 0, psi = a + i b, on a ring.
+"""The cubic Schroedinger equation i psi_t + psi_xx / 2 + |psi|^2 psi = 0 on a ring.
 
 Solitons: Zakharov & Shabat, Sov. Phys. JETP 34 (1972) 62. Breather: Akhmediev & Korneev, Theor. Math. Phys.
 69 (1986) 1089.
@@ -28,18 +28,17 @@ class Soliton:
     place: float = 0.0
     phase: float = 0.0
 
-    def parts(self, x: Expr) -> tuple[Expr, Expr]:
-        """Real and imaginary part at t = 0."""
-        size = self.eta / sn.cosh(self.eta * (x - self.place))
-        angle = self.v * x + self.phase
-        return size * sn.cos(angle), size * sn.sin(angle)
+    def at(self, x: Expr, time: Operand = 0) -> Expr:
+        """psi at a time; x on the line, not the ring."""
+        size = self.eta / sn.cosh(self.eta * (x - self.place - self.v * time))
+        angle = self.v * x + (self.eta**2 - self.v**2) / 2 * time + self.phase
+        return size * sn.exp(1j * angle)
 
 
 def solitons(found: Sequence[Soliton], length: float = 32.0) -> PDE:
     """Solitons that start well apart, in the middle of a ring of this length."""
     x = sn.coordinate("x", -length / 2, length / 2, periodic=True)
-    parts = [soliton.parts(x) for soliton in found]
-    return _equation(x, sum(a for a, _ in parts), sum(b for _, b in parts))
+    return _equation(x, sum(soliton.at(x) for soliton in found))
 
 
 def modulated(amplitude: float = 1e-4, a: float = 0.25) -> PDE:
@@ -49,24 +48,21 @@ def modulated(amplitude: float = 1e-4, a: float = 0.25) -> PDE:
     """
     x = _period(a)
     wave = 2 * math.sqrt(1 - 2 * a)
-    return _equation(x, 1 + amplitude * sn.cos(wave * x), amplitude * sn.cos(wave * x))
+    return _equation(x, 1 + (1 + 1j) * amplitude * sn.cos(wave * x))
 
 
 def breather(a: float = 0.25, begin: float = -4.0) -> PDE:
     """The Akhmediev breather from time ``begin`` before its peak, where |psi| = 1 + 2 sqrt(2 a)."""
     x = _period(a)
-    real, imaginary = breather_parts(x, a, begin)
-    return _equation(x, real, imaginary)
+    return _equation(x, breather_at(x, a, begin))
 
 
-def breather_parts(x: Expr, a: float, time: float) -> tuple[Expr, Expr]:
-    """Real and imaginary part of the breather at a time from its peak."""
+def breather_at(x: Expr, a: float, time: float) -> Expr:
+    """psi of the breather at a time from its peak."""
     wave, rate = 2 * math.sqrt(1 - 2 * a), math.sqrt(8 * a * (1 - 2 * a))
     below = math.sqrt(2 * a) * sn.cos(wave * x) - math.cosh(rate * time)
-    real = 1 + (2 * (1 - 2 * a) * math.cosh(rate * time)) / below
-    imaginary = rate * math.sinh(rate * time) / below
-    turn = complex(math.cos(time), math.sin(time))
-    return real * turn.real - imaginary * turn.imag, real * turn.imag + imaginary * turn.real
+    above = 2 * (1 - 2 * a) * math.cosh(rate * time) + 1j * rate * math.sinh(rate * time)
+    return (1 + above / below) * sn.exp(1j * time)
 
 
 def _period(a: float) -> Expr:
@@ -74,17 +70,10 @@ def _period(a: float) -> Expr:
     return sn.coordinate("x", -half, half, periodic=True)
 
 
-def _equation(x: Expr, real: Operand, imaginary: Operand) -> PDE:
-    a, b = sn.fields("a b", x)
-    density = a**2 + b**2
-    return sn.PDE(
-        "schroedinger",
-        [
-            sn.D(a) == -sn.D(b, x, 2) / 2 - density * b,
-            sn.D(b) == sn.D(a, x, 2) / 2 + density * a,
-        ],
-        initial={a: real, b: imaginary},
-    )
+def _equation(x: Expr, start: Operand) -> PDE:
+    psi = sn.field("psi", x, complex=True)
+    equation = 1j * sn.D(psi) + sn.D(psi, x, 2) / 2 + abs(psi) ** 2 * psi == 0
+    return sn.PDE("schroedinger", [equation], initial={psi: start})
 
 
 def invariants(solution: Solution, model: PDE) -> dict[str, NDArray[np.float64]]:
@@ -93,7 +82,7 @@ def invariants(solution: Solution, model: PDE) -> dict[str, NDArray[np.float64]]
     mass = integral of |psi|^2, momentum = integral of Im(psi* psi_x), energy = integral of
     |psi_x|^2 / 2 - |psi|^4 / 2.
     """
-    psi = solution[model.a] + 1j * solution[model.b]
+    psi = solution[model.psi]
     n = psi.shape[-1]
     info = model.x.data
     length = info.high - info.low

@@ -10,6 +10,7 @@ from symnum.rewriting.expr import Expr, Number, Operand
 from symnum.rewriting.spatial import (
     Coordinate,
     Field,
+    complex_field,
     coordinate_leaf,
     depends_on,
     field_leaf,
@@ -46,16 +47,30 @@ def coordinate(
     return coordinate_leaf(Coordinate(name, "coordinate", bounds[0], bounds[1], bool(periodic), unit, about))
 
 
-def field(name: str, *coordinates: Expr, unit: str | None = None, about: str | None = None) -> Expr:
-    """An unknown function of time and of coordinates: ``u = field("u", x, y)``."""
+def field(
+    name: str,
+    *coordinates: Expr,
+    complex: bool = False,
+    unit: str | None = None,
+    about: str | None = None,
+) -> Expr:
+    """An unknown function of time and of coordinates: ``u = field("u", x, y)``.
+
+    complex: ``psi = field("psi", x, complex=True)`` is the sum of two real fields, psi.real + i psi.imag;
+    equations hold ``1j``, `conj`, `abs`, `real` and `imag`, and solutions give complex arrays.
+    """
     what = f"field {checked_name(name, 'field: ')}"
     check_unit(unit)
-    return field_leaf(Field(name, "field", _checked_coordinates(coordinates, what), unit, about))
+    info = Field(name, "field", _checked_coordinates(coordinates, what), unit, about)
+    return complex_field(info) if complex else field_leaf(info)
 
 
-def fields(names: str, *coordinates: Expr, unit: str | None = None) -> tuple[Expr, ...]:
+def fields(
+    names: str, *coordinates: Expr, complex: bool = False, unit: str | None = None
+) -> tuple[Expr, ...]:
     """Several fields over the same coordinates: ``u, v = fields("u v", x)``. Always a tuple."""
-    return tuple(field(name, *coordinates, unit=unit) for name in names.replace(",", " ").split())
+    listed = names.replace(",", " ").split()
+    return tuple(field(name, *coordinates, complex=complex, unit=unit) for name in listed)
 
 
 def integral(expr: Operand, *coordinates: Expr) -> Expr:

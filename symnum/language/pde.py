@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from symnum.errors import ModelError, UnknownName
+from symnum.language.complex_equations import complex_fields, real_equations, real_values
 from symnum.language.event import Event, checked_events
 from symnum.language.variables import checked_name
 from symnum.record import record
@@ -65,7 +66,7 @@ class PDE:
         events: Iterable[Event] = (),
     ) -> None:
         self.name = checked_name(name, "PDE: ")
-        self.equations = _checked_equations(equations, f"{name}: the equations")
+        self.equations = real_equations(_checked_equations(equations, f"{name}: the equations"))
         self.events = checked_events(events, name)
         found: dict[Expr, None] = {}
         for equation in self.equations:
@@ -77,7 +78,9 @@ class PDE:
         self.coordinates = tuple(dict.fromkeys(x for u in self.fields for x in u.data.coordinates))
         self._check_names()
         self.equation_of = _assigned(name, self.equations, self.fields)
-        self.conditions = _conditions(self, _checked_equations(boundary, f"{name}: the boundary conditions"))
+        self.conditions = _conditions(
+            self, real_equations(_checked_equations(boundary, f"{name}: the boundary conditions"))
+        )
         self.initial = _checked_initial(name, initial or {}, self.fields)
 
     def _check_names(self) -> None:
@@ -95,10 +98,14 @@ class PDE:
 
     def __getattr__(self, name: str) -> Expr:
         """A field or coordinate by its name."""
-        for item in (*self.__dict__.get("fields", ()), *self.__dict__.get("coordinates", ())):
+        fields = self.__dict__.get("fields", ())
+        for item in (*fields, *self.__dict__.get("coordinates", ())):
             if item.name == name:
                 found: Expr = item
                 return found
+        wholes = complex_fields(fields)
+        if name in wholes:
+            return wholes[name]
         raise UnknownName(f"{self.__dict__.get('name', 'PDE')}: there is no field or coordinate {name}")
 
     def order_in(self, field: Expr, coordinate: Expr) -> int:
@@ -185,7 +192,7 @@ def _assigned(name: str, equations: tuple[Equation, ...], fields: tuple[Expr, ..
         free = [u for u in timed if u not in result]
         if len(timed) > 1:
             raise ModelError(
-                f"{name}: {equation} holds the time derivatives of {' and '.join(map(str, timed))}; "
+                f"{name}: {equation} holds the time derivatives of {' and '.join(sorted(map(str, timed)))}; "
                 "solve the equations for one time derivative each"
             )
         if not free:
@@ -269,10 +276,11 @@ def _operand(trace: Trace) -> Expr:
 def _checked_initial(name: str, initial: Mapping[Expr, Any], fields: tuple[Expr, ...]) -> dict[Expr, Any]:
     if not isinstance(initial, Mapping):
         raise ModelError(f"{name}: initial is {{field: expression of the coordinates}}, not {initial!r}")
-    for key in initial:
+    given = real_values(initial)
+    for key in given:
         inner = key.args[0] if isinstance(key, Expr) and key.op == "D" else key
         if not isinstance(inner, Expr) or inner not in fields:
             raise ModelError(
                 f"{name}: initial holds {key}, which is none of the fields {', '.join(map(str, fields))}"
             )
-    return dict(initial)
+    return given

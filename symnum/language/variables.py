@@ -7,7 +7,8 @@ from math import isfinite
 from typing import Any, NoReturn, overload
 
 from symnum.errors import ModelError, UnitError
-from symnum.rewriting.expr import TIME, Expr, Operand, Symbol, as_expr, node, symbol
+from symnum.rewriting.complex_parts import complex_parts, is_complex
+from symnum.rewriting.expr import IMAGINARY, TIME, Expr, Operand, Symbol, as_expr, node, symbol
 from symnum.rewriting.walk import leaves, postorder
 
 t: Expr = TIME
@@ -287,6 +288,9 @@ def D(expr: Operand, *by: Any, order: int | None = None) -> Expr:
 def _time_step(expr: Expr) -> Expr:
     from symnum.rewriting.derivative import time_derivative
 
+    if is_complex(expr):
+        real, imaginary = complex_parts(expr)
+        return _time_step(real) + IMAGINARY * _time_step(imaginary)
     if expr.op == "D" or expr.kind in ("variable", "field"):
         return node("D", (expr,))
     if any(part.op == "delay" for part in postorder(expr)):

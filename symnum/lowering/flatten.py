@@ -27,7 +27,7 @@ from symnum.lowering.families import AnyArray, Family, IntArray, compacted
 from symnum.lowering.raw import LimitFamily, RawSystem, Sums
 from symnum.record import record, replace
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, Symbol, slot
+from symnum.rewriting.expr import IMAGINARY, Expr, Symbol, slot
 from symnum.rewriting.shape import canonical
 from symnum.rewriting.walk import leaves, substitute
 
@@ -208,6 +208,11 @@ class _Flattener:
             return found
         if name in other:
             raise ModelError(f"{raw.name}: {name} is both a variable and a parameter; rename one of them")
+        if leaf is IMAGINARY:
+            raise ModelError(
+                f"{raw.name}: an equation holds the imaginary unit. Only fields may be complex; elsewhere "
+                "write real and imaginary part as two variables"
+            )
         info = leaf.data._replace(name=name)
         return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
 

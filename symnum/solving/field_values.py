@@ -12,7 +12,7 @@ from symnum.codegen.distinct import distinct
 from symnum.errors import ModelError
 from symnum.language.block import Quantities
 from symnum.lowering.flat import FlatSystem
-from symnum.rewriting.expr import TIME, Expr, slot
+from symnum.rewriting.expr import IMAGINARY, TIME, Expr, slot
 from symnum.rewriting.walk import evaluate_arrays, leaves
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def values_on_grid(sample: Sample, expr: Expr) -> FloatArray:
     times = np.ndim(sample.t)
     found: dict[Expr, Any] = {}
     for leaf in leaves((expr,)):
-        if leaf in grids:
+        if leaf is IMAGINARY:
+            found[leaf] = np.array(1j)
+        elif leaf in grids:
             first, quantities = grids[leaf]
             numbers = np.arange(first, first + len(quantities))
             if leaf.op == "D" and not quantities.names[0].startswith("D("):
@@ -69,7 +71,8 @@ def values_on_grid(sample: Sample, expr: Expr) -> FloatArray:
             found[leaf] = np.reshape(value, (*np.shape(value), *(1,) * len(order)))
     (result,) = evaluate_arrays((expr,), found)
     full = (*np.shape(sample.t), *(len(x) for x in axes.values()))
-    return np.array(np.broadcast_to(result, full), float)
+    kind = complex if np.iscomplexobj(result) else float
+    return np.array(np.broadcast_to(result, full), kind)
 
 
 def _grid(flat: FlatSystem, leaf: Expr) -> tuple[int, Quantities]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import ModelError
+from symnum.language.complex_equations import real_values
 from symnum.language.event import Event, checked_events
 from symnum.language.system import System
 from symnum.language.variables import joined
@@ -399,7 +400,7 @@ def _checked_values(values: Values | None, what: str) -> dict[Any, Any]:
     # by name, so that a symbol and its name are one key when problems are derived from each other
     named = (
         (key.name if isinstance(key, Expr) and key.op == "symbol" else key, v)
-        for key, v in (values or {}).items()
+        for key, v in real_values(values or {}).items()
     )
     return dict(named)
 

@@ -14,7 +14,7 @@ from symnum.errors import ModelError, SolveFailed
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, as_expr, slot
-from symnum.rewriting.spatial import Field, field_leaf
+from symnum.rewriting.spatial import Field, complex_field, field_leaf
 from symnum.rewriting.walk import evaluate_arrays, leaves
 from symnum.solving.checkpoint import Checkpoint, write_checkpoint
 from symnum.solving.dense import DenseOutput
@@ -94,6 +94,8 @@ class Sample:
         flat = self.flat
         if isinstance(key, str) and flat.unknowns.grid(key) is not None:
             key = field_leaf(Field(key, "field", ()))
+        elif isinstance(key, str) and flat.unknowns.grid(f"{key}.real") is not None:
+            key = complex_field(Field(key, "field", ()))
         if isinstance(key, Expr) and holds_field(key):
             return values_on_grid(self, key)
         if isinstance(key, str):
