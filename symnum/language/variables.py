@@ -138,6 +138,8 @@ def checked_value(value: Any, what: str) -> Operand | None:
     if type(value) is float and isfinite(value):
         return int(value) if value.is_integer() and abs(value) < _EXACT else value
     exact = checked_expr(value, what)
+    if is_complex(exact):
+        raise ModelError(f"{what}: {value!r} is a complex number; only fields may be complex")
     if not exact.is_number:
         return exact
     return float(exact) if not isinstance(exact.value, int) else exact.value
