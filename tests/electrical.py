@@ -1,66 +1,18 @@
-"""Electrical components for tests: the smallest library in which connections, options and families occur."""
+"""Circuits for tests, made of the library's components: a source with an option, and a ladder of sections."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import symnum as sn
+from symnum.models.electrical.passive import Capacitor, Inductor, Resistor
+from symnum.models.electrical.pins import Ground, Pin, TwoPin
+from symnum.models.electrical.semiconductors import Diode
 
-
-class Pin(sn.Connector):
-    v = sn.potential(unit="V")
-    i = sn.flow(unit="A")
-
-
-class Ground(sn.Component):
-    p = Pin()
-
-    def equations(self) -> Sequence[Any]:
-        return [self.p.v == 0]
-
-
-class TwoPin(sn.Component):
-    """What all two-pin elements share. The current i flows from p to n."""
-
-    p, n = Pin(), Pin()
-    v = sn.variable(unit="V")
-    i = sn.variable(unit="A")
-
-    def pins(self) -> list[Any]:
-        return [self.v == self.p.v - self.n.v, self.i == self.p.i, self.p.i + self.n.i == 0]
-
-
-class Resistor(TwoPin):
-    R = sn.parameter(1e3, unit="ohm", about="resistance")
-
-    def equations(self) -> Sequence[Any]:
-        return [*self.pins(), self.v == self.R * self.i]
-
-
-class Capacitor(TwoPin):
-    C = sn.parameter(1e-6, unit="F")
-    v = sn.variable(unit="V", start=0)
-
-    def equations(self) -> Sequence[Any]:
-        return [*self.pins(), self.C * sn.D(self.v) == self.i]
-
-
-class Inductor(TwoPin):
-    L = sn.parameter(1e-3, unit="H")
-    i = sn.variable(unit="A", start=0)
-
-    def equations(self) -> Sequence[Any]:
-        return [*self.pins(), self.L * sn.D(self.i) == self.v]
-
-
-class Diode(TwoPin):
-    saturation = sn.parameter(1e-12, unit="A")
-    thermal = sn.parameter(0.025, unit="V")
-
-    def equations(self) -> Sequence[Any]:
-        return [*self.pins(), self.i == self.saturation * (sn.exp(self.v / self.thermal) - 1)]
+__all__ = ["Capacitor", "Diode", "End", "Ground", "Inductor", "Pin", "Resistor", "Section", "Source"]
 
 
 class Source(TwoPin):
@@ -71,7 +23,7 @@ class Source(TwoPin):
     sine = sn.option(False)
 
     def equations(self) -> Sequence[Any]:
-        shape = sn.sin(2 * 3.141592653589793 * self.f * sn.t) if self.sine else 1
+        shape = sn.sin(2 * math.pi * self.f * sn.t) if self.sine else 1
         return [*self.pins(), self.v == self.V * shape]
 
 

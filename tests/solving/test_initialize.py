@@ -62,7 +62,8 @@ def test_an_implicit_derivative_is_found() -> None:
 
 def test_a_diode_and_a_resistor_in_series(electrical: object) -> None:
     e: object = electrical
-    src, d, r = e.Source("src", V=5.0), e.Diode("d"), e.Resistor("r", R=1e3)  # type: ignore[attr-defined]
+    src, r = e.Source("src", V=5.0), e.Resistor("r", R=1e3)  # type: ignore[attr-defined]
+    d = e.Diode("d", saturation=1e-12, thermal=0.025)  # type: ignore[attr-defined]
     c, ground = e.Capacitor("c", C=1e-6), e.Ground("ground")  # type: ignore[attr-defined]
     system = sn.System(
         "rectifier",
