@@ -108,16 +108,23 @@ def compare(
 
 
 def write(name: str, title: str, text: str, rows: list[dict[str, Any]]) -> None:
-    """Put the table between its marks in RESULTS.md, in place of an older one."""
+    """Put the table between its marks in RESULTS.md, in place of an older one.
+
+    A row with a "note" has it in place of a time.
+    """
     lines = [
         f"## {title}", "", text,
         machine(), "",
         "| problem | error | program | tolerance | achieved | CPU ms | times faster |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    lines += [
-        f"| {row['problem']} | {row['error']:.0e} | {row['program']} | {row['tolerance']:.1e} "
-        f"| {row['achieved']:.1e} | {row['milliseconds']:.4g} | {row['times faster']:.1f} |"
-        for row in rows
-    ]
+    for row in rows:
+        begin = f"| {row['problem']} | {row['error']:.0e} | {row['program']} |"
+        if "note" in row:
+            lines.append(f"{begin} | | {row['note']} | |")
+            continue
+        lines.append(
+            f"{begin} {row['tolerance']:.1e} | {row['achieved']:.1e} "
+            f"| {row['milliseconds']:.4g} | {row['times faster']:.1f} |"
+        )
     replace_section(name, lines)
