@@ -124,6 +124,8 @@ def compacted(family: Family) -> Family:
             letters.append(letter)
             columns.append(column)
         mapping[leaf] = known[entry]
+    if len(columns) == len(family.columns) and all(old is new for old, new in mapping.items()):
+        return family
     (root,) = substitute((family.root,), mapping)
     compact = replace(family, root=root, letters="".join(letters), columns=tuple(columns))
     # merging columns may cancel leaves: x - y with y standing for x
