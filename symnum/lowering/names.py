@@ -30,7 +30,7 @@ class Names:
         self._number: dict[str, int] = {}
         self._first: list[int] = []
         self._blocks: list[Quantities] = []
-        self._grids: dict[str, list[int]] = {}  # the blocks whose names are those of a grid of this name
+        self._grids: list[tuple[int, GridNames]] = []  # names that are made, and the number of the first
         self._component_first: list[int] = []
         self._components: list[Component] = []
         self._at_path: dict[str, int] = {}  # the component at a path
@@ -48,7 +48,7 @@ class Names:
         self._first.append(first)
         self._blocks.append(block)
         if isinstance(block.names, GridNames):
-            self._grids.setdefault(block.names.name, []).append(len(self._blocks) - 1)
+            self._grids.append((first, block.names))
         else:
             self._number.update(zip(block.names, range(first, first + len(block)), strict=True))
         self._count += len(block)
@@ -70,7 +70,7 @@ class Names:
         other = Names(self.kind)
         other._single, other._number = dict(self._single), dict(self._number)
         other._first, other._blocks = list(self._first), list(self._blocks)
-        other._grids = {name: list(blocks) for name, blocks in self._grids.items()}
+        other._grids = list(self._grids)
         other._component_first, other._components = list(self._component_first), list(self._components)
         other._at_path, other._count = dict(self._at_path), self._count
         return other
@@ -116,18 +116,17 @@ class Names:
                     return self._component_first[at] + local
             path, _, last = path.rpartition(".")
             inner = f"{last}.{inner}"
-        for at in self._grids.get(name.partition("[")[0], ()) if self._grids else ():
-            names = self._blocks[at].names
-            inside = names.find(name) if isinstance(names, GridNames) else None
+        for first, names in self._grids:
+            inside = names.find(name)
             if inside is not None:
-                return self._first[at] + inside
+                return first + inside
         return None
 
     def grid(self, name: str) -> tuple[int, Quantities] | None:
         """(number of its first point, quantities) of the field with this name."""
-        for at in self._grids.get(name, ()):
-            if self._blocks[at].axes:
-                return self._first[at], self._blocks[at]
+        for first, block in zip(self._first, self._blocks, strict=True):
+            if block.axes and isinstance(block.names, GridNames) and block.names.name == name:
+                return first, block
         return None
 
     def blocks(self) -> Iterator[tuple[int, Quantities]]:
