@@ -57,7 +57,7 @@ class BlockEquations:
             self.raw.families.append(
                 Family(
                     equation.root, letters, tuple(columns), owner, members, (equation.label, members),
-                    np.full(count, -1),
+                    np.broadcast_to(np.int64(-1), count),
                 )
             )  # fmt: skip
         for sums in block.sums:

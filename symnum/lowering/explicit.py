@@ -58,6 +58,7 @@ class _Selection:
         self.families, self.sums, self.graph = families, sums, graph
         self.matched = matching.equation_of
         self.size = matching.block  # of the block of each equation
+        self.direct = matching.direct and keep is None
         self.least = int(np.argmax(graph.is_unknown))  # below it there are known numbers only
         self.taken = np.zeros(graph.n_equations, bool)
         self.keep = keep
@@ -146,8 +147,13 @@ class _Selection:
 
     def single_blocks(self) -> None:
         for f, family in enumerate(self.families):
+            slots = family.slots_from(self.least)
+            if self.direct and len(slots) == 1:  # it holds the unknown of every copy
+                if family.coefficient(slots[0]) is not None:
+                    self.take(f, slots[0], np.arange(family.count))
+                continue
             equations = np.arange(self.graph.first[f], self.graph.first[f + 1])
-            for k in family.slots_from(self.least):
+            for k in slots:
                 own = self.matched[family.columns[k]] == equations
                 if not own.any():
                     continue

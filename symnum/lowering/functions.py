@@ -40,7 +40,7 @@ def functions_of(flat: FlatSystem) -> Functions:
 
 def values_of(flat: FlatSystem, numbers: IntArray) -> Function:
     """The unknowns with these numbers as a function, (len(numbers),)."""
-    builder = _Builder(flat)
+    builder = _Builder(flat, numbers)
     every = np.arange(len(numbers))
     label = (lambda row: flat.number_name(int(numbers[row])), every)
     rows = builder.expanded(Family(slot("u", 0), "u", (numbers,), -10, every, label, every))
@@ -48,7 +48,8 @@ def values_of(flat: FlatSystem, numbers: IntArray) -> Function:
 
 
 class _Builder:
-    def __init__(self, flat: FlatSystem) -> None:
+    def __init__(self, flat: FlatSystem, also: IntArray | None = None) -> None:
+        """also: numbers that are read beside those of the equations."""
         self.flat = flat
         self.n = len(flat.unknowns)
         outside = flat.position < 0
@@ -57,17 +58,20 @@ class _Builder:
         self.in_order_below = self.outside if self.first_places_match() else 0
         self.parts: list[Family] = []
         self.costs: dict[tuple[Expr, str], float] = {}
-        self.part_of = np.full(2 * self.n, -1, np.int64)
-        self.row_of = np.zeros(2 * self.n, np.int64)
+        # tables by number, which a system that reads nothing but its states has no use for
+        self.size = 2 * self.n if also is not None or self.reads_outside() else 0
+        self.part_of = np.full(self.size, -1, np.int64)
+        self.row_of = np.zeros(self.size, np.int64)
         self.uses = self.count_uses()
         self.sum_target, self.sum_factor = self.solved_sums()
         solved = np.flatnonzero((self.sum_target >= 0) & (self.sum_target < self.n))
-        self.sum_row = np.full(2 * self.n, -1, np.int64)  # of what a sum gives into scratch
+        self.sum_row = np.full(self.size, -1, np.int64)  # of what a sum gives into scratch
         self.sum_row[self.sum_target[solved]] = solved
         for group in flat.structure.definitions:
             for part in self.expanded(group):
-                self.part_of[part.target] = len(self.parts)
-                self.row_of[part.target] = np.arange(part.count)
+                if self.size:
+                    self.part_of[part.target] = len(self.parts)
+                    self.row_of[part.target] = np.arange(part.count)
                 self.parts.append(part)
         self.node_of = np.where(self.sum_row >= 0, len(self.parts) + self.sum_row, self.part_of)
 
@@ -88,13 +92,21 @@ class _Builder:
         """Terms of each row of the sums."""
         return np.diff(self.flat.structure.sums.indptr)
 
+    def reads_outside(self) -> bool:
+        """Whether anything is read that does not stand in ``u``; what is watched may always do so."""
+        structure = self.flat.structure
+        if structure.sums.count or self.flat.limits or self.flat.crossings:
+            return True
+        families = (*structure.definitions, *structure.residuals)
+        return any(family.slots_from(self.outside) for family in families)
+
     def first_places_match(self) -> bool:
         return bool((self.flat.position[: self.outside] == np.arange(self.outside)).all())
 
     def count_uses(self) -> IntArray:
         """How often each unknown is read that does not stand in ``u``."""
         structure = self.flat.structure
-        uses = np.zeros(2 * self.n, np.int64)
+        uses = np.zeros(self.size, np.int64)
         distances = [limit.distance for limit in self.flat.limits]
         for family in (*structure.definitions, *structure.residuals, *distances):
             for k in family.slots_from(self.outside):
@@ -239,7 +251,7 @@ class _Builder:
             flows = self.flat.structure.sums.unknown[np.repeat(final, self.sum_length)]
             wanted |= set(distinct(self.node_of[flows[~self.is_zero(flows)]]).tolist())
         wanted.discard(-1)
-        scratch = np.full(2 * self.n, -1, np.int64)
+        scratch = np.full(self.size, -1, np.int64)
         placed: list[tuple[int, int, Family]] = []
         summed: dict[int, list[int]] = {}  # rows of the sums by level
         depth: dict[int, int] = {}

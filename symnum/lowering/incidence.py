@@ -56,11 +56,13 @@ class Matching:
     """A maximum matching and its blocks.
 
     equation_of: (2n,) the equation matched to each number, or -1. block: (n_equations,) the size of the block
-    of each equation: 1 where one equation alone determines one unknown.
+    of each equation: 1 where one equation alone determines one unknown. direct: whether every equation holds
+    one unknown only, a different one each.
     """
 
     equation_of: IntArray
     block: IntArray
+    direct: bool = False
 
 
 def is_perfect(graph: Incidence, matching: Matching) -> bool:
@@ -79,7 +81,7 @@ def match(graph: Incidence) -> Matching:
     size = np.ones(graph.n_equations, np.int64)
     if _one_each(graph):
         matched[graph.unknown] = graph.equation
-        return Matching(matched, size)
+        return Matching(matched, size, direct=True)
     active = np.ones(len(graph.equation), bool)
     for _ in range(_ROUNDS):
         before = int(active.sum())

@@ -11,7 +11,7 @@ from symnum.errors import ModelError
 from symnum.language.component import Component
 from symnum.language.system import described
 from symnum.language.variables import joined
-from symnum.lowering.families import Family, compacted
+from symnum.lowering.families import AnyArray, Family, compacted
 from symnum.lowering.raw import RawSystem
 from symnum.record import replace
 from symnum.rewriting.expr import IMAGINARY, Expr, Symbol, slot
@@ -138,9 +138,13 @@ class Numbering:
         """Now that n is known, derivative i gets its number n + i."""
         n = len(self.raw.unknowns)
 
+        def numbered(column: AnyArray) -> AnyArray:
+            derivative = n - 1 - column
+            return derivative if column.max() < 0 else np.where(column < 0, derivative, column)
+
         def final(family: Family) -> Family:
             columns = tuple(
-                np.where(column < 0, n - 1 - column, column) if letter == "u" and column.min() < 0 else column
+                numbered(column) if letter == "u" and column.min() < 0 else column
                 for letter, column in zip(family.letters, family.columns, strict=True)
             )
             return compacted(replace(family, columns=columns))
