@@ -38,6 +38,7 @@ __all__ = [
     "item_outputs",
     "prune",
     "reads",
+    "template_text",
 ]
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -326,7 +327,7 @@ def _consecutive(index: Array) -> slice | None:
 
 # ---- identity -------------------------------------------------------------------------------------
 @lru_cache(maxsize=512)
-def _template_text(roots: tuple[Expr, ...]) -> str:
+def template_text(roots: tuple[Expr, ...]) -> str:
     """The template as text, node by node: the same in every process."""
     number: dict[Expr, int] = {}
     lines: list[str] = []
@@ -342,7 +343,7 @@ def _parts(item: Item) -> Iterator[bytes | str]:
     yield f"{type(item).__name__} {item.name}"
     if isinstance(item, Loop):
         yield f"{item.count} {' '.join(c.space for c in item.columns)}"
-        yield _template_text(item.roots)
+        yield template_text(item.roots)
         yield from (part for column in item.columns for part in _content(column.index))
     else:
         yield f"{item.space} {item.second is not None}"

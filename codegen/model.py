@@ -20,6 +20,7 @@ from symnum.codegen.emitter import Emitter, Program, Tables, emitter_for
 from symnum.codegen.function import Array, Function, Loop, digest
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions, ShortArray
 from symnum.codegen.pattern import Pattern
+from symnum.codegen.rewritten import Rewritten
 from symnum.errors import CodegenError
 from symnum.record import record
 
@@ -41,7 +42,7 @@ class _Inputs:
     roots: Function | None
     n: int
     n_parameters: int
-    simplify: Simplify | None
+    simplify: Rewritten | None
     simplify_tag: str
     reassociate: bool
 
@@ -59,9 +60,8 @@ class _Inputs:
         from symnum.codegen import passes
 
         plain = passes.lowered(self.rhs, self.roots, self.n, None)
-        ours = passes.lowered(
-            self.rhs, self.roots, self.n, self.simplify, reassociate=self.reassociate
-        )
+        anew = None if self.simplify is None else self.simplify.forgetting()
+        ours = passes.lowered(self.rhs, self.roots, self.n, anew, reassociate=self.reassociate)
         return plain.functions, ours.functions
 
     def check(self) -> None:
@@ -107,22 +107,24 @@ class _Artefact:
     pattern: Pattern
     operations: int  # in one call of the right-hand side and one of the Jacobian
     fingerprint: str  # of the functions that the code was made from, see `_fingerprint`
+    rewritten: dict[str, Any]  # what the rewriter made of each template
 
     def pack(self) -> bytes:
         found = self.pattern
         pattern = (a.astype(np.int32) for a in (found.bound, found.degree, found.distance))
         arrays = (*_fields(self.tables), *pattern)  # sizes of functions are int32
-        head = self.names, self.n_work, self.operations, self.fingerprint, self.code
+        head = self.names, self.n_work, self.operations, self.fingerprint, self.rewritten, self.code
         return marshal.dumps((*head, tuple(a.tobytes() for a in arrays)), 4)
 
     @classmethod
     def unpack(cls, data: bytes) -> _Artefact:
-        names, n_work, operations, fingerprint, code, arrays = marshal.loads(data)
+        names, n_work, operations, fingerprint, rewritten, code, arrays = marshal.loads(data)
         kinds = (np.int64, np.int32, np.float64, np.int32, np.int32, np.int32)
         # copies: bytes objects are not aligned for doubles
         d, x, k, *pattern = (np.frombuffer(a, kind).copy() for a, kind in zip(arrays, kinds, strict=True))
         found = Pattern(*(a.astype(np.int64) for a in pattern))
-        return cls(tuple(names), n_work, code, Tables(d, x, k), found, operations, fingerprint)
+        tables = Tables(d, x, k)
+        return cls(tuple(names), n_work, code, tables, found, operations, fingerprint, rewritten)
 
 
 def _fields(tables: Tables) -> tuple[Array, Array, Array]:
@@ -133,12 +135,16 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
     key = inputs.key(emitter.name) if emitter.cached else ""
     data = cache.fetch("model", key) if emitter.cached else None
     if data is not None:
-        return _Artefact.unpack(data)
+        found = _Artefact.unpack(data)
+        if inputs.simplify is not None:
+            inputs.simplify.kept = found.rewritten
+        return found
     lowered = inputs.lowered
     program = emitter.emit(lowered.functions)
     made = _Artefact(
         program.names, program.n_work, emitter.build(program), program.tables,
         lowered.pattern, _operations(lowered), _fingerprint(lowered, inputs.n),
+        {} if inputs.simplify is None else inputs.simplify.kept,
     )  # fmt: skip
     if emitter.cached:
         cache.store("model", key, made.pack())
@@ -148,8 +154,8 @@ def _artefact(inputs: _Inputs, emitter: Emitter) -> _Artefact:
 def _fingerprint(lowered: Lowered, n: int) -> str:
     """Content hash of the functions of a model, whose scratch others must share to work beside its code.
 
-    The rewriter searches for a time: what it finds, and with it the order of scratch, may differ from one
-    process to the next. Empty for large models, for which nothing else is made.
+    A guard: the functions are made again from what the rewriter found then (`rewritten`), which gives the
+    same ones. Empty for large models, for which no steps are compiled.
     """
     return digest(lowered.functions.values()) if n <= _FINGERPRINTED else ""
 
@@ -320,7 +326,8 @@ def build_model(
         )
     if len(limits) and not (limits.min() >= 0 and limits.max() < n_parameters):
         raise CodegenError(f"a limit is switched by parameter {limits.max()}, but there are {n_parameters}")
-    inputs = _Inputs(rhs, roots, n, n_parameters, simplify, simplify_tag, reassociate)
+    remembered = None if simplify is None else Rewritten(simplify)
+    inputs = _Inputs(rhs, roots, n, n_parameters, remembered, simplify_tag, reassociate)
     inputs.check()
     emitter = emitter_for(backend, threads)
     made = _artefact(inputs, emitter)

@@ -47,7 +47,7 @@ def netted(function: Function) -> Function:
     for item in function.items:
         if not isinstance(item, Gather) or item.space != "w" or item.second is not None:
             continue
-        if len(item.first) >= _LEAST:
+        if np.count_nonzero(item.coefficient) >= _LEAST:
             function = _Net(function, item).applied()
     return function
 
@@ -61,6 +61,7 @@ class _Net:
         self.n_work = function.n_work
         row = np.repeat(np.arange(len(gather.output.index)), np.diff(gather.indptr))
         order = np.lexsort((row, gather.first))
+        order = order[gather.coefficient[order] != 0]  # a term of 0 adds nothing, and cannot be divided by
         self.row, self.coefficient = row[order], np.asarray(gather.coefficient)[order]
         place = gather.first[order]
         new = np.ones(len(place), bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symnum.codegen.function import Array
+from symnum.errors import CodegenError
 
 __all__ = ["proportional"]
 
@@ -13,10 +14,12 @@ def proportional(start: Array, column: Array, coefficient: Array) -> tuple[Array
     """(group, lead) of each row: rows of one group are equal when divided by their lead.
 
     start: (rows + 1,), growing; row r has the terms ``start[r]:start[r + 1]``, sorted by ``column``, none
-    empty. The lead has the size of the smallest coefficient of its row, so that what is left is whole where
-    it can be, and the sign of the first.
+    empty and no coefficient 0. The lead has the size of the smallest coefficient of its row, so that what is
+    left is whole where it can be, and the sign of the first.
     """
     length = np.diff(start)
+    if not coefficient.all():
+        raise CodegenError("rows with coefficients of 0 cannot be compared; leave these terms out")
     lead = np.copysign(np.minimum.reduceat(np.abs(coefficient), start[:-1]), coefficient[start[:-1]])
     normal = coefficient / np.repeat(lead, length)
     random = np.random.default_rng(0)

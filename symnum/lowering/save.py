@@ -29,20 +29,18 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.names import Names
 from symnum.lowering.raw import LimitFamily, Sums
 from symnum.lowering.structure import StateChoice, Structure
-from symnum.rewriting.expr import Expr, Rational, Symbol, node
-from symnum.rewriting.operators import OPERATORS
-from symnum.rewriting.walk import postorder
+from symnum.rewriting.expr import Expr, Symbol
+from symnum.rewriting.node_table import NodeTable, nodes_of
 
 __all__ = ["read", "write"]
 
 _HEAD = b"symnum model "
-_VERSION = 3
+_VERSION = 4
 _DIGEST_BYTES = 32
 _RECORDS: dict[str, type] = {
     cls.__name__: cls for cls in (FlatSystem, Structure, StateChoice, Sums, LimitFamily, Family, Delay)
 }
 _TRIGGER = ("trigger", "delay", "priority", "persistent", "initially", "values")
-_OPERATORS = {"number", "symbol", "slot", "+", "*", "D", *OPERATORS}
 
 Json: TypeAlias = Any
 log = logging.getLogger("symnum")
@@ -63,7 +61,7 @@ def write(path: str | Path, flat: FlatSystem, defaults: Mapping[Expr, Any], simp
         "defaults": [[writer.value(key), writer.value(value)] for key, value in defaults.items()],
         "guards": len(flat.guards),
     }
-    text = json.dumps({**tree, "nodes": writer.nodes}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({**tree, "nodes": writer.nodes.rows}, ensure_ascii=False, separators=(",", ":"))
     buffer = io.BytesIO()
     arrays = {f"a{k}": array for k, array in enumerate(writer.arrays)}
     np.savez_compressed(buffer, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
@@ -119,14 +117,13 @@ class _Writer:
 
     def __init__(self) -> None:
         self.arrays: list[NDArray[Any]] = []
-        self.nodes: list[Json] = []
-        self._number: dict[Expr, int] = {}
+        self.nodes = NodeTable(self.value)
 
     def value(self, value: Any) -> Json:
         if value is None or isinstance(value, (bool, str)):
             return value
         if isinstance(value, Expr):
-            return {"expr": self.expr(value)}
+            return {"expr": self.nodes.add(value)}
         if isinstance(value, (int, np.integer)):
             return int(value)
         if isinstance(value, (float, np.floating)):
@@ -172,50 +169,12 @@ class _Writer:
         more = [self.value(getattr(event, name)) for name in _TRIGGER]
         return [times, self.value(event.when), event.crossing, then, event.terminal, event.name, more]
 
-    def expr(self, expr: Expr) -> int:
-        for part in postorder((expr,)):
-            if part not in self._number:
-                args = [self._number[arg] for arg in part.args]
-                data = self.data(part)
-                self._number[part] = len(self.nodes)
-                self.nodes.append([part.op, args, data])
-        return self._number[expr]
-
-    def data(self, expr: Expr) -> Json:
-        if expr.op == "number":
-            return str(expr.data)
-        if expr.op == "symbol":
-            return self.value(expr.data)
-        if expr.op == "slot":
-            return list(expr.data)
-        if expr.op == "+":
-            return [str(expr.data[0]), [str(coefficient) for coefficient in expr.data[1]]]
-        if expr.op == "*":
-            return [str(exponent) for exponent in expr.data]
-        return None
-
 
 class _Reader:
     def __init__(self, arrays: list[NDArray[Any]], nodes: list[Json]) -> None:
         self.arrays = arrays
-        self.exprs: list[Expr] = []
-        for op, args, data in nodes:
-            if op not in _OPERATORS:
-                raise ValueError(f"there is no operator {op!r}")
-            self.exprs.append(node(op, tuple(self.exprs[k] for k in args), self.data(op, data)))
-
-    def data(self, op: str, data: Json) -> Any:
-        if op == "number":
-            return _rational(data)
-        if op == "symbol":
-            return self.value(data)
-        if op == "slot":
-            return data[0], int(data[1])
-        if op == "+":
-            return _rational(data[0]), tuple(_rational(coefficient) for coefficient in data[1])
-        if op == "*":
-            return tuple(_rational(exponent) for exponent in data)
-        return None
+        self.exprs: list[Expr] = []  # grows with the rows: symbols may hold expressions of earlier ones
+        nodes_of(nodes, self.value, self.exprs)
 
     def value(self, value: Json) -> Any:
         if isinstance(value, list):
@@ -281,8 +240,3 @@ class _Reader:
 
 def _fields(cls: type) -> tuple[str, ...]:
     return tuple(cls.__annotations__)
-
-
-def _rational(text: str) -> Rational:
-    value = Fraction(text)
-    return value.numerator if value.denominator == 1 else value

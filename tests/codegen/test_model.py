@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from symnum.codegen import passes
-from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.function import Column, Function, Loop, Output, digest
 from symnum.codegen.model import build_model
 from symnum.errors import CodegenError
 from symnum.rewriting.expr import slot
@@ -91,6 +91,30 @@ def test_lists_and_integers_are_accepted():
     assert model.functions.time_gradient == model.functions.roots == 0
 
 
+def test_what_the_rewriter_found_is_kept_with_the_code(lowered):
+    """Another process may find something else; what is made beside stored code must not notice."""
+    x, y = slot("u", 0), slot("u", 1)
+    roots = (sin(x) * y + sin(x) * y**3, y + 1)
+    columns = (Column("u", I), Column("u", 5 + I))
+    loop = Loop("wave", 5, roots, columns, (Output("out", I), Output("out", 5 + I)))
+    function = Function("wave", (loop,), 10, 0)
+
+    def factored(given, free):
+        return tuple(sin(x) * (y + y**3) if root is roots[0] else root for root in given)
+
+    def never(given, free):
+        raise AssertionError("the rewriter searches again")
+
+    first = built(function, simplify=factored, simplify_tag="a")
+    second = built(function, simplify=never, simplify_tag="a")
+    assert len(lowered) == 1
+    assert second.fits
+    assert digest(second.lowered.values()) == digest(first.lowered.values())
+    assert second.lowered["rhs"].items[0].roots[0] is sin(x) * (y + y**3)
+    with pytest.raises(AssertionError, match="searches again"):
+        second.rewritten()  # what `explain` asks for: a search of its own
+
+
 def test_a_second_build_comes_from_disk(lowered):
     first = built()
     second = built()
@@ -143,7 +167,7 @@ def test_nothing_can_be_written(lowered, monkeypatch, tmp_path):
 SQUARES = """
 import sys
 import numpy as np
-from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.function import Column, Function, Loop, Output, digest
 from symnum.codegen.model import build_model
 from symnum.rewriting.expr import slot
 i = np.arange(50)

@@ -13,6 +13,8 @@ from symnum.codegen.model import build_model
 from symnum.codegen.netted import netted
 from symnum.codegen.proportional import proportional
 from symnum.codegen.sums import signed
+from symnum.errors import CodegenError
+from symnum.record import replace
 from symnum.rewriting.expr import Expr, slot
 
 
@@ -93,6 +95,27 @@ def test_the_numbers_stay_the_same(kind: str, seed: int) -> None:
     np.testing.assert_allclose(ours.rhs(0.0, u, p), plain.rhs(0.0, u, p), rtol=1e-12, atol=1e-11)
     expected, found = (model.jacobian(0.0, u, p).toarray() for model in (plain, ours))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-11)
+
+
+def test_terms_of_zero_change_nothing() -> None:
+    """A stoichiometric table may hold zeros, whole rows of them too; nothing is divided by them."""
+    function = network("reversible", 4)
+    *loops, sums = function.items
+    assert isinstance(sums, Gather)
+    coefficient = sums.coefficient.copy()
+    coefficient[sums.indptr[3] : sums.indptr[4]] = 0.0
+    coefficient[::7] = 0.0
+    function = replace(function, items=(*loops, replace(sums, coefficient=coefficient)))
+    random = np.random.default_rng(1)
+    u, p = random.uniform(0.5, 1.5, 60), random.uniform(0.5, 1.5, 8)
+    found = []
+    for f in (function, netted(function)):
+        model = build_model(f, mass=np.ones(60), n_parameters=8, backend="numpy")
+        found.append(model.rhs(0.0, u, p))
+    assert found[0][3] == 0.0
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12, atol=1e-11)
+    with pytest.raises(CodegenError, match="coefficients of 0"):
+        proportional(np.array([0, 2]), np.array([0, 1]), np.array([1.0, 0.0]))
 
 
 @pytest.mark.parametrize(("kind", "share"), [("reversible", 0.8), ("enzymes", 0.8), ("mixed", 0.9)])

@@ -117,8 +117,8 @@ def test_every_cut_and_every_flipped_byte_is_noticed(saved: Path, tmp_path: Path
 
 def test_other_versions_other_files_and_no_file(saved: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    other.write_bytes(saved.read_bytes().replace(b"symnum model 3\n", b"symnum model 99\n", 1))
-    with pytest.raises(ModelError, match="has version 99 of the format and this symnum reads version 3"):
+    other.write_bytes(saved.read_bytes().replace(b"symnum model 4\n", b"symnum model 99\n", 1))
+    with pytest.raises(ModelError, match="has version 99 of the format and this symnum reads version 4"):
         sn.load(other)
     other.write_text("t,x\n0,1\n")
     with pytest.raises(ModelError, match="is not a saved model"):
@@ -136,6 +136,6 @@ def test_a_file_holds_no_pickles(tmp_path: Path) -> None:
     np.savez(buffer, text=np.array([{"a": 1}], dtype=object))
     payload = buffer.getvalue()
     path = tmp_path / "pickle.symnum"
-    path.write_bytes(b"symnum model 3\n" + blake2b(payload, digest_size=32).digest() + payload)
+    path.write_bytes(b"symnum model 4\n" + blake2b(payload, digest_size=32).digest() + payload)
     with pytest.raises(ModelError, match="does not fit this one"):
         sn.load(path)
