@@ -118,6 +118,8 @@ class Equilibrium:
 
     def eigenvalues(self, u: FloatArray, p: FloatArray) -> ComplexArray:
         """Those of the linearization within the states of equal totals, the largest real part first."""
+        if not len(self.states):
+            return np.zeros(0, complex)
         jacobian = self.compiled.jacobian(self.t, u, p).toarray()
         s, a = self.states, np.flatnonzero(self.compiled.mass == 0)
         reduced = jacobian[np.ix_(s, s)]

@@ -17,6 +17,7 @@ _TOLERANCE = 1e-10
 _SHORTEST = 1e-14  # share of a Newton step: where the slope nearly vanishes the whole step is far too long
 _NEARER = 40  # halvings of a guess at which the equations are not finite, towards zero
 _EVALUATIONS = 300  # of the trust region
+_SPARSE = 300  # unknowns of a block from which on its matrix is factored sparsely
 _SHOWN = 8  # equations and unknowns of a message
 
 
@@ -86,9 +87,26 @@ class _Block:
             self.equations.put(values)
         return self.equations.residual()[self.rows]
 
-    def jacobian(self) -> FloatArray:
-        dense: FloatArray = self.equations.jacobian()[self.rows][:, self.columns].toarray()
-        return dense
+    def jacobian(self) -> Any:
+        """Dense in small blocks, (n, n)."""
+        found = self.equations.jacobian()[self.rows][:, self.columns]
+        return found.toarray() if len(self.rows) < _SPARSE else found.tocsc()
+
+    def newton_step(self, r: FloatArray) -> FloatArray | None:
+        """The step where residuals are ``r``, that of least squares in a small singular block."""
+        matrix = self.jacobian()
+        if not np.isfinite(matrix if isinstance(matrix, np.ndarray) else matrix.data).all():
+            return None
+        if isinstance(matrix, np.ndarray):
+            step: FloatArray = np.linalg.lstsq(matrix, -r, rcond=None)[0]
+            return step
+        from scipy.sparse.linalg import splu
+
+        try:
+            step = splu(matrix).solve(-r)
+        except RuntimeError:  # singular
+            return None
+        return step if np.isfinite(step).all() else None
 
     def solve(self) -> None:
         self.make_finite()
@@ -115,10 +133,9 @@ class _Block:
         for _ in range(_ITERATIONS):
             if not np.isfinite(r).all():
                 return False
-            matrix = self.jacobian()
-            if not np.isfinite(matrix).all():
+            step = self.newton_step(r)
+            if step is None:
                 return False
-            step = np.linalg.lstsq(matrix, -r, rcond=None)[0]
             size = float(np.abs(r).max())
             small = bool(np.abs(step).max() <= _TOLERANCE * (1.0 + np.abs(x).max()))
             scale, before = 1.0, x
@@ -148,9 +165,13 @@ class _Block:
             found = self.residual(x)
             return np.where(np.isfinite(found), found, 1e30)
 
-        def jacobian(x: FloatArray) -> FloatArray:
+        def jacobian(x: FloatArray) -> Any:
             self.residual(x)
-            return np.nan_to_num(self.jacobian(), posinf=1e30, neginf=-1e30)
+            matrix = self.jacobian()
+            if isinstance(matrix, np.ndarray):
+                return np.nan_to_num(matrix, posinf=1e30, neginf=-1e30)
+            matrix.data = np.nan_to_num(matrix.data, posinf=1e30, neginf=-1e30)
+            return matrix
 
         try:
             with np.errstate(all="ignore"):
@@ -188,10 +209,10 @@ class _Block:
 
         from symnum.lowering.null_space import dependent_parts
 
-        matrix = self.jacobian()
-        if not np.isfinite(matrix).all():
+        matrix = csc_array(self.jacobian())
+        if not np.isfinite(matrix.data).all():
             return ""
-        found = dependent_parts(csc_array(matrix))
+        found = dependent_parts(matrix)
         if found is None:
             return ""
         names = ", ".join(self.equations.name(int(self.columns[k])) for k in found[1][:_SHOWN])
