@@ -98,12 +98,11 @@ class _Block:
         if not np.isfinite(matrix if isinstance(matrix, np.ndarray) else matrix.data).all():
             return None
         if isinstance(matrix, np.ndarray):
-            step: FloatArray = np.linalg.lstsq(matrix, -r, rcond=None)[0]
-            return step
+            return np.asarray(np.linalg.lstsq(matrix, -r, rcond=None)[0], float)
         from scipy.sparse.linalg import splu
 
         try:
-            step = splu(matrix).solve(-r)
+            step: FloatArray = splu(matrix).solve(-r)
         except RuntimeError:  # singular
             return None
         return step if np.isfinite(step).all() else None
