@@ -50,6 +50,10 @@ def _init(self: Any, *args: Any, **named: Any) -> None:
     fields = self._record_fields
     values = self.__dict__  # written to directly: the record is frozen
     values.update(zip(fields, args, strict=False))
+    if not named and len(args) == len(fields):
+        if hasattr(self, "__post_init__"):
+            self.__post_init__()
+        return
     for name in named:
         if name not in fields or name in values:
             raise TypeError(f"{type(self).__name__}: field {name!r} is unknown or given twice")

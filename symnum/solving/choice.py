@@ -11,12 +11,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.solving.grid_lines import lines_of
 from symnum.solving.integrator import Integrator
+from symnum.solving.kernel import library
 from symnum.solving.kernel.call import address_of, model_function
 from symnum.solving.large_system import splits
 from symnum.solving.linear_system import patterns
@@ -30,9 +32,8 @@ __all__ = ["MANY_TIMES", "Choice", "choice_for_all", "explicit_method", "stiff_m
 _FIRST_LOOK = 64
 # About so many steps a stiff method needs for a whole run at a relative tolerance of 1e-4.
 _STIFF_STEPS = 120.0
-# An explicit method whose steps times the spectral radius reach this part of its stability interval is held
-# back by stability; one that would stay below the other part is not.
-_HELD_BACK, _FREE = 0.75, 0.5
+# Fixed steps times the rates may reach this part of the stability interval of an explicit method.
+_FREE = 0.5
 # Unknowns up to which one product gives a norm that is close enough.
 _SMALL = 32
 # Evaluations of f that a Jacobian may cost, if it is to be made in every step; the stages of an ESDIRK method
@@ -81,20 +82,33 @@ def stiff_method(rtol: float = 1e-6, jacobian_cost: float = 0.0, factored: bool 
     return METHODS["Rodas5P"]
 
 
+# Room for a Jacobian and scratch, by model: runs take one, at once, and put it back.
+_rooms: WeakKeyDictionary[ModelFunctions, list[tuple[FloatArray, int]]] = WeakKeyDictionary()
+
+
 def fastest_rate(model: ModelFunctions, t: float, u: FloatArray, p: FloatArray) -> float:
     """A bound on the spectral radius of the Jacobian at (t, u): a norm of it."""
     entries = len(model.indices)
-    memory = np.zeros(entries + model.n_work + 1)
-    places = address_of(memory), u.ctypes.data, p.ctypes.data, address_of(memory) + 8 * entries
+    rooms = _rooms.setdefault(model, [])
+    try:
+        memory, address = rooms.pop()
+    except IndexError:
+        memory = np.zeros(entries + model.n_work + 1)
+        address = address_of(memory)
+    states = address_of(u)
+    parameters = address_of(p) if len(p) else 0
     for function in (model.setup, model.jacobian):
-        model_function(function, t, *places)
+        model_function(function, t, address, states, parameters, address + 8 * entries)
     values = memory[:entries]
     if model.n <= _SMALL:
-        return math.sqrt(values @ values)
-    sizes = np.abs(values)
-    rows = np.bincount(model.indices, sizes, model.n)
-    columns = np.diff(np.append(0.0, np.cumsum(sizes))[model.indptr])
-    return float(min(rows.max(initial=0.0), columns.max(initial=0.0)))
+        rate = math.sqrt(values @ values)
+    else:
+        sizes = np.abs(values)
+        rows = np.bincount(model.indices, sizes, model.n)
+        columns = np.diff(np.append(0.0, np.cumsum(sizes))[model.indptr])
+        rate = float(min(rows.max(initial=0.0), columns.max(initial=0.0)))
+    rooms.append((memory, address))
+    return rate
 
 
 def cost_ratio(model: ModelFunctions, explicit: Method, stiff: Method) -> float:
@@ -108,104 +122,84 @@ def cost_ratio(model: ModelFunctions, explicit: Method, stiff: Method) -> float:
 
 
 class Choice:
-    """The method of one run. `changed` tells when to go on with another.
+    """Which methods the runs of a model may use, and what decides between them.
 
-    reason: what was chosen, and why, change by change. rate: the spectral radius of the Jacobian at (t, u),
-    where the Jacobian itself is dear: jacobian_cost evaluations of f, beside which nothing else counts.
+    rate: the spectral radius of the Jacobian at (t, u), where the Jacobian itself is dear: jacobian_cost
+    evaluations of f, beside which nothing else counts. Where it is not given the compiled loop looks itself
+    at how stiff the system is (`kernel.stiffness`).
     """
 
     def __init__(
         self,
         model: ModelFunctions,
-        span: tuple[float, float],
         rtol: float,
         interpolated: bool,
         *,
         rate: Callable[[float, FloatArray], float] | None = None,
         jacobian_cost: float | None = None,
     ) -> None:
-        self.rate, self.jacobian_cost = rate, jacobian_cost
-        self.model, self.span, self.rtol = model, span, rtol
+        self.model, self.rate = model, rate
         self.explicit = explicit_method(rtol, interpolated)
         self.stiff = stiff_method(rtol, jacobian_cost or 0.0, splits(model))
-        self.ratio = 1.0
-        self.method: Method = self.stiff
-        self.reason = ""
-        self.open = False  # may the method still change?
-        self.interval = _FIRST_LOOK
-        self.next_look = _FIRST_LOOK
-        self.last_steps, self.last_t = 0, span[0]
-        self.free, self.patience = 0, 2
-        self.affordable = 0.0  # explicit steps that take as long as a stiff run
+        self.stable = stability_interval(self.explicit)
+        if model.n_algebraic:
+            self.ratio = 1.0
+        elif jacobian_cost is None:
+            self.ratio = cost_ratio(model, self.explicit, self.stiff)
+        else:
+            per_step = 20.0 if self.stiff.family == "esdirk" else self.stiff.stages + jacobian_cost
+            self.ratio = per_step / self.explicit.stages
+        # explicit steps that take as long as a stiff run
+        self.affordable = _STIFF_STEPS * self.ratio * (1e-4 / rtol) ** (1.0 / 6.0)
+        self._numbers = np.array([self.stable, self.ratio, self.affordable])
+        look = library.addresses("stiffness")["look"] if rate is None else 0
+        self._counts = np.array([look, 0, _FIRST_LOOK, _FIRST_LOOK, 0, 0, 2, 0])
 
-    def begin(self, u: FloatArray, p: FloatArray, step: float | None = None) -> Method:
-        """The first method, from the Jacobian at the start of the span with u, (n,), and p.
+    def begin(
+        self, span: tuple[float, float], u: FloatArray, p: FloatArray, step: float | None = None
+    ) -> tuple[Method, str]:
+        """The first method, from the Jacobian at the start of the span with u, (n,), and p; and why.
 
         step: of fixed length, for which the explicit method is taken if it is stable.
         """
-        model = self.model
+        model, begin = self.model, span[0]
         if model.n_algebraic:
-            self.reason = f"{self.stiff}: {model.n_algebraic} algebraic equations"
-            return self.method
-        self.open = True
-        if self.jacobian_cost is None:
-            self.ratio = cost_ratio(model, self.explicit, self.stiff)
-        else:
-            per_step = 20.0 if self.stiff.family == "esdirk" else self.stiff.stages + self.jacobian_cost
-            self.ratio = per_step / self.explicit.stages
-        self.affordable = _STIFF_STEPS * self.ratio * (1e-4 / self.rtol) ** (1.0 / 6.0)
-        begin = self.span[0]
+            return self.stiff, f"{self.stiff}: {model.n_algebraic} algebraic equations"
         rate = self.rate(begin, u) if self.rate else fastest_rate(model, begin, u, p)
-        interval = stability_interval(self.explicit)
         if step is not None:
-            self.open = False
-            self.method = self.explicit if rate * step <= _FREE * interval else self.stiff
-            self.reason = f"{self.method}: step times the rates at the start is {rate * step:.3g}"
-            return self.method
-        work = rate * (self.span[1] - self.span[0]) / interval
+            method = self.explicit if rate * step <= _FREE * self.stable else self.stiff
+            return method, f"{method}: step times the rates at the start is {rate * step:.3g}"
+        work = rate * (span[1] - begin) / self.stable
         if work <= self.affordable:
-            self.method = self.explicit
-            self.reason = f"{self.method}: by the rates at the start {work:.0f} steps are stable"
-        else:
-            self.method = self.stiff
-            self.reason = f"{self.method}: by the rates at the start {work:.1e} explicit steps may be needed"
-        return self.method
+            return self.explicit, f"{self.explicit}: by the rates at the start {work:.0f} steps are stable"
+        return self.stiff, f"{self.stiff}: by the rates at the start {work:.1e} explicit steps may be needed"
 
-    def pause(self, steps: int) -> int:
-        """How many steps to make before the next look."""
-        return max(self.next_look - steps, 1)
+    def watch(self, integrator: Integrator, end: float) -> None:
+        """From now on, up to the end, the method may change."""
+        if not self.model.n_algebraic:
+            integrator.watch(self._numbers, self._counts, end)
 
-    def changed(self, integrator: Integrator) -> tuple[Method, float] | None:
-        """Between two calls of the loop: the method to go on with, if it is another one, and its longest
-        first step."""
-        steps, t = integrator.steps, integrator.t
-        if not self.open or steps < self.next_look:
+    def pause(self, integrator: Integrator) -> int:
+        """How many steps to make before `changed` is to be asked."""
+        if self.rate is None or self.model.n_algebraic:
+            return 1 << 62
+        return max(integrator.next_look - integrator.steps, 1)
+
+    def changed(self, integrator: Integrator) -> tuple[Method, float, str] | None:
+        """Between two calls of the loop: the method to go on with, if it is another one, its longest first
+        step, and why."""
+        if self.rate is not None and 0 < integrator.next_look <= integrator.steps:
+            integrator.judge(self.rate(integrator.t, integrator.u))
+        if not integrator.wants_change:
             return None
-        mean = (t - self.last_t) / max(steps - self.last_steps, 1)
-        rate = self.rate(t, integrator.u) if self.rate else integrator.spectral_radius()
-        reach = mean * rate / stability_interval(self.explicit)
-        remaining = (self.span[1] - t) * rate / stability_interval(self.explicit)
-        self.last_steps, self.last_t = steps, t
-        self.interval *= 2
-        self.next_look = steps + self.interval
-        if self.method is self.explicit:
-            if not (reach > _HELD_BACK and remaining > 0.5 * self.affordable):
-                return None
-            self.method = self.stiff
-            self.patience += 1
-            longest = np.inf
+        remaining, rate = integrator.outlook
+        if integrator.method is self.explicit:
+            method, longest = self.stiff, math.inf
             why = f"the steps were held back by stability, with {remaining:.1e} of them to come"
         else:
-            # of a long run many looks must agree: a fast transient is soon over
-            self.free = self.free + 1 if reach < _FREE * max(1.0, 0.25 * self.ratio) else 0
-            if self.free <= (0 if remaining < self.affordable else self.patience):
-                return None
-            self.free = 0
-            self.method = self.explicit
-            longest = 0.5 * stability_interval(self.explicit) / max(rate, 1e-300)
+            method, longest = self.explicit, 0.5 * self.stable / max(rate, 1e-300)
             why = "the steps were short for the rates of the model"
-        self.reason += f"; {self.method} from t = {t:.6g}: {why}"
-        return self.method, longest
+        return method, longest, f"; {method} from t = {integrator.t:.6g}: {why}"
 
 
 def choice_for_all(
@@ -217,10 +211,11 @@ def choice_for_all(
     interpolated: bool,
 ) -> Method:
     """The method of an ensemble, starts (k, n), parameters (k, n_p): stiff if one of a few needs it."""
-    choice = Choice(model, span, rtol, interpolated)
+    choice = Choice(model, rtol, interpolated)
     last = len(starts) - 1
     for member in sorted({round(part * last / 8) for part in range(9)}):
         u, p = (np.ascontiguousarray(rows[member]) for rows in (starts, parameters))
-        if choice.begin(u, p) is choice.stiff:
+        method, _ = choice.begin(span, u, p)
+        if method is choice.stiff:
             break
-    return choice.method
+    return method

@@ -19,7 +19,7 @@ from symnum.solving.large_system import LargeSystem, kind_for
 from symnum.solving.linear_system import LinearSystem, patterns
 from symnum.solving.method import Method
 from symnum.solving.output import Output
-from symnum.solving.statistics import Statistics, Status
+from symnum.solving.statistics import COUNTED, Statistics, Status
 
 __all__ = ["Integrator", "Reinitialization"]
 
@@ -35,18 +35,16 @@ class Reinitialization:
     reason: str  # "", "not converged", "not finite" or "singular"
 
 
-_COUNTERS = {
-    "steps": slot.STEPS, "rejected": slot.REJECTED, "rhs_evaluations": slot.RHS_CALLS,
-    "jacobians": slot.JACOBIANS, "factorizations": slot.FACTORIZATIONS, "solves": slot.SOLVES,
-    "events": slot.EVENTS, "limit_switches": slot.SWITCHES, "newton_iterations": slot.NEWTONS,
-    "fallbacks": slot.FALLBACKS,
-}  # fmt: skip
-
 # What a start sets to zero, and what is not known at a new point.
-_COUNTED = np.array([*_COUNTERS.values()])
-_FROM_ZERO = np.array([*_COUNTERS.values(), slot.CROWDED, slot.ROUNDS])
+_FROM_ZERO = np.array([*COUNTED, slot.CROWDED, slot.ROUNDS, slot.LOOK])
 _NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0, slot.W_READY])
-_GOES_ON = np.array([slot.T, slot.LAST_STOP, slot.STEP_CAP, slot.ERROR_BEFORE])
+_GOES_ON = np.array([
+    slot.T, slot.LAST_STOP, slot.STEP_CAP, slot.ERROR_BEFORE, slot.LOOK_T, slot.LOOK_END, slot.LOOK_STABLE,
+    slot.LOOK_RATIO, slot.LOOK_AFFORDABLE, slot.RADIUS,
+])  # fmt: skip
+_COUNTS_ON = np.array([
+    *_FROM_ZERO, slot.LOOK_NEXT, slot.LOOK_INTERVAL, slot.LOOK_STEPS, slot.LOOK_FREE, slot.LOOK_PATIENCE
+])  # fmt: skip
 _POINT = np.array([slot.U, slot.P, slot.WORK])
 # Repeatedly choosing a pivot order at one and the same step leads nowhere.
 _REPIVOTS_IN_A_ROW = 4
@@ -91,12 +89,15 @@ class Integrator:
             linear = "auto"  # of the algebraic block
         self.model = model
         self.method = method
+        self.settled = ""  # what its step is, once that will not change any more
         self._memory = layout_of(model, method).new()
         self._integers = self._memory.table
         self._floats = x = self._memory.floats(slot.FLOATS)
         self.u: FloatArray = self._memory.floats(slot.U)
         self.p: FloatArray = self._memory.floats(slot.P)
         self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
+        self._point: list[int] = self._integers[_POINT].tolist()
+        self._setup, self._jacobian_values = int(self._integers[slot.SETUP]), address_of(self._jacobian)
         # W of the steps and the algebraic block for consistency; explicit methods have neither.
         self._systems: dict[int, LinearSystem | LargeSystem] = {}
         if method.family != "explicit":
@@ -164,6 +165,7 @@ class Integrator:
         self._set(slot.ADAPTIVE, int(adaptive))
         self._set(slot.MAX_STEPS, max_steps)
         self._stats = Statistics()
+        self.settled = ""
         for system in self._systems.values():
             system.orders = 0
         if self._integers[slot.STEP_GENERIC]:
@@ -197,8 +199,7 @@ class Integrator:
     @property
     def stats(self) -> Statistics:
         """Up to now; one and the same object throughout."""
-        for name, value in zip(_COUNTERS, self._integers[_COUNTED].tolist(), strict=True):
-            setattr(self._stats, name, value)
+        self._stats.counts = self._integers[COUNTED]
         self._stats.linear = self.linear
         return self._stats
 
@@ -259,6 +260,11 @@ class Integrator:
         """How the linear systems of the steps are solved."""
         return next((system.kind for where, system in self._systems.items() if where != slot.G), "none")
 
+    def new_statistics(self) -> Statistics:
+        """Count anew from here on."""
+        self._stats = Statistics()
+        return self._stats
+
     def start(self, t: float, u: FloatArray, p: FloatArray) -> None:
         """Begin at (t, u) with parameters p; both are copied. All limits are free at first."""
         self.u[:] = u
@@ -281,10 +287,10 @@ class Integrator:
             limited = self.model.limit_parameter
             self.p[limited] = 1.0
             self.p[limited[self._memory.integers(slot.HELD) != 0]] = 0.0
-        self._call(slot.SETUP, slot.JACOBIAN_VALUES)
+        self._call(self._setup, self._jacobian_values)
         self._integers[_NOT_KNOWN] = 0
         self._floats[slot.H] = 0.0
-        self._set(slot.PHASE, slot.RESTART)
+        self._integers[slot.PHASE] = slot.RESTART
 
     def take_over(self, other: Integrator, longest: float = math.inf) -> None:
         """Go on from where another run of the same model with another method stands, with its step or a
@@ -295,17 +301,46 @@ class Integrator:
                 self._memory.integers(where)[:] = other._memory.integers(where)
         self.u[:] = other.u
         self.p[:] = other.p
-        self._integers[_FROM_ZERO] = other._integers[_FROM_ZERO]
+        self._integers[_COUNTS_ON] = other._integers[_COUNTS_ON]
+        self._set(slot.LOOK_EXPLICIT, int(self.method.family == "explicit"))
+        self._set(slot.LOOK_CHANGE, 0)
         self._floats[_GOES_ON] = other._floats[_GOES_ON]
         self._set(slot.FAILURE, slot.STEP_TOO_SMALL)
         self.changed_parameters()
         self._floats[slot.H] = min(float(other._floats[slot.H]), longest)
         self._stats = other._stats
 
-    def spectral_radius(self) -> float:
-        """Of df/du at the present point."""
-        self._run(library.addresses("stiffness")["radius"])
-        return float(self._floats[slot.RADIUS])
+    def watch(self, numbers: FloatArray, counts: IntArray, end: float) -> None:
+        """From now on look, ever more seldom, whether the system is stiff: in the loop itself, or by `judge`.
+
+        numbers, counts: LOOK_STABLE to LOOK_AFFORDABLE and LOOK to LOOK_CHANGE of `kernel.slot`.
+        """
+        x = self._floats
+        x[slot.LOOK_T] = x[slot.T]
+        x[slot.LOOK_END] = end
+        x[slot.LOOK_STABLE : slot.LOOK_AFFORDABLE + 1] = numbers
+        self._integers[slot.LOOK : slot.LOOK_CHANGE + 1] = counts
+        self._set(slot.LOOK_EXPLICIT, int(self.method.family == "explicit"))
+
+    @property
+    def next_look(self) -> int:
+        """The steps at which stiffness is looked at next; 0: never."""
+        return int(self._integers[slot.LOOK_NEXT])
+
+    def judge(self, rate: float) -> None:
+        """Look at stiffness now, with this spectral radius of df/du."""
+        self._floats[slot.RADIUS] = rate
+        self._run(library.addresses("stiffness")["judge"])
+
+    @property
+    def wants_change(self) -> bool:
+        """Has the last look found that the other kind of method should go on?"""
+        return bool(self._integers[slot.LOOK_CHANGE])
+
+    @property
+    def outlook(self) -> tuple[float, float]:
+        """From the last look: explicit steps to come, and the spectral radius of df/du."""
+        return float(self._floats[slot.LOOK_REMAINING]), float(self._floats[slot.RADIUS])
 
     def move_to(self, t: float) -> None:
         """Be at another time with the same unknowns; nothing that was computed before is used again."""
@@ -315,7 +350,7 @@ class Integrator:
     def slope(self) -> FloatArray:
         """f at the present point, (n,), which the next step uses; do not change it."""
         if self._integers[slot.HAVE_F0] == 0:
-            self._call(slot.RHS, slot.F0)
+            self._call(int(self._integers[slot.RHS]), int(self._integers[slot.F0]))
             self._integers[slot.RHS_CALLS] += 1
             self._set(slot.HAVE_F0, 1)
         return self._memory.floats(slot.F0)
@@ -364,12 +399,27 @@ class Integrator:
             self._set(slot.KEEP_DENSE, int(dense))
             if self._integers[slot.PHASE] != slot.SAVING:
                 self._output.begin(saveat)
+        status = self._until_stopped()
+        if status == slot.PAUSED:
+            self._paused = (t_stop, dense, saveat)
+        return Status(status)
+
+    def run_to(self, t_stop: float, saveat: FloatArray | None, dense: bool, pause_after: int) -> int:
+        """`advance` right behind `start`, for whoever wants the bare status; all as there."""
+        self._floats[slot.T_STOP] = t_stop
+        self._set(slot.PAUSE_LEFT, pause_after)
+        self._set(slot.KEEP_DENSE, int(dense))
+        self._output.begin(saveat)
+        status = self._until_stopped()
+        if status == slot.PAUSED:
+            self._paused = (t_stop, dense, saveat)
+        return status
+
+    def _until_stopped(self) -> int:
         while True:
             status = self._run(self._advance)
             if status != slot.BUFFER_FULL:
-                if status == slot.PAUSED:
-                    self._paused = (t_stop, dense, saveat)
-                return Status(status)
+                return status
             self._output.drain()
 
     def saved(self) -> tuple[FloatArray, FloatArray]:
@@ -409,6 +459,5 @@ class Integrator:
         return status
 
     def _call(self, function: int, out: int) -> None:
-        """A function of the model at the present point; it writes to the part ``out``."""
-        u, p, work = self._integers[_POINT].tolist()
-        model_function(int(self._integers[function]), self.t, int(self._integers[out]), u, p, work)
+        """A function of the model, by address, at the present point; it writes to the address ``out``."""
+        model_function(function, float(self._floats[slot.T]), out, *self._point)

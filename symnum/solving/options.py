@@ -65,12 +65,12 @@ def save_times(saveat: Times, span: tuple[float, float]) -> FloatArray:
         count = int(np.floor((end - begin) / spacing * (1 + 1e-12)))
         spaced: FloatArray = np.minimum(begin + spacing * np.arange(count + 1), end)
         return spaced
-    if times.ndim != 1 or not (times[1:] > times[:-1]).all():
+    if times.ndim != 1 or (len(times) > 1 and not (times[1:] > times[:-1]).all()):
         raise ModelError("saveat: give a spacing or increasing times")
     if not len(times):
         return times
     slack = 1e-12 * max(abs(begin), abs(end))
-    first, last = times[[0, -1]].tolist()
+    first, last = float(times[0]), float(times[-1])
     if not (first >= begin - slack and last <= end + slack):
         raise ModelError(f"saveat: times {first:g} ... {last:g} leave the span {begin:g} ... {end:g}")
     return times if first >= begin and last <= end else np.clip(times, begin, end)

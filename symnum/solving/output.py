@@ -38,41 +38,43 @@ class Output:
 
     def begin(self, saveat: FloatArray | None) -> None:
         """Make ready for a run from here to T_STOP that saves at these times, or every step."""
-        t = float(self._floats[slot.T])
+        table = self._integers
+        t, t_stop = float(self._floats[slot.T]), float(self._floats[slot.T_STOP])
         self.drain()
-        if saveat is not None:
-            if saveat is not self._grid:
-                self._grid = grid = np.ascontiguousarray(saveat, dtype=np.float64)
-                self._set(slot.GRID, grid.ctypes.data)
-                self._set(slot.GRID_SIZE, len(grid))
-            grid = self._grid
-            begun = self._integers[slot.STEPS] != 0
-            first = (bisect_right if begun else bisect_left)(grid, t)
-            last = bisect_right(grid, self._floats[slot.T_STOP])
-            self._set(slot.SAVE, slot.SAVE_GRID)
-            room = last - first
-            self._set(slot.GRID_NEXT, first)
+        if saveat is None:
+            table[slot.SAVE] = slot.SAVE_STEPS
+            self._buffers(max(_CHUNK // max(self._n, 1), 16))
         else:
-            self._set(slot.SAVE, slot.SAVE_STEPS)
-            room = max(_CHUNK // max(self._n, 1), 16)
-        self._buffers(room)
-        if saveat is not None and room > 0 and grid[first] == t:
-            self._saved_t[0] = t
-            self._saved_u[0] = self._u
-            self._set(slot.SAVED_COUNT, 1)
-            self._set(slot.GRID_NEXT, first + 1)
-        if self._integers[slot.KEEP_DENSE]:
+            if saveat is not self._grid:
+                self._grid = np.ascontiguousarray(saveat, dtype=np.float64)
+                table[slot.GRID] = address_of(self._grid) if len(self._grid) else 0
+                table[slot.GRID_SIZE] = len(self._grid)
+            grid = self._grid
+            first, last = 0, len(grid)
+            if last and not (grid[0] > t and grid[-1] <= t_stop):
+                begun = table[slot.STEPS] != 0
+                first = (bisect_right if begun else bisect_left)(grid, t)
+                last = bisect_right(grid, t_stop)
+            table[slot.SAVE] = slot.SAVE_GRID
+            table[slot.GRID_NEXT] = first
+            self._buffers(last - first)
+            if first < last and grid[first] == t:
+                self._saved_t[0] = t
+                self._saved_u[0] = self._u
+                table[slot.SAVED_COUNT] = 1
+                table[slot.GRID_NEXT] = first + 1
+        if table[slot.KEEP_DENSE]:
             self._record_buffer()
 
     def _buffers(self, room: int) -> None:
-        n = self._n
+        n, table = self._n, self._integers
         buffer = np.empty(room * (n + 1) + 1)
         address = address_of(buffer)
         self._saved_t, self._saved_u = buffer[:room], buffer[room : room * (n + 1)].reshape(room, n)
-        self._set(slot.SAVED_T, address)
-        self._set(slot.SAVED_U, address + 8 * room)
-        self._set(slot.SAVED_CAPACITY, room)
-        self._set(slot.SAVED_COUNT, 0)
+        table[slot.SAVED_T] = address
+        table[slot.SAVED_U] = address + 8 * room
+        table[slot.SAVED_CAPACITY] = room
+        table[slot.SAVED_COUNT] = 0
 
     def _record_buffer(self, room: int = 0) -> None:
         size = 3 + (2 + int(self._integers[slot.DENSE_ROWS])) * self._n
@@ -91,9 +93,15 @@ class Output:
             if 2 * count < room:
                 self._saved.append((times.copy(), states.copy()))
                 self._set(slot.SAVED_COUNT, 0)
+            elif count == room and self._integers[slot.GRID_NEXT] == self._integers[slot.GRID_SIZE]:
+                self._saved.append((times, states))  # nothing more will come
+                self._set(slot.SAVED_COUNT, 0)
+                self._set(slot.SAVED_CAPACITY, 0)
             else:
                 self._saved.append((times, states))
                 self._buffers(2 * room if count == room else room)
+        elif room == 0:
+            self._buffers(16)
         kept = int(self._integers[slot.KEPT_COUNT])
         if kept > 0:
             records = self._kept[:kept]

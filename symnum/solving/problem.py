@@ -98,6 +98,7 @@ class Problem:
         self._resolver = self._new_resolver()
         self.p: FloatArray = self._resolver.values()
         self.resumed: Checkpoint | None = None  # what this problem goes on from
+        self.straight: bool | None = None  # can nothing stop a run of it? known when it was asked
         self.starts: dict[int, float] = {}  # by number: what the user asked for in this problem
         # (n,) where each start is from: 0 this problem, 1 the defaults of the system, 2 the declaration,
         # 3 a guess, 9 nowhere
@@ -133,7 +134,7 @@ class Problem:
         other.given_parameters = {**self.given_parameters, **_checked_values(parameters, "parameters")}
         other._resolver = other._new_resolver()
         other.p = other._resolver.values()
-        other.starts = {}
+        other.starts, other.straight = {}, None
         other.u = other._start_values()
         return other
 
@@ -158,6 +159,7 @@ class Problem:
         other.__dict__.update(self.__dict__)
         other.span = _checked_span((found.t, self.span[1] if end is None else end))
         other.u, other.p, other.starts, other.resumed = found.u.copy(), found.p.copy(), {}, found
+        other.straight = False
         return other
 
     def _new_resolver(self) -> ParameterResolver:

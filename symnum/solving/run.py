@@ -26,6 +26,7 @@ from symnum.solving.solution import Happened, Segment, Solution, failure
 from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.start import check_start, starting_point, state_selection
 from symnum.solving.statistics import Status
+from symnum.solving.straight import PAUSE, Leg
 from symnum.solving.tableaus import find
 from symnum.solving.time_crossings import TimeCrossings
 from symnum.solving.triggers import Triggers, check_end
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-_PAUSE = 2000  # steps between looks at the keyboard and the progress bar
 _PATIENCE = 0.1  # seconds from which on Ctrl-C is a wish and no exception
 _PAUSE_UNKNOWNS = 200_000  # the same times the unknowns
 _LOOK = 10  # steps between looks at the states where these are chosen in the run
@@ -58,7 +58,9 @@ class Run:
         dense: bool | None,
         progress: bool,
         tier: str | None,
+        leg: Leg | None = None,
     ) -> None:
+        """leg: what has been made of the run already."""
         self.problem, self.flat = problem, problem.flat
         self.began = time.perf_counter()
         self.schedule = Schedule.of(self.flat, problem.events, problem.span)
@@ -66,6 +68,8 @@ class Run:
         self.dense = self.grid is None if dense is None else dense
         self.options = options
         self.choice: Choice | None = None
+        self.reason = "asked for"
+        self.leg = leg
         self.past: Past | None = None
         if self.flat.delays:
             from symnum.solving.delays import Past
@@ -73,17 +77,19 @@ class Run:
             self.past = Past(self.flat)
             method = method or find("Rodas5P")
         self.pieces: list[DenseOutput] = []  # with delays: the steps since the last event
-        if method is None:
+        if leg is not None:
+            method, self.choice = leg.integrator.method, leg.choice
+            self.reason, self.began = leg.reason, leg.began
+        elif method is None:
             functions = problem.compiled.model.functions
             many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
             interpolated = many or functions.n_events + functions.n_limits > 0
-            self.choice = Choice(functions, problem.span, options["rtol"], interpolated)
+            self.choice = Choice(functions, options["rtol"], interpolated)
             fixed = options["first_step"] if "adaptive" in options else None
-            method = self.choice.begin(problem.u, problem.p, fixed)
+            method, self.reason = self.choice.begin(problem.span, problem.u, problem.p, fixed)
         self.method, self.methods = method, [method.name]
-        self.integrator = self.ready_integrator()
-        if self.choice:
-            self.integrator.stats.choice = self.choice.reason
+        self.integrator = self.ready_integrator() if leg is None else leg.integrator
+        self.integrator.stats.choice = self.reason
         self.selection = state_selection(problem) if self.flat.structure.choices else None
         self.wanted_tier = tier
         self.tier = self.new_tier()
@@ -100,7 +106,7 @@ class Run:
         self.segment_begin = problem.span[0]
         self.stops: list[float] = []
         # of large systems fewer steps are made before the keyboard is looked at
-        self.pause = max(1, min(_PAUSE, _PAUSE_UNKNOWNS // self.flat.n))
+        self.pause = max(1, min(PAUSE, _PAUSE_UNKNOWNS // self.flat.n))
         model = problem.compiled.model
         self.triggers = None
         if self.flat.triggers:
@@ -145,7 +151,7 @@ class Run:
         if self.past or self.method.family == "outside" or "linear" in self.options:
             return  # what they hold is of this run
         if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
-            self.problem.compiled.model.derived[integrator.method].append(integrator)
+            self.problem.compiled.model.derived.setdefault(integrator.method, []).append(integrator)
 
     def new_tier(self) -> TierChoice | None:
         if self.past or (self.wanted_tier is None and self.flat.n > LARGEST):
@@ -158,9 +164,9 @@ class Run:
         self.release(self.integrator)
         return solution
 
-    def change_method(self, method: Method, longest: float) -> None:
+    def change_method(self, method: Method, longest: float, why: str) -> None:
         """Go on with another method, with a step not longer than that."""
-        assert self.choice
+        self.reason += why
         old, at = self.integrator, self.integrator.t
         self.close_segment()
         self.segment_begin = at
@@ -169,7 +175,7 @@ class Run:
         self.integrator = self.ready_integrator()
         self.integrator.take_over(old, longest)
         self.release(old)
-        self.integrator.stats.choice = self.choice.reason
+        self.integrator.stats.choice = self.reason
         self.tier = self.new_tier()
         if self.tier:
             self.tier.begin(self.integrator)
@@ -195,9 +201,13 @@ class Run:
             return self.until_the_end(interruption)
 
     def until_the_end(self, interruption: Interruption) -> Solution:
+        if self.leg is not None:
+            return self.take_over(self.leg, interruption)
         begin, end = self.problem.span
         integrator, choice = self.integrator, self.choice
         integrator.start(begin, *starting_point(self.problem))
+        if choice and "adaptive" not in self.options:
+            choice.watch(integrator, end)
         if self.past:
             self.past.start(begin, integrator.u, integrator.p)
             self.limit_step()
@@ -210,7 +220,6 @@ class Run:
         pending, resumed = self.pending(), self.problem.resumed
         if resumed is not None:
             integrator.propose(resumed.step)
-        crossing = self.schedule.crossing
         if self.triggers:
             self.triggers.begin(begin, integrator.u, integrator.p)
         first = pending.pop(0)[1] if pending and pending[0][0] == begin else ()
@@ -218,6 +227,27 @@ class Run:
             return self.solution("terminated")
         if self.grid is None and not self.times:
             self.keep(np.array([begin]), integrator.u[:, None].copy())
+        return self.go_on(pending, interruption)
+
+    def take_over(self, leg: Leg, interruption: Interruption) -> Solution:
+        """Go on with a run that has been stopped on its way, in which nothing has happened so far."""
+        begin, integrator = self.problem.span[0], self.integrator
+        if not integrator.steps:
+            check_start(self.problem, self.problem.u, self.problem.p, integrator.slope())
+        if self.tier:
+            self.tier.counted = integrator.stats.solve_milliseconds
+            self.tier.begin(integrator)
+        if self.grid is None:
+            self.keep(np.array([begin]), self.problem.u[:, None].copy())
+        return self.go_on([], interruption, Status(leg.status))
+
+    def go_on(
+        self, pending: list[tuple[float, tuple[Action, ...]]], interruption: Interruption,
+        stopped: Status | None = None,
+    ) -> Solution:  # fmt: skip
+        """From stop to stop. pending: what happens at given times. stopped: how the run has come to stand."""
+        end, crossing = self.problem.span[1], self.schedule.crossing
+        integrator, choice = self.integrator, self.choice
         while True:
             stop = pending[0][0] if pending else end
             if pending and not pending[0][1]:
@@ -233,13 +263,14 @@ class Run:
                 # what jumps at that time jumps behind this step
                 stop = min(stop, max(math.nextafter(alarm, -math.inf), integrator.t))
             pause = _LOOK if self.selection else self.pause
-            if choice:
-                pause = min(pause, choice.pause(integrator.steps))
             if self.past:
                 stop, pause = min(stop, self.past.next_break), 1
                 self.past.middle = 0.5 * (integrator.t + stop)
             dense = self.dense or self.past is not None
-            status = integrator.advance(stop, saveat=self.grid, dense=dense, pause_after=pause)
+            if stopped is None:
+                status = integrator.advance(stop, saveat=self.grid, dense=dense, pause_after=pause)
+            else:
+                status, stopped = stopped, None
             if self.past:
                 self.remember(status)
             if self.progress:

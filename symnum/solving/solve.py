@@ -14,6 +14,7 @@ from symnum.solving.options import FloatArray, Times, positive, save_times, tole
 from symnum.solving.problem import Problem
 from symnum.solving.run import Run
 from symnum.solving.solution import Solution
+from symnum.solving.straight import Straight, is_straight
 from symnum.solving.tableaus import METHODS, find
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _MAX_STEPS = 1_000_000
+_KEPT = 32  # sets of options of which a problem remembers what they share
 
 
 @overload
@@ -120,6 +122,16 @@ def solve(
     KeyboardInterrupt); `Problem.after` goes on from there.
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
+    key: Any = None
+    if (
+        isinstance(problem, Problem) and on == "cpu" and seed is None and epsilon is None and not progress
+        and not len(tstops) and linear is None and is_straight(problem)
+    ):  # fmt: skip
+        tolerance = _as_key(atol)
+        key = (method, rtol, tolerance, max_step, first_step, max_steps, controller, tier, step)
+        known = _known(problem, key)
+        if known is not None:
+            return _straight(known, problem, saveat, dense)
     runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
     _check_arguments(runs, max_step, first_step, max_steps)
     if runs.stochastic is not None:
@@ -178,9 +190,50 @@ def solve(
     if runs.hybrid:
         return _solve_hybrid(problem, chosen, options, saveat, dense, progress, tier, tstops, threads, seed)
     assert isinstance(problem, Problem)
+    if key is not None and (chosen is None or chosen.family != "outside"):
+        new = Straight(problem, chosen, options, tier)
+        _keep(problem, key, new)
+        return _straight(new, problem, saveat, dense)
     run = Run(problem, chosen, options, saveat, dense, progress, tier)
     run.stop_at(tstops)
     return run.run()
+
+
+def _as_key(atol: Any) -> Any:
+    """An absolute tolerance as what it is in a dictionary of options."""
+    if isinstance(atol, np.ndarray):
+        return atol.shape, atol.tobytes()
+    return tuple(atol.items()) if isinstance(atol, Mapping) else atol
+
+
+def _known(problem: Problem, key: Any) -> Straight | None:
+    """What solves of the problem with these options have in common, if there was one before."""
+    try:
+        found: Straight | None = problem.memory.setdefault("straight", {}).get(key)
+    except TypeError:  # not hashable: no option is like that
+        return None
+    return found
+
+
+def _keep(problem: Problem, key: Any, new: Straight) -> None:
+    kept = problem.memory["straight"]
+    if len(kept) >= _KEPT:
+        kept.clear()
+    try:
+        kept[key] = new
+    except TypeError:
+        return
+
+
+def _straight(known: Straight, problem: Problem, saveat: Times | None, dense: bool | None) -> Solution:
+    """A run without stops; where it is stopped all the same, `Run` goes on with it."""
+    grid = None if saveat is None else save_times(saveat, problem.span)
+    dense = grid is None if dense is None else dense
+    done = known.run(problem, grid, dense)
+    if isinstance(done, Solution):
+        return done
+    method = done.integrator.method
+    return Run(problem, method, known.options, grid, dense, False, known.tier, done).run()
 
 
 def _solve_stochastic(

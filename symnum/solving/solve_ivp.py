@@ -190,23 +190,25 @@ class _IvpRun:
         self.left = [np.inf if not count else int(count) for count in left]
 
     def result(self, start: FloatArray) -> OdeResult:
-        choice = None
+        choice, reason = None, ""
         method = self.record
         self.model = self.made(implicit=method is not None and method.family != "explicit")
         if method is None:
             functions, callbacks = self.model.functions, self.model.callbacks
             many = self.dense or (self.grid is not None and len(self.grid) > MANY_TIMES)
             choice = Choice(
-                functions, self.span, self.options["rtol"], bool(many or functions.n_events),
+                functions, self.options["rtol"], bool(many or functions.n_events),
                 rate=self.rate, jacobian_cost=int(callbacks.group.max(initial=0)) + 2,
             )  # fmt: skip
-            method = choice.begin(start, self.model.p)
+            method, reason = choice.begin(self.span, start, self.model.p)
             if method is choice.stiff:
                 self.model = self.made(implicit=True)
         functions = self.model.functions
         integrator = Integrator(functions, method, **self.options)
         methods = [method.name]
         integrator.start(self.span[0], start, self.model.p)
+        if choice:
+            choice.watch(integrator, self.span[1])
         if functions.n_algebraic and not integrator.reinitialize().converged:
             self.raise_fatal()
             raise ModelError(
@@ -216,14 +218,15 @@ class _IvpRun:
         if self.grid is None:
             self.keep(np.array([self.span[0]]), integrator.u[:, None].copy())
         while True:
-            pause = min(_PAUSE, choice.pause(integrator.steps)) if choice else _PAUSE
+            pause = min(_PAUSE, choice.pause(integrator)) if choice else _PAUSE
             status = integrator.advance(self.span[1], saveat=self.grid, dense=self.dense, pause_after=pause)
             self.raise_fatal()
             if status is Status.PAUSED:
                 change = choice.changed(integrator) if choice else None
                 if change:
                     self.collect(integrator)
-                    before, (method, longest) = integrator, change
+                    before, (method, longest, why) = integrator, change
+                    reason += why
                     self.model = self.made(implicit=True)
                     integrator = Integrator(self.model.functions, method, **self.options)
                     integrator.take_over(before, longest)
@@ -234,7 +237,7 @@ class _IvpRun:
                 continue
             break
         if choice:
-            integrator.stats.choice = choice.reason
+            integrator.stats.choice = reason
         return self.finished(integrator, status, ", ".join(dict.fromkeys(methods)))
 
     def made(self, *, implicit: bool) -> UserModel:

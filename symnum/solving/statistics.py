@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 
+import numpy as np
+
+from symnum.codegen.model_functions import IntArray
 from symnum.solving.kernel import slot
 
-__all__ = ["Statistics", "Status"]
+__all__ = ["COUNTED", "Statistics", "Status"]
 
 
 class Status(enum.Enum):
@@ -26,27 +29,48 @@ class Status(enum.Enum):
     NOT_CONVERGED = slot.NOT_CONVERGED  # no consistent algebraic variables were found after a limit switched
 
 
+_COUNTERS = {
+    "steps": slot.STEPS, "rejected": slot.REJECTED, "rhs_evaluations": slot.RHS_CALLS,
+    "jacobians": slot.JACOBIANS, "factorizations": slot.FACTORIZATIONS, "solves": slot.SOLVES,
+    "events": slot.EVENTS, "limit_switches": slot.SWITCHES, "newton_iterations": slot.NEWTONS,
+    "fallbacks": slot.FALLBACKS,
+}  # fmt: skip
+# Where the kernels count.
+COUNTED: IntArray = np.array([*_COUNTERS.values()])
+_PLACE = {name: place for place, name in enumerate(_COUNTERS)}
+
+
 class Statistics:
     """What a run has cost so far."""
 
-    steps: int = 0
-    rejected: int = 0
-    rhs_evaluations: int = 0
-    jacobians: int = 0
-    factorizations: int = 0
-    solves: int = 0
-    events: int = 0
-    limit_switches: int = 0
-    newton_iterations: int = 0
+    steps: int
+    rejected: int
+    rhs_evaluations: int
+    jacobians: int
+    factorizations: int
+    solves: int
+    events: int
+    limit_switches: int
+    newton_iterations: int
+    fallbacks: int  # steps of the specialised tier that had to pivot
     pivot_orders: int = 0
     state_selections: int = 0  # how often states were chosen anew: see `state_selection`
-    fallbacks: int = 0  # steps of the specialised tier that had to pivot
     choice: str = "asked for"  # which method, and why
     tier: str = "generic"  # which step function, and why
     linear: str = "none"  # how the linear systems of the last steps were solved
     setup_milliseconds: float = 0.0  # memory, kernels, pivot orders
     solve_milliseconds: float = 0.0  # in the compiled loop
 
+    counts: IntArray = np.zeros(len(_COUNTERS), np.int64)  # replaced, never written to
+
+    def __getattr__(self, name: str) -> int:
+        # as numbers only when asked for: a short run takes no longer than making ten of them
+        place = _PLACE.get(name)
+        if place is None:
+            raise AttributeError(f"Statistics has no {name!r}")
+        return int(self.counts[place])
+
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).__annotations__)
+        names = [name for name in type(self).__annotations__ if name != "counts"]
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"Statistics({values})"

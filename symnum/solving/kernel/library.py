@@ -35,7 +35,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_tase": {"step_tase": ("step",)},
     "step_esdirk": {"step_esdirk": ("step",)},
     "step_tase_sum": {"step_tase_sum": ("step",)},
-    "stiffness": {"stiffness": ("radius",)},
+    "stiffness": {"stiffness": ("judge", "look")},
     "lanes": {"lanes": ("ensemble",)},
     "direct": {"direct": ("advance",)},
     "sorting_direct": {"sorting_direct": ("advance",)},

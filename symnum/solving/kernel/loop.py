@@ -381,6 +381,10 @@ def advance(a: Integers) -> int:
         elif phase == slot.STEPPING:
             if x[slot.T] >= x[slot.T_STOP]:
                 return slot.DONE
+            if a[slot.LOOK] != 0 and a[slot.STEPS] >= a[slot.LOOK_NEXT]:
+                status = call_kernel(a[slot.LOOK], a)
+                if status != slot.OK:
+                    return status
             if a[slot.PAUSE_LEFT] == 0:
                 return slot.PAUSED
             if a[slot.STEPS] + a[slot.REJECTED] >= a[slot.MAX_STEPS]:

@@ -69,8 +69,13 @@ kernels see them as constants.
     REPIVOT_SYSTEM,    # address of the linear system that needs a new pivot order
     # a step made for this model: the step of any model, for where its pivot order is bad; its factors
     STEP_GENERIC, FACTORS, FALLBACKS,
+    # looks at how stiff the system is, where the method is to change with that: the kernel that looks, 0:
+    # none; 1: the method is explicit; steps at the next look and between looks; steps at the last look
+    LOOK, LOOK_EXPLICIT, LOOK_NEXT, LOOK_INTERVAL, LOOK_STEPS,
+    LOOK_FREE, LOOK_PATIENCE,  # looks in a row that asked for the explicit method, and how many have to
+    LOOK_CHANGE,               # 1: the last look asks for the other method
     SIZE,
-) = range(110)  # fmt: skip
+) = range(118)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -90,9 +95,14 @@ kernels see them as constants.
     STEADY,         # a step that would grow by less than this stays as it is, with its factors
     EXPONENT_RATIO, # of the last change of the step in the next one
     H_BEFORE,       # the accepted step before the last one; 0: there is none
-    RADIUS,         # spectral radius of the Jacobian, where it was asked for
+    RADIUS,         # spectral radius of the Jacobian at the last look
+    LOOK_T, LOOK_END,          # the last look, and the end of the run
+    LOOK_STABLE,    # the stability interval of the explicit method
+    LOOK_RATIO,     # how many explicit steps cost as much as a stiff one
+    LOOK_AFFORDABLE,           # explicit steps that take as long as a stiff run
+    LOOK_REMAINING,            # explicit steps to come, at the last look
     FLOATS_SIZE,
-) = range(27)  # fmt: skip
+) = range(33)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
