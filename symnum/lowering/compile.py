@@ -126,7 +126,7 @@ def compile(
     results are the same to the last bit whatever the number. On Windows always one.
     """
     if not isinstance(system, System):
-        raise ModelError(f"compile takes a System, not {system!r}; write sn.System(name, [equations])")
+        raise ModelError(f"compile takes a System, not {system!r}; {_instead(system)}")
     if simplify not in (None, "default"):
         _check_level(simplify)
     _check_threads(threads)
@@ -176,6 +176,15 @@ def compile_flat(
         grid=grid_places(flat),
     )
     return CompiledSystem(flat, model, defaults, simplify)
+
+
+def _instead(given: object) -> str:
+    """What to write with something that has a system, or becomes one."""
+    if hasattr(given, "system"):
+        return "take what its .system() returns"  # networks, models of SBML
+    if hasattr(given, "reactor"):
+        return "take what its .reactor(...) returns"
+    return "write sn.System(name, [equations])"
 
 
 @contextmanager

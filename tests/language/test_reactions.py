@@ -446,3 +446,8 @@ def test_a_missing_start_is_named() -> None:
     network = sn.ReactionNetwork("n", [sn.Reaction(1.0, A >> B)], starts={A: 1})
     with pytest.raises(ModelError, match="no start for B"):
         sn.Problem(network.system())
+
+
+def test_a_network_is_no_system() -> None:
+    with pytest.raises(ModelError, match=r"not <ReactionNetwork random.*take what its \.system\(\) returns"):
+        sn.Problem(chain(2), span=(0, 1))  # type: ignore[arg-type]

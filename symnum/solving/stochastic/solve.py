@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,18 @@ from symnum.solving.stochastic.simulation import (
 from symnum.solving.stochastic.step_function import StepFunction
 from symnum.solving.stochastic.tables import NetworkTables
 
-__all__ = ["StochasticOptions", "checked_seed", "explain", "solve_stochastic", "tables_of"]
+__all__ = ["Member", "StochasticOptions", "checked_seed", "explain", "solve_stochastic", "tables_of"]
 
 Seed = int | np.random.SeedSequence | None
 _PAUSE = 2_000_000  # events between looks at the keyboard and the progress bar
+
+
+class Member(NamedTuple):
+    """What one run of an ensemble differs in: starts (n,), parameters, the words of its random stream."""
+
+    u: FloatArray
+    p: FloatArray
+    stream: NDArray[np.int64]
 
 
 class StochasticOptions:
@@ -102,15 +110,18 @@ def solve_stochastic(
     grid: FloatArray | None,
     dense: bool | None,
     progress: bool,
+    member: Member | None = None,
 ) -> Solution:
-    """One trajectory over the span. grid: times to keep, or None for every event."""
-    return _Run(problem, options, grid, dense, progress).run()
+    """One trajectory over the span. grid: times to keep, or None for every event. member: of an ensemble."""
+    if member is None:
+        member = Member(problem.u, problem.p, streams(options.seed, 1)[0])
+    return _Run(problem, options, grid, dense, progress, member).run()
 
 
 class _Run:
     def __init__(
         self, problem: Problem, options: StochasticOptions, grid: FloatArray | None, dense: bool | None,
-        progress: bool,
+        progress: bool, member: Member,
     ) -> None:  # fmt: skip
         began = time.perf_counter()
         self.problem, self.flat, self.grid = problem, problem.flat, grid
@@ -121,9 +132,9 @@ class _Run:
         self.simulation = options.simulation(tables_of(problem))
         self.method = options.method
         self.stats = StochasticStatistics(self.simulation.unit)
-        self.simulation.seed(streams(options.seed, 1)[0])
+        self.simulation.seed(member.stream)
         self.progress = Progress(self.flat.name, problem.span) if progress else None
-        self.p = problem.p.copy()
+        self.u, self.p = member.u, member.p.copy()
         self.times: list[FloatArray] = []
         self.states: list[FloatArray] = []
         self.segment_of: list[NDArray[np.int64]] = []
@@ -138,7 +149,7 @@ class _Run:
         simulation = self.simulation
         simulation.output(self.grid)
         simulation.set_parameters(self.p)
-        simulation.set_state(begin, self.problem.u)
+        simulation.set_state(begin, self.u)
         message = guard_message(self.flat, self.p)
         if message is not None:
             raise ModelError(f"{self.flat.name}: {message}")

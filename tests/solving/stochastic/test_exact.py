@@ -316,3 +316,32 @@ def test_what_is_refused():
         sn.linearize(problem)
     with pytest.raises(sn.SolveFailed, match="max_steps"):
         sn.solve(sn.Problem(network.jumps(), span=(0, 100)), max_steps=2)
+
+
+def test_ensembles_with_events():
+    (x,) = sn.species(x=100)
+    (k,) = sn.parameters(k=0.5)
+    network = sn.ReactionNetwork("decay", [sn.Reaction(k, x >> 0)])
+    events = [sn.Event(at=1.0, then={k: 1.5}), sn.Event(at=1.5, then={x: x + 20})]
+    problem = sn.Problem(network.jumps(events=events), span=(0, 2))
+    ensemble = sn.Ensemble(problem, members=4000)
+    runs, again = (sn.solve(ensemble, seed=3, saveat=[0.5, 2.0], threads=count) for count in (1, 2))
+    assert (runs[x] == again[x]).all()
+    assert (runs[x][0] == sn.solve(problem, seed=3, saveat=[0.5, 2.0])[x]).all()
+    # binomial numbers are left of the first molecules and of those that are added
+    old, new = np.exp(-0.5 - 1.5), np.exp(-0.75)
+    mean, variance = 100 * old + 20 * new, 100 * old * (1 - old) + 20 * new * (1 - new)
+    end = runs[x][:, -1]
+    assert end.mean() == pytest.approx(mean, abs=4 * np.sqrt(variance / 4000))
+    assert end.var() == pytest.approx(variance, rel=4 * np.sqrt(2 / 4000))
+
+
+def test_an_event_ends_members():
+    (x,) = sn.species(x=5)
+    events = [sn.Event(at=1.0, terminal=True)]
+    network = sn.ReactionNetwork("decay", [sn.Reaction(1.0, x >> 0)], events=events)
+    ensemble = sn.Ensemble(sn.Problem(network.jumps(), span=(0, 2)), members=3)
+    runs = sn.solve(ensemble, saveat=[0.5, 2.0], seed=0)
+    assert list(runs.status) == ["terminated"] * 3
+    assert np.isfinite(runs[x][:, 0]).all()
+    assert np.isnan(runs[x][:, 1]).all()
