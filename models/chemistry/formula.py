@@ -69,7 +69,13 @@ def formula(text: str, name: Callable[[str], Expr | None] | Mapping[str, Expr], 
 
     A name may be followed by empty brackets. Raises ModelError, which begins with ``where``.
     """
-    return _Parser(text, name.get if isinstance(name, Mapping) else name, where).parsed()
+    parser = _Parser(text, name.get if isinstance(name, Mapping) else name, where)
+    try:
+        return parser.parsed()
+    except ModelError as error:
+        if str(error).startswith(where.partition(", line")[0]):
+            raise  # of this file already, perhaps of another line
+        raise parser.about(str(error)) from error
 
 
 class _Parser:
@@ -88,8 +94,13 @@ class _Parser:
             position = match.end()
 
     def error(self, problem: str) -> ModelError:
-        shown = self.text if len(self.text) <= 200 else self.text[:200] + "…"
-        return ModelError(f"{self.where}: {problem} in the formula {shown!r}")
+        return ModelError(f"{self.where}: {problem} in the formula {self.shown()!r}")
+
+    def about(self, problem: str) -> ModelError:
+        return ModelError(f"{self.where}: the formula {self.shown()!r}: {problem}")
+
+    def shown(self) -> str:
+        return self.text if len(self.text) <= 200 else self.text[:200] + "…"
 
     def parsed(self) -> Expr:
         result = self.either()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from symnum.models.chemistry.sbml_document import Element
 from symnum.models.chemistry.sbml_formula import quantity
 from symnum.models.chemistry.sbml_quantities import Quantities, Quantity
-from symnum.rewriting.expr import ONE, ZERO, Expr, number
+from symnum.rewriting.expr import ONE, Expr, number
 from symnum.rewriting.walk import substitute
 
 __all__ = ["Reaction", "reactions_of"]
@@ -48,7 +48,9 @@ def _law(quantities: Quantities, reaction: Element) -> Expr:
     law = reaction.getKineticLaw()
     formula = None if law is None else quantities.formulas.of(law)
     if formula is None:
-        return ZERO
+        quantities.fail(
+            reaction, f"{reaction.getId()} has no kinetic law, so that nothing says how fast it runs; add one"
+        )
     local = law.getListOfParameters() if quantities.model.getLevel() < 3 else law.getListOfLocalParameters()
     mapping: dict[Expr, Expr] = {}
     for k in range(local.size()):
@@ -91,4 +93,9 @@ def _stoichiometry(quantities: Quantities, reaction: Element, reference: Element
     value = reference.getStoichiometry()
     if not math.isfinite(value):
         quantities.fail(reaction, f"the stoichiometry of {reference.getSpecies()} has no value")
+    if value < 0:
+        quantities.fail(
+            reaction,
+            f"the stoichiometry of {reference.getSpecies()} is {value:g}; name the species on the other side",
+        )
     return number(value) / number(reference.getDenominator())

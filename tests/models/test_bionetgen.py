@@ -191,6 +191,7 @@ def test_bad_files_name_the_line(reactions: str, more: str, message: str, tmp_pa
         ("1 a", "line 2: '1 a' is not 'number name value'"),
         ("1 a 1e", "line 2: "),
         ("1 a inf", "line 2: .*cannot be part of an expression"),
+        ("1 a 9^9^9^9", "line 2: the formula '9.9.9.9': .* too large for a double"),
     ],
 )
 def test_bad_parameters(parameters: str, message: str, tmp_path: Path) -> None:

@@ -226,6 +226,8 @@ def test_bad_files_say_where(load: Load, tmp_path: Path) -> None:
         ('species="B"', 'species="Q"', r"line \d+: reaction J: there is no species 'Q'"),
         ("c * k * A", "c * kk * A", "reaction J: there is nothing called 'kk'"),
         ('value="0.5"', "", "parameter k: k has no value"),
+        ('stoichiometry="2"', 'stoichiometry="-2"', "reaction J: the stoichiometry of B is -2"),
+        ("<kineticLaw>{c * k * A}</kineticLaw>", "", "reaction J: J has no kinetic law"),
         ('id="k"', 'id="A"', "valid SBML|the id A is used twice"),
         ("c * k * A", "c * f(A)", "no function definition 'f'"),
         ('compartment="c" initialA', 'compartment="d" initialA', "there is no compartment 'd'"),
