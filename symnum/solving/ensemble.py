@@ -357,7 +357,7 @@ class _Lanes:
             slot.L_STAGES: method.stages, slot.L_FSAL: int(method.first_same_as_last),
             slot.L_EXPLICIT: int(method.family == "explicit"), slot.L_FIRST: first, slot.L_LAST: last,
             slot.L_COUNT: len(task.times), slot.L_MAX_STEPS: task.max_steps,
-            slot.L_SETUP: steps.setup, slot.L_PROBE: steps.probe, slot.L_RUN: steps.run,
+            slot.L_BEGIN_LANES: steps.begin, slot.L_RUN: steps.run,
         }  # fmt: skip
         for where, number in numbers.items():
             table[where] = number
@@ -372,7 +372,7 @@ class _Lanes:
                              slot.L_GRADIENT), n),
             slot.L_JACOBIAN: len(functions.indices), slot.L_P: functions.n_parameters,
             slot.L_WORK: steps.prepared, slot.L_K: method.stages * n, slot.L_LU: steps.factors,
-            **dict.fromkeys((slot.L_T, slot.L_PROBE_T, slot.L_H, slot.L_STEP, slot.L_T1, slot.L_NEXT,
+            **dict.fromkeys((slot.L_T, slot.L_FRESH, slot.L_H, slot.L_STEP, slot.L_T1, slot.L_NEXT,
                              slot.L_BEFORE, slot.L_SHRUNK, slot.L_ACCEPTED, slot.L_ACTIVE, slot.L_TAKEN,
                              slot.L_REFUSED, slot.L_ATTENTION), 1),
         }  # fmt: skip

@@ -32,7 +32,7 @@ LARGEST = 128
 # Statements of the right-hand side and the Jacobian up to which it pays.
 _STATEMENTS = 4000
 _PASSES, _CODEGEN = 2, 2
-_FORMAT = "1"
+_FORMAT = "2"
 # Time steps, as parts of the span, at which the pivot order has to be a good one.
 _SCALES = (1e-8, 1e-5, 1e-3, 1e-1)
 
@@ -178,8 +178,7 @@ class LaneSteps(NamedTuple):
     """Addresses of the model's functions on lanes, and how much memory they need, in numbers per lane."""
 
     lanes: int
-    setup: int
-    probe: int
+    begin: int
     run: int
     prepared: int
     factors: int
@@ -219,8 +218,8 @@ def lane_steps(
 
         vector_library()  # its symbols have to be there when the code is loaded
         loaded = machine.load_object(code)
-        setup, probe, run = (loaded.address(f"lanes_{name}") for name in ("setup", "probe", "run"))
-        known[method] = LaneSteps(lanes, setup, probe, run, prepared, factors)
+        begin, run = (loaded.address(f"lanes_{name}") for name in ("begin", "run"))
+        known[method] = LaneSteps(lanes, begin, run, prepared, factors)
     return known[method]
 
 
@@ -234,8 +233,8 @@ def lanes_text(
 
     module = Lanes(lanes)
     prepared = emit_step(method, model.lowered, model.functions, elimination, module)
-    run = lanes_functions(method, model.functions, "time_gradient" in model.lowered, module)
-    return f"{module.text()}\n\n{run}", prepared
+    lanes_functions(method, model.functions, "time_gradient" in model.lowered, module)
+    return module.text(), prepared
 
 
 class TierChoice:

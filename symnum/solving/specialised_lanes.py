@@ -61,6 +61,11 @@ class _Text:
         self.lanes.declare(self.number, symbol, self.number)
         return self.put(f"call {self.number} @{symbol}({self.number} {a})")
 
+    def root(self, a: str) -> str:
+        symbol = f"llvm.sqrt.v{self.count}f64"
+        self.lanes.declare(self.number, symbol, self.number)
+        return self.put(f"call {self.number} @{symbol}({self.number} {a})")
+
     def larger(self, a: str, b: str) -> str:
         return self.select(self.compare("ogt", a, b), a, b)
 
@@ -125,7 +130,7 @@ class _Text:
 _POINTERS = {
     "u": slot.L_U, "v": slot.L_V, "y": slot.L_Y, "f0": slot.L_F0, "f1": slot.L_F1, "error": slot.L_ERROR,
     "gradient": slot.L_GRADIENT, "jacobian": slot.L_JACOBIAN, "p": slot.L_P, "w": slot.L_WORK,
-    "k": slot.L_K, "lu": slot.L_LU, "atol": slot.L_ATOL, "t": slot.L_T, "probe": slot.L_PROBE_T,
+    "k": slot.L_K, "lu": slot.L_LU, "atol": slot.L_ATOL, "t": slot.L_T, "fresh": slot.L_FRESH,
     "h": slot.L_H, "step": slot.L_STEP, "t1": slot.L_T1, "next": slot.L_NEXT, "before": slot.L_BEFORE,
     "shrunk": slot.L_SHRUNK, "accepted": slot.L_ACCEPTED, "active": slot.L_ACTIVE, "taken": slot.L_TAKEN,
     "refused": slot.L_REFUSED, "attention": slot.L_ATTENTION, "x": slot.L_FLOATS,
@@ -140,26 +145,73 @@ def _head(names: tuple[str, ...]) -> list[str]:
     return lines
 
 
-def _calls(lanes: Lanes) -> str:
-    """``setup`` and ``probe`` (F1 = f at PROBE_T, Y) on all lanes."""
-    number = lanes.type
-    texts = []
-    for name, called, time, out, u in (
-        ("lanes_setup", "setup", "t", "jacobian", "u"), ("lanes_probe", "rhs", "probe", "f1", "y"),
-    ):  # fmt: skip
-        lines = [
-            *_head((time, out, u, "p", "w")),
-            f"%now = load {number}, ptr %{time}, align 8",
-            f"call void @{called}({number} %now, ptr %{out}, ptr %{u}, ptr %p, ptr %w)",
-        ]
-        texts.append("\n".join([
-            f"define i64 @{name}(ptr %e) nounwind {{", *(f"  {line}" for line in lines), "  ret i64 0", "}",
-        ]))  # fmt: skip
-    return "\n\n".join(texts)
+def _begin(method: Method, model: ModelFunctions, lanes: Lanes) -> str:
+    """``lanes_begin``: setup, f at the start and the first step size of the lanes that are FRESH.
+
+    The step size is that of the scalar loop (`kernel.loop.first_step`; Hairer, Norsett & Wanner, Solving ODEs
+    I, II.4). ATTENTION is `slot.L_BAD_VALUE` for those of them where f is not finite.
+    """
+    text = _Text(lanes)
+    number, n = lanes.type, model.n
+    names = ("u", "y", "f0", "f1", "error", "jacobian", "p", "w", "atol", "t", "h", "fresh", "attention", "x")
+    text.lines += _head(names)
+    begin, end, rtol = (text.scalar(where) for where in (slot.L_BEGIN, slot.L_END, slot.L_RTOL))
+    t = text.load("%t")
+    text.lines.append(f"call void @setup({number} {t}, ptr %jacobian, ptr %u, ptr %p, ptr %w)")
+    text.lines.append(f"call void @rhs({number} {t}, ptr %f1, ptr %u, ptr %p, ptr %w)")
+    span = text.op("fsub", end, begin)
+    u = [text.load("%u", i) for i in range(n)]
+    f = [text.load("%f1", i) for i in range(n)]
+    weights = [
+        text.op("fadd", text.load("%atol", i), text.op("fmul", rtol, text.absolute(u[i]))) for i in range(n)
+    ]
+
+    def size_of(values: list[str], prefix: str) -> str:
+        scaled = [text.op("fdiv", value, weight) for value, weight in zip(values, weights, strict=True)]
+        squares = [text.op("fmul", value, value) for value in scaled]
+        mean = text.op("fmul", lanes.tree(text.lines, prefix, squares), text.constant(1.0 / n))
+        return text.root(mean)
+
+    d0, d1 = size_of(u, "%first"), size_of(f, "%second")
+    tiny, thousandth = text.constant(1e-5), text.op("fmul", text.constant(1e-3), span)
+    both = text.logic("and", text.compare("oge", d0, tiny), text.compare("oge", d1, tiny))
+    h = text.op("fmul", text.constant(0.01), text.op("fdiv", d0, d1))
+    h = text.select(both, h, text.constant(1e-6))
+    h = text.select(text.compare("olt", d1, tiny), text.larger(h, thousandth), h)
+    h = text.smaller(h, span)
+    for i in range(n):
+        text.store(text.op("fadd", u[i], text.op("fmul", h, f[i])), "%y", i)
+    probe = text.op("fadd", t, h)
+    text.lines.append(f"call void @rhs({number} {probe}, ptr %error, ptr %y, ptr %p, ptr %w)")
+    change = [text.op("fsub", text.load("%error", i), f[i]) for i in range(n)]
+    top = text.larger(d1, text.op("fdiv", size_of(change, "%third"), h))
+    bounded = text.smaller(text.larger(top, text.constant(1e-15)), text.constant(_HUGE))
+    power = text.log2(text.op("fdiv", text.constant(0.01), bounded))
+    found = text.exp2(text.op("fmul", power, text.constant(1.0 / method.error_power)))
+    hundred, millionth = text.op("fmul", text.constant(100.0), h), text.op("fmul", text.constant(1e-6), span)
+    slow = text.larger(millionth, text.op("fmul", text.constant(1e-3), h))
+    slow = text.compare("ole", top, text.constant(1e-15)), slow
+    found = text.smaller(hundred, text.select(*slow, found))
+    finite = text.compare("ole", top, text.constant(_HUGE))
+    h = text.select(finite, found, text.smaller(h, millionth))
+    asked, zero = text.scalar(slot.L_FIRST_STEP), text.constant(0.0)
+    h = text.select(text.compare("ogt", asked, zero), text.smaller(asked, span), h)
+
+    fresh = text.compare("une", text.load("%fresh"), zero)
+    text.store(text.select(fresh, h, text.load("%h")), "%h")
+    for i in range(n):
+        text.store(text.select(fresh, f[i], text.load("%f0", i)), "%f0", i)
+    wrong = lanes.tree(text.lines, "%fourth", [text.op("fsub", value, value) for value in f])
+    code = text.select(text.compare("oeq", wrong, zero), zero, text.constant(slot.L_BAD_VALUE))
+    text.store(text.select(fresh, code, text.load("%attention")), "%attention")
+    return "\n".join([
+        "define i64 @lanes_begin(ptr %e) nounwind {", *(f"  {line}" for line in text.lines), "  ret i64 0",
+        "}",
+    ])  # fmt: skip
 
 
-def lanes_functions(method: Method, model: ModelFunctions, timed: bool, lanes: Lanes) -> str:
-    """``lanes_setup``, ``lanes_probe`` and ``lanes_run``, each ``i64 f(i64 *e)``; needs ``attempt``."""
+def lanes_functions(method: Method, model: ModelFunctions, timed: bool, lanes: Lanes) -> None:
+    """Add ``lanes_begin`` and ``lanes_run``, each ``i64 f(i64 *e)``, to a module that has ``attempt``."""
     text = _Text(lanes)
     number, n = lanes.type, model.n
     controller, order = method.controller, method.error_power
@@ -232,15 +284,14 @@ def lanes_functions(method: Method, model: ModelFunctions, timed: bool, lanes: L
         exponent = text.op(
             "fadd", exponent, text.op("fmul", before, text.constant(controller.before / order))
         )
-    change = text.op("fmul", safety, text.exp2(exponent))
-    change = text.smaller(grow, text.larger(shrink, change))
+    exponent = text.select(accepted, exponent, text.op("fmul", size, text.constant(-1.0 / order)))
+    factor = text.larger(shrink, text.op("fmul", safety, text.exp2(exponent)))
+    change = text.smaller(grow, factor)
     change = text.select(shrunk, text.smaller(change, one), change)
     longer = text.op("fmul", h, change)
     nothing_learnt = text.logic("and", fresh_last, text.compare("olt", longer, proposed))
     after = text.select(nothing_learnt, proposed, longer)
-    back = text.exp2(text.op("fmul", size, text.constant(-1.0 / order)))
-    back = text.larger(shrink, text.op("fmul", safety, back))
-    back = text.select(finite, back, text.constant(0.25))
+    back = text.select(finite, factor, text.constant(0.25))
     text.store(text.select(accepted, after, text.op("fmul", h, back)), "%h")
     learnt = text.logic("and", accepted, text.no(nothing_learnt))
     floor = text.larger(size, text.constant(-13.287712379549449))  # an error of 1e-4
@@ -273,4 +324,4 @@ def lanes_functions(method: Method, model: ModelFunctions, timed: bool, lanes: L
     run = "\n".join([
         "define i64 @lanes_run(ptr %e) nounwind {", "entry:", *body, "back:", "  ret i64 0", "}",
     ])  # fmt: skip
-    return f"{_calls(lanes)}\n\n{run}"
+    lanes.functions += [_begin(method, model, lanes), run]

@@ -7,126 +7,82 @@ Kernel code: see `pointers`.
 
 from __future__ import annotations
 
-import math
-
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import Floats, Integers, at, call_kernel, compiled, floats, integers
-from symnum.solving.kernel.vectors import larger, smaller
 
 __all__ = ["ensemble"]
 
 
 @compiled
-def sizes_of(a: Integers, lane: int, value: Floats, relative: Floats) -> float:
-    """Root mean square of value_i / (atol_i + rtol |relative_i|) in one lane."""
-    w = a[slot.L_LANES]
-    n = a[slot.L_N]
-    rtol = floats(a[slot.L_FLOATS])[slot.L_RTOL]
-    atol = floats(a[slot.L_ATOL])
-    total = 0.0
-    for i in range(n):
-        scaled = value[i * w + lane] / (atol[i * w + lane] + rtol * abs(relative[i * w + lane]))
-        total += scaled * scaled
-    return math.sqrt(total / n)
-
-
-@compiled
-def first_step(a: Integers, lane: int) -> float:
-    """As in `loop.first_step`; f at the start is in F1."""
-    x = floats(a[slot.L_FLOATS])
-    w = a[slot.L_LANES]
-    n = a[slot.L_N]
-    u = floats(a[slot.L_U])
-    f = floats(a[slot.L_F1])
-    y = floats(a[slot.L_Y])
-    keep = floats(a[slot.L_F0])
-    span = x[slot.L_END] - x[slot.L_BEGIN]
-    if x[slot.L_FIRST_STEP] > 0.0:
-        return smaller(x[slot.L_FIRST_STEP], span)
-    d0 = sizes_of(a, lane, u, u)
-    d1 = sizes_of(a, lane, f, u)
-    h = 1e-6
-    if d0 >= 1e-5 and d1 >= 1e-5:
-        h = 0.01 * d0 / d1
-    if d1 < 1e-5:
-        h = larger(h, 1e-3 * span)
-    h = smaller(h, span)
-    for i in range(n):
-        y[i * w + lane] = u[i * w + lane] + h * f[i * w + lane]
-        keep[i * w + lane] = f[i * w + lane]
-    floats(a[slot.L_PROBE_T])[lane] = x[slot.L_BEGIN] + h
-    call_kernel(a[slot.L_PROBE], a)
-    for i in range(n):
-        y[i * w + lane] = f[i * w + lane] - keep[i * w + lane]
-    top = larger(d1, sizes_of(a, lane, y, u) / h)
-    if not top <= 1e300:
-        return smaller(h, 1e-6 * span)
-    if top <= 1e-15:
-        return smaller(100.0 * h, larger(1e-6 * span, 1e-3 * h))
-    return smaller(100.0 * h, (0.01 / top) ** (1.0 / x[slot.L_ORDER]))
-
-
-@compiled
-def fill(a: Integers, lane: int) -> bool:
-    """Give the lane the next member; False when there is none left."""
+def load(a: Integers, lane: int) -> bool:
+    """Give the lane the next member, which BEGIN_LANES then makes ready; False when there is none left."""
     x = floats(a[slot.L_FLOATS])
     w = a[slot.L_LANES]
     n = a[slot.L_N]
     count = a[slot.L_COUNT]
     times = floats(a[slot.L_TIMES])
     u = floats(a[slot.L_U])
-    y = floats(a[slot.L_Y])
     p = floats(a[slot.L_P])
-    f = floats(a[slot.L_F1])
-    f0 = floats(a[slot.L_F0])
-    members = integers(a[slot.L_MEMBER])
-    positions = integers(a[slot.L_POSITION])
     floats(a[slot.L_ACCEPTED])[lane] = 0.0
     floats(a[slot.L_TAKEN])[lane] = 0.0
     floats(a[slot.L_REFUSED])[lane] = 0.0
     floats(a[slot.L_SHRUNK])[lane] = 0.0
     floats(a[slot.L_BEFORE])[lane] = 0.0
-    while a[slot.L_FIRST] < a[slot.L_LAST]:
-        member = a[slot.L_FIRST]
-        a[slot.L_FIRST] = member + 1
-        members[lane] = member
-        start = at(floats(a[slot.L_STARTS]), member * n)
-        values = at(floats(a[slot.L_VALUES]), member * a[slot.L_PARAMETERS])
-        saved = at(floats(a[slot.L_SAVED]), member * count * n)
+    member = a[slot.L_FIRST]
+    if member >= a[slot.L_LAST]:
+        floats(a[slot.L_ACTIVE])[lane] = 0.0
+        floats(a[slot.L_FRESH])[lane] = 0.0
+        floats(a[slot.L_H])[lane] = x[slot.L_END] - x[slot.L_BEGIN]
+        return False
+    a[slot.L_FIRST] = member + 1
+    integers(a[slot.L_MEMBER])[lane] = member
+    start = at(floats(a[slot.L_STARTS]), member * n)
+    values = at(floats(a[slot.L_VALUES]), member * a[slot.L_PARAMETERS])
+    saved = at(floats(a[slot.L_SAVED]), member * count * n)
+    for i in range(n):
+        u[i * w + lane] = start[i]
+    for i in range(a[slot.L_PARAMETERS]):
+        p[i * w + lane] = values[i]
+    floats(a[slot.L_T])[lane] = x[slot.L_BEGIN]
+    k = 0
+    while k < count and times[k] <= x[slot.L_BEGIN]:
         for i in range(n):
-            u[i * w + lane] = start[i]
-            y[i * w + lane] = start[i]
-        for i in range(a[slot.L_PARAMETERS]):
-            p[i * w + lane] = values[i]
-        floats(a[slot.L_T])[lane] = x[slot.L_BEGIN]
-        floats(a[slot.L_PROBE_T])[lane] = x[slot.L_BEGIN]
-        call_kernel(a[slot.L_SETUP], a)
-        call_kernel(a[slot.L_PROBE], a)
-        wrong = 0.0
-        for i in range(n):
-            wrong += f[i * w + lane] - f[i * w + lane]
-        k = 0
-        while k < count and times[k] <= x[slot.L_BEGIN]:
-            for i in range(n):
-                saved[k * n + i] = start[i]
-            k += 1
-        positions[lane] = k
-        floats(a[slot.L_NEXT])[lane] = x[slot.L_END]
-        if k < count:
-            floats(a[slot.L_NEXT])[lane] = times[k]
-        if wrong != 0.0:
-            integers(a[slot.L_STATUS])[member] = slot.NOT_FINITE
-        else:
-            h = first_step(a, lane)
-            if x[slot.L_FIRST_STEP] > 0.0:
-                for i in range(n):
-                    f0[i * w + lane] = f[i * w + lane]
-            floats(a[slot.L_H])[lane] = h
-            floats(a[slot.L_ACTIVE])[lane] = 1.0
-            return True
-    floats(a[slot.L_ACTIVE])[lane] = 0.0
-    floats(a[slot.L_H])[lane] = x[slot.L_END] - x[slot.L_BEGIN]
-    return False
+            saved[k * n + i] = start[i]
+        k += 1
+    integers(a[slot.L_POSITION])[lane] = k
+    floats(a[slot.L_NEXT])[lane] = x[slot.L_END]
+    if k < count:
+        floats(a[slot.L_NEXT])[lane] = times[k]
+    floats(a[slot.L_ACTIVE])[lane] = 1.0
+    floats(a[slot.L_FRESH])[lane] = 1.0
+    return True
+
+
+@compiled
+def begin(a: Integers) -> int:
+    """Make the members ready that lanes have been given; how many lanes go without one after that.
+
+    A member whose right-hand side is not finite at the start makes room for the next one.
+    """
+    w = a[slot.L_LANES]
+    fresh = floats(a[slot.L_FRESH])
+    attention = floats(a[slot.L_ATTENTION])
+    status = integers(a[slot.L_STATUS])
+    idle = 0
+    again = True
+    while again:
+        call_kernel(a[slot.L_BEGIN_LANES], a)
+        again = False
+        for lane in range(w):
+            if fresh[lane] != 0.0:
+                fresh[lane] = 0.0
+                if attention[lane] != slot.L_NOTHING:
+                    status[integers(a[slot.L_MEMBER])[lane]] = slot.NOT_FINITE
+                    if load(a, lane):
+                        again = True
+                    else:
+                        idle += 1
+    return idle
 
 
 @compiled
@@ -187,10 +143,12 @@ def ensemble(a: Integers) -> int:
     end = floats(a[slot.L_FLOATS])[slot.L_END]
     active = 0
     for lane in range(w):
-        if fill(a, lane):
+        if load(a, lane):
             active += 1
+    active -= begin(a)
     while active > 0:
         call_kernel(a[slot.L_RUN], a)
+        loaded = False
         for lane in range(w):
             code = attention[lane]
             if code != slot.L_NOTHING:
@@ -212,6 +170,10 @@ def ensemble(a: Integers) -> int:
                     status[member] = outcome
                     floats(a[slot.L_STEPS_OUT])[member] = floats(a[slot.L_TAKEN])[lane]
                     floats(a[slot.L_REJECTED_OUT])[member] = floats(a[slot.L_REFUSED])[lane]
-                    if not fill(a, lane):
+                    if load(a, lane):
+                        loaded = True
+                    else:
                         active -= 1
+        if loaded:
+            active -= begin(a)
     return slot.OK

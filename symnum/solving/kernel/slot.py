@@ -209,15 +209,15 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)  # PHASE
     L_TIMES, L_COUNT, L_SAVED,           # (m,) times to save at, m, (members, m, n)
     L_STATUS, L_STEPS_OUT, L_REJECTED_OUT,  # (members,): int64, doubles, doubles
     L_MAX_STEPS, L_DENSE, L_DENSE_ROWS,
-    L_SETUP, L_PROBE, L_RUN,             # functions of the model, on all lanes
+    L_BEGIN_LANES, L_RUN,                # functions of the model, on all lanes
     L_FLOATS,                            # address of the doubles below
     # one number or vector of n, n_parameters, ... per lane, the lanes side by side
     L_U, L_V, L_Y, L_F0, L_F1, L_ERROR, L_GRADIENT, L_JACOBIAN, L_P, L_WORK, L_K, L_LU, L_ATOL,
-    L_T, L_PROBE_T, L_H, L_STEP, L_T1, L_NEXT, L_BEFORE, L_SHRUNK, L_ACCEPTED, L_ACTIVE, L_TAKEN, L_REFUSED,
+    L_T, L_FRESH, L_H, L_STEP, L_T1, L_NEXT, L_BEFORE, L_SHRUNK, L_ACCEPTED, L_ACTIVE, L_TAKEN, L_REFUSED,
     L_ATTENTION,
     L_MEMBER, L_POSITION,                # int64 for each lane
     L_SIZE,
-) = range(52)  # fmt: skip
+) = range(51)  # fmt: skip
 
 (L_BEGIN, L_END, L_RTOL, L_MAX_STEP, L_FIRST_STEP, L_ORDER, L_FLOATS_SIZE) = range(7)
 
