@@ -190,8 +190,8 @@ def _begin(method: Method, model: ModelFunctions, lanes: Lanes) -> str:
     found = text.exp2(text.op("fmul", power, text.constant(1.0 / method.error_power)))
     hundred, millionth = text.op("fmul", text.constant(100.0), h), text.op("fmul", text.constant(1e-6), span)
     slow = text.larger(millionth, text.op("fmul", text.constant(1e-3), h))
-    slow = text.compare("ole", top, text.constant(1e-15)), slow
-    found = text.smaller(hundred, text.select(*slow, found))
+    found = text.select(text.compare("ole", top, text.constant(1e-15)), slow, found)
+    found = text.smaller(hundred, found)
     finite = text.compare("ole", top, text.constant(_HUGE))
     h = text.select(finite, found, text.smaller(h, millionth))
     asked, zero = text.scalar(slot.L_FIRST_STEP), text.constant(0.0)

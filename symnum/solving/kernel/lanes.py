@@ -8,7 +8,7 @@ Kernel code: see `pointers`.
 from __future__ import annotations
 
 from symnum.solving.kernel import slot
-from symnum.solving.kernel.pointers import Floats, Integers, at, call_kernel, compiled, floats, integers
+from symnum.solving.kernel.pointers import Integers, at, call_kernel, compiled, floats, integers
 
 __all__ = ["ensemble"]
 
