@@ -42,6 +42,13 @@ def find(method: str | Method) -> Method:
         return lower[method.lower()]
     from difflib import get_close_matches
 
+    from symnum.solving.stochastic.methods import STOCHASTIC_METHODS
+
+    random = STOCHASTIC_METHODS.get(method)
+    if random is not None:
+        raise ModelError(
+            f"{random} is a method for random processes: it solves a network read by .{random.reading}()"
+        )
     near = [name for name in METHODS | OUTSIDE if name.lower() in get_close_matches(method.lower(), lower)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(METHODS | OUTSIDE)}.")

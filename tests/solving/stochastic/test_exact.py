@@ -345,3 +345,10 @@ def test_an_event_ends_members():
     assert list(runs.status) == ["terminated"] * 3
     assert np.isfinite(runs[x][:, 0]).all()
     assert np.isnan(runs[x][:, 1]).all()
+
+
+def test_a_method_for_random_processes_does_not_solve_equations():
+    (x,) = sn.species(x=5)
+    network = sn.ReactionNetwork("decay", [sn.Reaction(1.0, x >> 0)])
+    with pytest.raises(sn.ModelError, match=r"SSA is a method for random processes.*by \.jumps\(\)"):
+        sn.solve(sn.Problem(network.system(), span=(0, 1)), "SSA")
