@@ -15,9 +15,9 @@ __all__ = ["LARGE", "PivotOrder", "ShortArray"]
 ShortArray = npt.NDArray[np.int32]
 
 # Up to here, with dense scratch of n^2 doubles, the order is chosen on the numbers by a kernel of our own. On
-# reaction networks and random matrices of this size a factorization takes a quarter fewer updates then than in
-# the order of SuperLU (of BCR, 1,122 unknowns: two thirds of the time), on grids as many; the choice takes up
-# to 0.4 s, about what it takes to import SciPy and to order.
+# reaction networks and random matrices of this size a factorization takes a quarter fewer updates then than
+# in the order of SuperLU (of BCR, 1,122 unknowns: two thirds of the time), on grids as many; the choice takes
+# up to 0.4 s, about what it takes to import SciPy and to order.
 LARGE = 1500
 # More updates than this are not listed one by one: the list would fall out of the caches.
 LISTED = 100_000
