@@ -64,6 +64,12 @@ class _Inputs:
         ours = passes.lowered(self.rhs, self.roots, self.n, anew, reassociate=self.reassociate)
         return plain.functions, ours.functions
 
+    def as_differentiated(self) -> dict[str, Function]:
+        """The functions before hoisting: all that they depend on is an argument."""
+        from symnum.codegen import passes
+
+        return passes.differentiated(self.rhs, self.n)
+
     def check(self) -> None:
         self.rhs.check(self.n, self.n_parameters)
         if self.roots is not None:
@@ -246,6 +252,10 @@ class CompiledModel:
     def lowered(self) -> dict[str, Function]:
         """The functions back ends emit: ``setup``, ``rhs``, ``jacobian`` and what else the model needs."""
         return self._inputs.lowered.functions
+
+    def as_differentiated(self) -> dict[str, Function]:
+        """``rhs``, ``jacobian`` and ``time_gradient`` with nothing moved to ``setup``, made anew."""
+        return self._inputs.as_differentiated()
 
     def key(self, purpose: str) -> str:
         """Content hash of everything the model is made from, for the cache of what is made from it."""

@@ -18,7 +18,7 @@ from symnum.record import record, replace
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import cost, substitute
 
-__all__ = ["Lowered", "Simplify", "lowered"]
+__all__ = ["Lowered", "Simplify", "differentiated", "lowered"]
 
 Simplify: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, ...]]
 """(roots, parameter-only slots) -> equivalent roots. What depends on these slots only is free of cost."""
@@ -55,6 +55,15 @@ def lowered(
         functions = {name: _simplified(f, simplify) for name, f in once.items()}
     setup, functions = hoist(functions, persistent="jacobian")
     return Lowered({"setup": setup, **functions}, plan.pattern)
+
+
+def differentiated(rhs: Function, n: int) -> dict[str, Function]:
+    """``rhs``, its Jacobian (all entries, in the order of the pattern) and its time derivative, if any."""
+    functions = {"rhs": rhs, "jacobian": jacobian(rhs, n).function}
+    gradient = time_gradient(rhs)
+    if gradient is not None:
+        functions["time_gradient"] = gradient
+    return functions
 
 
 def _simplified(function: Function, simplify: Simplify) -> Function:

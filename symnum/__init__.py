@@ -92,10 +92,12 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.continuation import continuation
     from symnum.solving.ensemble import Ensemble
     from symnum.solving.export import export
+    from symnum.solving.gradient import gradient
     from symnum.solving.linearize import linearize
     from symnum.solving.problem import Problem
     from symnum.solving.sensitivity import sensitivities
     from symnum.solving.solution import Solution
+    from symnum.solving.solution_map import SolutionMap
     from symnum.solving.solve import solve
     from symnum.solving.solve_ivp import solve_ivp
     from symnum.solving.steady_state import steady_state, steady_states
@@ -141,10 +143,12 @@ _NAMES = {
     "symnum.solving.export": "export",
     "symnum.solving.continuation": "continuation",
     "symnum.solving.ensemble": "Ensemble",
+    "symnum.solving.gradient": "gradient",
     "symnum.solving.linearize": "linearize",
     "symnum.solving.problem": "Problem",
     "symnum.solving.sensitivity": "sensitivities",
     "symnum.solving.solution": "Solution",
+    "symnum.solving.solution_map": "SolutionMap",
     "symnum.solving.solve": "solve",
     "symnum.solving.solve_ivp": "solve_ivp",
     "symnum.solving.stochastic.methods": "STOCHASTIC_METHODS",

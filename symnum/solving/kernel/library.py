@@ -26,6 +26,8 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "locate": {"locate": ("locate", "settle_sides", "switch_fired", "switch_outside")},
     "newton": {"newton": ("reinitialize", "slope_start", "slope_end")},
     "linear": {"linear": ("factor", "solve")},
+    "linear_transposed": {"linear_transposed": ("solve",)},
+    "adjoint": {"adjoint": ("explicit", "record", "replay", "rosenbrock")},
     "splitting": {"splitting": ("factor", "solve")},
     "incomplete": {"incomplete": ("factor", "solve")},
     "krylov": {"krylov": ("factor", "solve")},

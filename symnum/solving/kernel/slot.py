@@ -280,3 +280,20 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
 
 CONSTANT_RATE, FIRST_ORDER, TWO_SPECIES, ONE_SPECIES_TWICE, FALLING, GENERAL = range(6)  # KIND
 BINS = 32  # of the composition-rejection search; the first holds propensities that are zero
+
+# --- a recorded run and its adjoint: integers --------------------------------------------------------------
+(
+    D_RUN, D_ADVANCE,                    # the run's table; `advance` of the loop
+    D_STOPS, D_STOP_COUNT, D_STOP_NEXT,  # times that are met exactly, and the next of them
+    D_STOP_STEPS,                        # int64 (D_STOP_COUNT,): steps that were made up to each
+    # the adjoint: from step D_AT down to the first, in records of times (steps + 1,) and states (., n)
+    D_AT, D_TIMES, D_STATES,
+    D_PLACES, D_COTANGENTS,              # int64 (steps + 1,): row of the cotangents (., n) added there, or -1
+    D_LAMBDA, D_PARAMETERS,              # (n,), (n_parameters,): the adjoint, and what was found for p
+    D_RHS_PULLBACK, D_JACOBIAN_PULLBACK, D_GRADIENT_PULLBACK,
+    D_INPUT, D_OUTPUT, D_WORK,           # arguments and scratch of these
+    D_ARGUMENTS, D_BARS,                 # (stages, n): arguments of f; cotangents of the stages
+    D_OMEGA, D_ENTRIES,                  # (n,), (nnz,): cotangents of df/dt and of the entries of df/du
+    D_PARAMETER_COUNT, D_SOLVE_TRANSPOSED,
+    D_SIZE,
+) = range(26)  # fmt: skip
