@@ -192,13 +192,12 @@ class AdjointIntegrator(Integrator):
 
     def state(self, stretch: Stretch, node: int) -> FloatArray:
         """(n,) the state behind so many steps."""
-        if stretch.every == 1:
-            return stretch.states[node]
-        if node == stretch.steps:
-            return stretch.states[-1]
-        first = node // stretch.every * stretch.every
-        if first == node:
-            return stretch.states[node // stretch.every]
-        self.p[:] = stretch.parameters
-        self.changed_parameters()
-        return self._again(stretch, first, node)[-1]
+        states, every = stretch.states, stretch.every
+        if every > 1 and node % every and node < stretch.steps:
+            self.p[:] = stretch.parameters
+            self.changed_parameters()
+            states, node = self._again(stretch, node // every * every, node), -1
+        elif every > 1:
+            node = -1 if node == stretch.steps else node // every
+        found: FloatArray = states[node]
+        return found

@@ -74,8 +74,8 @@ def gradient(
         value, found = mapping.value_and_gradient(lambda y: (float(y.sum()), np.ones_like(y)))
     else:
         raise ModelError(
-            f"gradient: loss is {loss!r}; give an expression of the model, or data as {{expression: values}}. "
-            "sn.SolutionMap takes losses of any form."
+            f"gradient: loss is {loss!r}; give an expression of the model, or data as {{expression: "
+            "values}; sn.SolutionMap takes losses of any form"
         )
     return Gradient(value, found, mapping.parameters)
 
@@ -86,7 +86,9 @@ def sum_of_squares(data: Mapping[Any, Any], times: int) -> Loss:
     for row, (key, values) in zip(wanted, data.items(), strict=True):
         array = np.asarray(values, float)
         if array.shape != (times,):
-            raise ModelError(f"data of {key} have shape {array.shape}; there are {times} times: give ({times},)")
+            raise ModelError(
+                f"data of {key} have shape {array.shape}; there are {times} times: give ({times},)"
+            )
         if np.isinf(array).any():
             raise ModelError(f"data of {key} are infinite somewhere; a missing value is NaN")
         row[:] = array

@@ -34,13 +34,13 @@ def adjoint_method(problem: Problem, method: str | Method | None, rtol: float) -
     if method is not None:
         return find(method)
     model = problem.compiled.model.functions
-    chosen = Choice(model, problem.span, rtol, False).begin(problem.u, problem.p)
+    chosen, _ = Choice(model, rtol, False).begin(problem.span, problem.u, problem.p)
     return chosen if chosen.family in ("explicit", "rosenbrock") else find("Rodas5P")
 
 
 @record
 class Jump:
-    """What happens between two stretches, at time t: actions, and the numbers of the crossings (at= has none).
+    """What happens between two stretches, at time t: actions, and numbers of the crossings (at= has none).
 
     u, p: before; u1, p1: behind, algebraic unknowns made consistent.
     """
@@ -128,8 +128,7 @@ class Recorder:
             status, stretch = integrator.keep_steps(stops, self.every)
             if status not in (Status.DONE, Status.EVENT):
                 raise SolveFailed(self.explain(status, jumps))
-            for node in stretch.nodes[: len(wanted)].tolist():
-                where.append((len(stretches), node))
+            where += [(len(stretches), node) for node in stretch.nodes[: len(wanted)].tolist()]
             stretches.append(stretch)
             if status is Status.EVENT:
                 fired = tuple(integrator.fired)
@@ -143,8 +142,8 @@ class Recorder:
                 return self.finished(stretches, jumps, states, parameters, where)
             if any(action.event.terminal for action in jumps[-1].actions):
                 raise ModelError(
-                    f"{self.flat.name}: {jumps[-1].actions[0].event} ends the run at t = {integrator.t:g}, before "
-                    f"t = {last:g}, which a gradient is asked for"
+                    f"{self.flat.name}: {jumps[-1].actions[0].event} ends the run at t = {integrator.t:g}, "
+                    f"before t = {last:g}, which a gradient is asked for"
                 )
 
     def finished(

@@ -187,7 +187,7 @@ class _Entry:
                 flat.parameter_index(key, "parameters")  # says what there is
             at = int(flat.position[flat.number_of(key, "parameters")])
             if at < 0 or not flat.mass[at]:
-                raise ModelError(f"parameters: {name} follows from the other unknowns and has no start of its own")
+                raise ModelError(f"parameters: {name} follows from other unknowns and has no start")
             self.of_u.append((place, at))
         if len({*names}) < len(names):
             raise ModelError("parameters: one stands twice in the list")
@@ -203,8 +203,8 @@ class _Entry:
         for number, value in problem.followers().items():
             if number in learned:
                 raise ModelError(
-                    f"parameters: {flat.parameters[number].name} follows from others, it is {value}; take those, "
-                    "or give it a number in the problem"
+                    f"parameters: {flat.parameters[number].name} follows from others, it is {value}; take "
+                    "those, or give it a number in the problem"
                 )
             self.followers.append((number, Differential(self._over_p(value, own))))
         self.starts = [
@@ -227,8 +227,8 @@ class _Entry:
                 at = -1 if known is None else int(flat.position[flat.structure.representative[known]])
                 if at in own:
                     raise ModelError(
-                        f"parameters: the start of {leaf} also determines {value}; make the start a parameter "
-                        f"of the model and learn that"
+                        f"parameters: the start of {leaf} also determines {value}; make the start a "
+                        "parameter of the model and learn that"
                     )
                 start = self._starts.get(at) if at >= 0 else None
                 if start is not None:

@@ -83,9 +83,9 @@ def test_exact_for_the_steps_that_were_made(method: Any) -> None:
         assert found[:, j] == pytest.approx(exact, rel=1e-8, abs=1e-9 * np.abs(exact).max())
 
 
-def agree(problem: sn.Problem, outputs: list[Any] | None, keys: list[Any], at: Any, method: str, **more: Any) -> Any:
+def agree(problem: sn.Problem, outputs: list[Any] | None, keys: list[Any], at: Any, method: str) -> Any:
     """A random combination of outputs, against differences of fourth order at tight tolerances."""
-    mapping = SolutionMap(problem, outputs, at=at, parameters=keys, method=method, rtol=1e-11, atol=1e-13, **more)
+    mapping = SolutionMap(problem, outputs, at=at, parameters=keys, method=method, rtol=1e-11, atol=1e-13)
     values, pull = mapping.vjp()
     weights = np.random.default_rng(1).normal(size=values.shape)
     found, theta = pull(weights), mapping.theta
@@ -160,7 +160,7 @@ def test_a_network_with_sums_and_sparse_factors(shared_data: Path) -> None:
     """356 species, 3749 reactions: the adjoint against forward sensitivities."""
     network = sn.read(shared_data / "bng_net" / "egfr_net" / "egfr_net.net")
     problem = sn.Problem(network.system(), span=(0, 2))
-    names = ["kp1", "km1", "kp15"]
+    names = ["kp1"]
     observables = list(network.observables[:3])
     mapping = SolutionMap(
         problem, observables, at=[2.0], parameters=names, method="Rodas5P", rtol=1e-8, atol=1e-3
@@ -248,6 +248,6 @@ def test_what_has_no_gradient(system: sn.System, message: str) -> None:
 def test_a_terminal_event_before_the_last_time() -> None:
     system = sn.System("s", [sn.D(x) == k], events=[sn.Event(when=x - 0.5, terminal=True)])
     problem = sn.Problem(system, {x: 0}, span=(0, 2))
-    with pytest.raises(ModelError, match="ends the run at t = 0.714"):
+    with pytest.raises(ModelError, match=r"ends the run at t = 0\.714"):
         SolutionMap(problem, at=[1.0], parameters=[k])()
     assert SolutionMap(problem, at=[0.5], parameters=[k]).jacobian()[0, 0, 0] == pytest.approx(0.5)

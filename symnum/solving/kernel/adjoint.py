@@ -172,7 +172,6 @@ def rosenbrock(d: Integers) -> int:
     first = at(dt, s)
     second = at(first, s * s)
     m = at(second, s * s)
-    rows = floats(a[slot.STAGES])
     arguments = floats(d[slot.D_ARGUMENTS])
     bars = floats(d[slot.D_BARS])
     total = floats(d[slot.D_LAMBDA])

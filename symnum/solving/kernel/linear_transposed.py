@@ -52,7 +52,7 @@ def solve_lapack(s: Integers, n: int, matrix: int, right: int) -> None:
 
 @compiled
 def solve_sparse(s: Integers, b: Floats) -> None:
-    """The sweeps of `linear.solve_sparse` in the opposite order; columns of U are listed one after another."""
+    """The sweeps of `linear.solve_sparse` in the opposite order; U is listed column by column."""
     n = s[slot.SYSTEM_N]
     x = floats(s[slot.STORE])
     y = floats(s[slot.Y_PERMUTED])

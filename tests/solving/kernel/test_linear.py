@@ -46,10 +46,10 @@ def factored(system):
     return status
 
 
-def solved(system, right):
+def solved(system, right, unit="linear"):
     solution = right.copy()
     system.table[slot.RIGHT] = solution.ctypes.data
-    assert kernel(library.addresses("linear")["solve"], system.table) == slot.OK
+    assert kernel(library.addresses(unit)["solve"], system.table) == slot.OK
     return solution
 
 
@@ -76,6 +76,9 @@ def test_solutions_agree_with_numpy(n, mode, monkeypatch):
     assert factored(system) == slot.OK
     expected = np.linalg.solve(matrix, right)
     assert solved(system, right) == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.max(np.abs(expected)))
+    transposed = np.linalg.solve(matrix.T, right)
+    found = solved(system, right, "linear_transposed")
+    assert found == pytest.approx(transposed, rel=1e-9, abs=1e-9 * np.max(np.abs(transposed)))
     wanted = {
         "dense": slot.DENSE_LAPACK,
         "own": slot.DENSE_OWN,
