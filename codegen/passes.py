@@ -18,10 +18,13 @@ from symnum.record import record, replace
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import cost, substitute
 
-__all__ = ["Lowered", "Simplify", "differentiated", "lowered"]
+__all__ = ["Lowered", "Rewrite", "Simplify", "differentiated", "lowered"]
 
-Simplify: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, ...]]
+Rewrite: TypeAlias = Callable[[tuple[Expr, ...], frozenset[Expr]], tuple[Expr, ...]]
 """(roots, parameter-only slots) -> equivalent roots. What depends on these slots only is free of cost."""
+
+Simplify: TypeAlias = Callable[[tuple[Expr, ...], int], Rewrite | None]
+"""(roots, number of copies) -> what rewrites them, or None where searching costs more than it can win."""
 
 _WORTH_SIMPLIFYING = 8.0  # cost of a template below which there is nothing to find
 
@@ -75,12 +78,13 @@ def _simplified(function: Function, simplify: Simplify) -> Function:
             fixed = parameter_only_columns(item, changing)
             known = parameter_only(item.roots, fixed)
             roots = tuple(root for root in item.roots if not known[root])
-            if cost(roots) >= _WORTH_SIMPLIFYING:
+            rewrite = simplify(roots, item.count) if cost(roots) >= _WORTH_SIMPLIFYING else None
+            if rewrite is not None:
                 free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
                 split = Split(roots, known)  # a parameter-only subexpression is one free leaf, whatever it is
                 first = len(item.columns)
                 inner = {slot("w", first + k): value for k, value in enumerate(split.values)}
-                simpler = simplify(split.roots(first), free | inner.keys())
+                simpler = rewrite(split.roots(first), free | inner.keys())
                 if len(simpler) != len(roots):
                     raise CodegenError(
                         f"loop {item.name!r}: simplify returned {len(simpler)} of {len(roots)} roots"

@@ -129,7 +129,6 @@ _FACTS = """
 """
 
 
-
 def _name(op: str) -> str:
     """egglog's name of an operator; it has functions of its own called ``log``, ``min``, ``<``."""
     return f"{op.replace('<', 'less').replace('=', '_equal')}_" if op in OPERATORS else op

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import NamedTuple, Protocol, TypeAlias
 
 from symnum.errors import ModelError
 from symnum.rewriting.binary import Binary, raised
 from symnum.rewriting.bounds import Where, intervals
-from symnum.rewriting.cost import CPU, CostTable, dag_cost
-from symnum.rewriting.expr import Expr
+from symnum.rewriting.cost import CPU, CostTable, dag_cost, free_nodes, node_cost
+from symnum.rewriting.expr import Expr, Rational
 from symnum.rewriting.factor import absorbed, expanded, factored
 from symnum.rewriting.match import Matcher
 from symnum.rewriting.pairs import paired
 from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, Rule, RuleSet
 from symnum.rewriting.term import EXPR
-from symnum.rewriting.walk import postorder, transform
+from symnum.rewriting.walk import is_leaf, postorder, transform
 
 Expressions: TypeAlias = tuple[Expr, ...]
 
@@ -43,7 +45,7 @@ class Search(NamedTuple):
 
     level: which rules. free: leaves that cost nothing (parameters). nodes: size of the largest e-graph.
     table: costs of the target. where: declared bounds of leaves. deadline: `time.thread_time`.
-    certified: use only what a certificate can be made for.
+    certified: use only what a certificate can be made for. variants: how many forms factoring may try.
     """
 
     level: Level
@@ -53,6 +55,7 @@ class Search(NamedTuple):
     where: Where = {}  # noqa: RUF012 - a tuple's default, never changed
     deadline: float = float("inf")
     certified: bool = False
+    variants: int = 1 << 30
 
     def cost(self, exprs: Expressions) -> float:
         return dag_cost(exprs, self.free, self.table)
@@ -87,21 +90,44 @@ class Factoring:
         if search.strict:
             return []
         found: dict[Expressions, None] = {}
-        if sum(1 for _ in postorder(forms[0])) > MANY:
+        if search.variants == 1 or sum(1 for _ in postorder(forms[0])) > MANY:
             return [paired(factored(forms[0]), search.free)]
-        for form in forms:
-            for start in dict.fromkeys((form, *self._opened(form, search))):
-                tried = (start, factored(start), factored(start, ties=-1), factored(start, free=search.free))
-                for other in dict.fromkeys(tried):
-                    found.setdefault(other)
-                    if search.seconds < 0:
-                        return list(found)
-                    found.setdefault(paired(other, search.free))
+        for other in islice(self._starts(forms, search), search.variants):
+            found.setdefault(other)
+            if search.seconds < 0:
+                break
+            found.setdefault(paired(other, search.free))
         return list(found)
 
     @staticmethod
-    def _opened(form: Expressions, search: Search) -> tuple[Expressions, ...]:
-        return (absorbed(form, search.free), expanded(form)) if search.free else (expanded(form),)
+    def _starts(forms: Sequence[Expressions], search: Search) -> Iterator[Expressions]:
+        """What pairs are looked for in, the most promising first, made when asked for."""
+        known: set[Expressions] = set()
+        for form in forms:
+            for opened in _openings(form, search):
+                start = opened()
+                makers: tuple[Callable[[Expressions], Expressions], ...] = (
+                    factored, _unfactored, _factored_back, partial(factored, free=search.free)
+                )  # fmt: skip
+                for make in makers:
+                    other = make(start)
+                    if other not in known:
+                        known.add(other)
+                        yield other
+
+
+def _unfactored(form: Expressions) -> Expressions:
+    return form
+
+
+def _factored_back(form: Expressions) -> Expressions:
+    return factored(form, ties=-1)
+
+
+def _openings(form: Expressions, search: Search) -> tuple[Callable[[], Expressions], ...]:
+    """Places to start factoring from."""
+    found = (partial(_unfactored, form), partial(expanded, form))
+    return (found[0], partial(absorbed, form, search.free), found[1]) if search.free else found
 
 
 @dataclass(frozen=True)
@@ -129,19 +155,24 @@ class Classical:
                 rules.setdefault(r.left.op, []).append(r)
         matcher = Matcher(EXPR)
         known = intervals(best, search.where)
+        fixed = free_nodes(best, search.free)
+        settled: set[Expr] = set()  # no rule makes them cheaper
 
         def visit(expr: Expr) -> Expr:
-            if search.seconds < 0 or not expr.args:
+            if not expr.args or expr in settled or search.seconds < 0:
                 return expr
             for rule in rules.get(expr.op, ()):
                 for new, binding in matcher.applications(rule, expr):
                     if rule.assume:
                         known.update(intervals([v for v in binding.values() if v not in known], search.where))
                     proved = all(known[binding[a.variable]].fact(a.fact) for a in rule.assume)
-                    if proved and dag_cost((new,), search.free, search.table) < dag_cost(
-                        (expr,), search.free, search.table
+                    if (
+                        proved
+                        and _lowers(expr, new, binding.values(), fixed, search.table)
+                        and search.cost((new,)) < search.cost((expr,))
                     ):
                         return new
+            settled.add(expr)
             return expr
 
         for _ in range(self.rounds):
@@ -150,6 +181,37 @@ class Classical:
                 break
             best = new
         return [best]
+
+
+def _lowers(old: Expr, new: Expr, inner: Iterable[Expr], fixed: set[Expr], table: CostTable) -> bool:
+    """Whether the new term may cost less, by what stands above the parts that the rule leaves as they are: a
+    quick look, for most matches lead nowhere."""
+    kept = {*inner, *(set(old.args) & set(new.args))}
+
+    def above(root: Expr) -> list[Expr]:
+        """What the root needs beside the parts that stay, its arguments before it."""
+        found: dict[Expr, None] = {}
+        stack = [root]
+        while stack:
+            expr = stack.pop()
+            if expr not in found and expr not in kept and expr.args and not is_leaf(expr):
+                found[expr] = None
+                stack.extend(expr.args)
+        return [*reversed(found)]
+
+    before, after = above(old), above(new)
+    both = set(before) & set(after)
+
+    def cost(nodes: list[Expr]) -> float:
+        total, powers = 0.0, set[tuple[int, Rational]]()
+        for expr in nodes:
+            if all(arg in fixed or arg.op == "number" for arg in expr.args):
+                fixed.add(expr)
+            elif expr not in both:
+                total += node_cost(expr, fixed, powers, table)
+        return total
+
+    return cost(after) < cost(before)
 
 
 @dataclass(frozen=True)
@@ -272,9 +334,7 @@ def _known_facts(binary: Binary, where: Where) -> dict[str, list[int]]:
     """Fact -> nodes for which the declared bounds prove it."""
     proved = intervals(binary.known(), where)
     numbers = {expr: binary.id_of(expr) for expr in proved if expr.op != "number"}
-    return {
-        fact: sorted({n for expr, n in numbers.items() if proved[expr].fact(fact)}) for fact in FACTS
-    }
+    return {fact: sorted({n for expr, n in numbers.items() if proved[expr].fact(fact)}) for fact in FACTS}
 
 
 DEFAULT: tuple[Rewriter, ...] = (Factoring(), EGraph(), Factoring(), Classical())

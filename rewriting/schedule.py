@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from symnum.errors import ModelError
@@ -18,8 +19,17 @@ from symnum.rewriting.bounds import Where, checked
 from symnum.rewriting.cost import CPU, cost_table
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, as_expr
+from symnum.rewriting.judgement import Judgement, Stake, judged
 from symnum.rewriting.opportunity import needs_egraph, worth_rewriting
-from symnum.rewriting.rewriter import DEFAULT, MANY, REWRITERS, Expressions, Factoring, Rewriter, Search
+from symnum.rewriting.rewriter import (
+    DEFAULT,
+    MANY,
+    REWRITERS,
+    Expressions,
+    Factoring,
+    Rewriter,
+    Search,
+)
 from symnum.rewriting.rules.rule import LEVELS
 from symnum.rewriting.verify import mismatch, same_rounding
 from symnum.rewriting.walk import postorder
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOG = logging.getLogger("symnum")
+
 
 @overload
 def simplify(
@@ -42,6 +53,7 @@ def simplify(
     where: Where | None = ...,
     budget: float = ...,
     nodes: int = ...,
+    worth: float | None = ...,
     certificate: Literal[False] = ...,
 ) -> T: ...
 @overload
@@ -55,6 +67,7 @@ def simplify(
     where: Where | None = ...,
     budget: float = ...,
     nodes: int = ...,
+    worth: float | None = ...,
     certificate: Literal[True],
 ) -> tuple[T, Certificate]: ...
 def simplify(
@@ -67,6 +80,7 @@ def simplify(
     where: Where | None = None,
     budget: float = 2.0,
     nodes: int = 12_000,
+    worth: float | None = None,
     certificate: bool = False,
 ) -> T | tuple[T, Certificate]:
     """The same structure with expressions of the same value that cost less to evaluate.
@@ -87,6 +101,8 @@ def simplify(
     budget: seconds of processor time, for all of it together, so that a loaded machine finds the same.
         Systems of more than 20,000 nodes are left alone where it is too short to look at all of them.
     nodes: size of the largest e-graph.
+    worth: seconds that one operation less is worth to the caller. Given, searches that take longer than what
+        they can win are left out, by an estimate from the structure, see `judgement`.
     certificate: also return a `Certificate`, which `certificate.check` verifies independently. Forms that
         cannot be explained are not used then.
 
@@ -111,7 +127,7 @@ def simplify(
 
     collected: T = _mapped(exprs, collect)
     roots = tuple(found)
-    cheaper = _accurate(roots, search) if target == ACCURACY else _rewritten(roots, search, rewriters)
+    cheaper = _accurate(roots, search) if target == ACCURACY else _rewritten(roots, search, rewriters, worth)
     table = dict(zip(roots, cheaper, strict=True))
     result: T = collected if cheaper is roots else _mapped(collected, table.__getitem__)
     if not certificate:
@@ -162,7 +178,9 @@ def _mapped(value: Any, function: Callable[[Expr], Expr]) -> Any:
     return function(as_expr(value))
 
 
-def _rewritten(roots: Expressions, search: Search, using: Sequence[Rewriter]) -> Expressions:
+def _rewritten(
+    roots: Expressions, search: Search, using: Sequence[Rewriter], worth: float | None
+) -> Expressions:
     """The roots themselves (the same object) when nothing better was found."""
     if not worth_rewriting(roots):
         return roots
@@ -180,25 +198,58 @@ def _rewritten(roots: Expressions, search: Search, using: Sequence[Rewriter]) ->
             nodes, search.seconds,
         )  # fmt: skip
         return roots
+    if worth is not None:
+        judgement = judged(roots, search.free, search.table, worth)
+        using = [rewriter for rewriter in dict.fromkeys(using) if _pays(rewriter, judgement)]
+        search = search._replace(variants=judgement.variants)
+    cost = cache(search.cost)
     for rewriter in using:
         if search.seconds <= 0:
             _LOG.info("simplify: out of time before the rewriter %r", rewriter.name)
             break
-        found = dict.fromkeys(form for form in rewriter.forms(_teaching(forms, search), search))
-        ranked = sorted((form for form in found if form not in forms), key=search.cost)
+        found = dict.fromkeys(form for form in rewriter.forms(_teaching(forms, cost), search))
+        ranked = sorted((form for form in found if form not in forms), key=cost)
         # The check costs as much as many searches: only what may be used is checked, best first.
         accepted = 0
         for form in ranked:
             if accepted < ACCEPTED and _holds(roots, form, search):
                 forms.append(form)
                 accepted += 1
-    best = min(forms, key=search.cost)
-    return roots if search.cost(best) >= search.cost(roots) else best
+    best = min(forms, key=cost)
+    return roots if cost(best) >= cost(roots) else best
 
 
-def _teaching(forms: list[Expressions], search: Search) -> list[Expressions]:
+def pays(roots: Sequence[Expr], worth: float) -> bool:
+    """Whether any rewriter of `DEFAULT` may win more than it takes, where one operation less is worth so many
+    seconds; says so in the log where not. It takes microseconds a node, before anything is prepared."""
+    wanted = tuple(roots)
+    if not worth_rewriting(wanted):
+        return False
+    judgement = judged(wanted, (), CPU, worth)
+    answers = [_pays(rewriter, judgement) for rewriter in dict.fromkeys(DEFAULT)]
+    return any(answers)
+
+
+def _pays(rewriter: Rewriter, judgement: Judgement) -> bool:
+    stake = getattr(judgement, rewriter.name, None)
+    if not isinstance(stake, Stake) or stake.pays:
+        return True  # a rewriter of the caller's is wanted
+    if judgement.nodes >= _SPOKEN_OF:
+        _LOG.info(
+            "simplify: %d operations: the rewriter %r steps aside; it would take about %.2g s "
+            "and win %.2g s of compiling and running",
+            judgement.nodes, rewriter.name, stake.spent, stake.gain,
+        )  # fmt: skip
+    return False
+
+
+_SPOKEN_OF = 60
+"""Operations from which the log says that a rewriter steps aside: below nobody expects one."""
+
+
+def _teaching(forms: list[Expressions], cost: Callable[[Expressions], float]) -> list[Expressions]:
     """The input and the best forms found: what the next rewriter starts from."""
-    return [forms[0], *sorted(forms[1:], key=search.cost)[:ACCEPTED]]
+    return [forms[0], *sorted(forms[1:], key=cost)[:ACCEPTED]]
 
 
 SECONDS_A_NODE = 1e-4

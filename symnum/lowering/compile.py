@@ -22,17 +22,16 @@ from symnum.lowering.functions import functions_of
 from symnum.lowering.grid_places import grid_places
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
-from symnum.rewriting.walk import postorder
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from scipy.sparse import csc_array
 
-# Seconds for one template: a longer search gained a few per cent in measurements, and a cold start pays it.
+    from symnum.codegen.passes import Rewrite, Simplify
+
+# Seconds for one template, at most: a longer search gained a few per cent in measurements. Below that the
+# rewriter judges by itself what pays.
 _BUDGET = 0.5
-# Operations of a template from which the e-graph is tried. Starting it takes 0.2 s; a template below this is
-# evaluated in some 0.1 us, so that a few per cent of it would come back after a hundred million evaluations.
-_EGRAPH_FROM = 100
 
 _COMPILED: WeakKeyDictionary[System, dict[Any, CompiledSystem]] = WeakKeyDictionary()
 
@@ -216,13 +215,16 @@ def _check_level(simplify: str) -> None:
         )
 
 
-def _simplifier(level: str) -> Any:
-    def simplified(roots: tuple[Expr, ...], free: frozenset[Expr]) -> tuple[Expr, ...]:
-        from symnum.rewriting.rewriter import DEFAULT
-        from symnum.rewriting.schedule import simplify
+def _simplifier(level: str) -> Simplify:
+    def chosen(roots: tuple[Expr, ...], copies: int) -> Rewrite | None:
+        from symnum.rewriting.judgement import worth
+        from symnum.rewriting.schedule import pays, simplify
 
-        operations = sum(1 for expr in postorder(roots) if expr.args)
-        using = DEFAULT if operations >= _EGRAPH_FROM else ("factor",)
-        return tuple(simplify(list(roots), level=level, using=using, free=free, budget=_BUDGET))
+        value = worth(copies)
 
-    return simplified
+        def rewritten(roots: tuple[Expr, ...], free: frozenset[Expr]) -> tuple[Expr, ...]:
+            return tuple(simplify(list(roots), level, free=free, budget=_BUDGET, worth=value))
+
+        return rewritten if pays(roots, value) else None
+
+    return chosen

@@ -221,9 +221,13 @@ def test_equal_values_are_kept_once(models):
 def test_simplify_sees_every_template_with_its_free_slots(models):
     seen = []
 
-    def simplify(roots, free):
+    def rewrite(roots, free):
         seen.append((roots, free))
         return roots
+
+    def simplify(roots, copies):
+        assert copies >= 1
+        return rewrite
 
     model = models["machines"]()
     built = compiled(model, "numpy", simplify=simplify, simplify_tag="watch")
@@ -239,7 +243,10 @@ def test_simplify_sees_every_template_with_its_free_slots(models):
 def test_what_simplify_returns_is_what_is_compiled(models):
     model = models["machines"]()
     built = compiled(
-        model, "numpy", simplify=lambda roots, free: tuple(2 * root for root in roots), simplify_tag="double"
+        model,
+        "numpy",
+        simplify=lambda *_: lambda roots, free: tuple(2 * root for root in roots),
+        simplify_tag="double",
     )
     states = 3 * sum(item.count for item in model.rhs.items if item.name == "machines")
     found = built.rhs(model.t, model.u, model.p)[:states]
@@ -248,4 +255,9 @@ def test_what_simplify_returns_is_what_is_compiled(models):
 
 def test_simplify_must_keep_the_number_of_roots(models):
     with pytest.raises(CodegenError, match=r"machines.*returned 1"):
-        compiled(models["machines"](), "numpy", simplify=lambda roots, free: roots[:1], simplify_tag="bad")
+        compiled(
+            models["machines"](),
+            "numpy",
+            simplify=lambda *_: lambda roots, free: roots[:1],
+            simplify_tag="bad",
+        )
