@@ -7,6 +7,7 @@ functions, to the last place of scratch; so the results are kept, and not search
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from symnum.codegen import cache
@@ -14,7 +15,7 @@ from symnum.codegen.function import template_text
 from symnum.rewriting.expr import Expr
 
 if TYPE_CHECKING:
-    from symnum.codegen.passes import Simplify
+    from symnum.codegen.passes import Rewrite, Simplify
 
 __all__ = ["Rewritten"]
 
@@ -26,11 +27,17 @@ class Rewritten:
         self._simplify = simplify
         self.kept = {} if kept is None else kept
 
-    def __call__(self, roots: tuple[Expr, ...], free: frozenset[Expr]) -> tuple[Expr, ...]:
+    def __call__(self, roots: tuple[Expr, ...], copies: int) -> Rewrite | None:
+        rewrite = self._simplify(roots, copies)  # whether searching pays is the same in every process
+        return None if rewrite is None else partial(self._remembered, rewrite)
+
+    def _remembered(
+        self, rewrite: Rewrite, roots: tuple[Expr, ...], free: frozenset[Expr]
+    ) -> tuple[Expr, ...]:
         given = " ".join(sorted(f"{leaf.data[0]}{leaf.data[1]}" for leaf in free))
         key = cache.digest(template_text(roots), given)
         if key not in self.kept:
-            simpler = tuple(self._simplify(roots, free))
+            simpler = tuple(rewrite(roots, free))
             self.kept[key] = None if simpler == roots else _written(simpler)
             return simpler
         found = self.kept[key]
