@@ -6,7 +6,8 @@ Every size is compiled in fresh processes with an empty cache: ``describe`` is t
 down as a `System`, ``compile`` that from there to callable right-hand side and sparse Jacobian, imports
 included, both in CPU seconds. ``flatness`` is the compile time over that of the smallest size. ``--stage
 loops`` calls the generated functions of the Brusselator and, alternately, a numba loop nest with peeled
-boundaries over contiguous rows. One JSON line a row goes to standard output, tables to RESULTS.md.
+boundaries over contiguous rows. ``--stage threads`` calls the same functions compiled for one and for two
+threads. One JSON line a row goes to standard output, tables to RESULTS.md.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from results import machine, replace_section
+
+if TYPE_CHECKING:
+    from symnum.lowering.compile import CompiledSystem
 
 SIZES = {
     "brusselator": (16, 32, 64, 128, 224, 512),
@@ -66,6 +70,8 @@ def main() -> None:
         rows += compile_times(arguments.rounds)
     if arguments.stage in ("loops", "all"):
         rows += [loops(size, arguments.rounds) for size in (64, 224, 512)]
+    if arguments.stage in ("threads", "all"):
+        rows += [row for size in (512, 1024) for row in threads(size, arguments.rounds)]
     for row in rows:
         print(json.dumps(row))
     if arguments.stage == "all":
@@ -75,7 +81,7 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="processes a size; rounds of the loops")
-    parser.add_argument("--stage", choices=["all", "compile", "loops"], default="all")
+    parser.add_argument("--stage", choices=["all", "compile", "loops", "threads"], default="all")
     return parser.parse_args()
 
 
@@ -113,16 +119,8 @@ def loops(size: int, rounds: int) -> dict[str, Any]:
 
     import symnum as sn
 
-    compiled = sn.compile(brusselator(size))
-    functions = compiled.model.functions
-    u = np.random.default_rng(0).uniform(0.5, 1.5, functions.n)
-    p = np.array([info.default for info in compiled.flat.parameters], float)
-    given = dict(zip(compiled.parameters, p.tolist(), strict=True))
-    work, out, entries = np.zeros(functions.n_work), np.zeros(functions.n), np.zeros(functions.entries)
-    prototype = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)
-    pointers = [x.ctypes.data for x in (u, p, work)]
-    prototype(functions.setup)(0.0, entries.ctypes.data, *pointers)
-    rhs, jacobian = prototype(functions.rhs), prototype(functions.jacobian)
+    model = Calls(sn.compile(brusselator(size)))
+    u, out, given = model.u, model.out, model.given
 
     @njit
     def by_hand(x: Any, y: Any, fx: Any, fy: Any, alpha: float, a: float, b: float) -> None:
@@ -152,9 +150,9 @@ def loops(size: int, rounds: int) -> dict[str, Any]:
     values = given["alpha"], given["A"], given["B"]
     seconds: dict[str, list[float]] = {"rhs": [], "by_hand": [], "jacobian": []}
     for _ in range(5 * rounds):
-        seconds["rhs"].append(timed(lambda: rhs(0.0, out.ctypes.data, *pointers)))
+        seconds["rhs"].append(timed(model.rhs))
         seconds["by_hand"].append(timed(lambda: by_hand(x, y, hand[0], hand[1], *values)))
-        seconds["jacobian"].append(timed(lambda: jacobian(0.0, entries.ctypes.data, *pointers)))
+        seconds["jacobian"].append(timed(model.jacobian))
     best = {name: min(found) for name, found in seconds.items()}
     return {
         "case": "brusselator loop", "size": size,
@@ -162,6 +160,52 @@ def loops(size: int, rounds: int) -> dict[str, Any]:
         "ratio": round(best["rhs"] / best["by_hand"], 2),
         "largest_difference": float(np.abs(out - hand.ravel()).max() / np.abs(hand).max()),
     }  # fmt: skip
+
+
+class Calls:
+    """Right-hand side and Jacobian of a compiled system at one point, into arrays of their own."""
+
+    def __init__(self, compiled: CompiledSystem) -> None:
+        functions = compiled.model.functions
+        self.compiled = compiled  # owns the code
+        self.u = np.random.default_rng(0).uniform(0.5, 1.5, functions.n)
+        self.p = np.array([info.default for info in compiled.flat.parameters], float)
+        self.given = dict(zip(compiled.parameters, self.p.tolist(), strict=True))
+        self.work, self.out = np.zeros(functions.n_work), np.zeros(functions.n)
+        self.entries = np.zeros(functions.entries)
+        prototype = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)
+        self.pointers = [x.ctypes.data for x in (self.u, self.p, self.work)]
+        prototype(functions.setup)(0.0, self.entries.ctypes.data, *self.pointers)
+        self._rhs, self._jacobian = prototype(functions.rhs), prototype(functions.jacobian)
+
+    def rhs(self) -> None:
+        self._rhs(0.0, self.out.ctypes.data, *self.pointers)
+
+    def jacobian(self) -> None:
+        self._jacobian(0.0, self.entries.ctypes.data, *self.pointers)
+
+
+def threads(size: int, rounds: int) -> list[dict[str, Any]]:
+    """Microseconds a call with one thread and with two, in turns: the fastest of many."""
+    from codegen_models import brusselator
+
+    import symnum as sn
+
+    system = brusselator(size)
+    calls = {count: Calls(sn.compile(system, threads=count)) for count in (1, 2)}
+    rows = []
+    for function, result in (("rhs", "out"), ("jacobian", "entries")):
+        best = dict.fromkeys(calls, np.inf)
+        for _ in range(20 * rounds):
+            for count, model in calls.items():
+                best[count] = min(best[count], timed(getattr(model, function), repeats=1))
+        one, two = (getattr(model, result) for model in calls.values())
+        rows.append({
+            "case": "threads", "size": size, "function": function, "one_us": round(1e6 * best[1], 1),
+            "two_us": round(1e6 * best[2], 1), "times_faster": round(best[1] / best[2], 2),
+            "same_bits": one.tobytes() == two.tobytes(),
+        })  # fmt: skip
+    return rows
 
 
 def timed(call: Callable[[], None], repeats: int = 20) -> float:
@@ -205,6 +249,15 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         f"| {row['size']} x {row['size']} | {row['rhs_us']} | {row['by_hand_us']} | {row['ratio']} "
         f"| {row['jacobian_us']} | {row['largest_difference']:.1e} |"
         for row in rows if row["case"] == "brusselator loop"
+    ]  # fmt: skip
+    lines += ["", "One thread and two (`sn.compile(system, threads=2)`), single calls in turns, the fastest of",
+              "many; the same bits: whether the results agree to the last bit.", "",
+              "| Brusselator | function | one / us | two / us | times faster | the same bits |",
+              "|---|---|---|---|---|---|"]  # fmt: skip
+    lines += [
+        f"| {row['size']} x {row['size']} | {row['function']} | {row['one_us']} | {row['two_us']} "
+        f"| {row['times_faster']} | {'yes' if row['same_bits'] else 'no'} |"
+        for row in rows if row["case"] == "threads"
     ]  # fmt: skip
     replace_section("codegen", lines)
 
