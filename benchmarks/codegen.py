@@ -250,8 +250,8 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         f"| {row['jacobian_us']} | {row['largest_difference']:.1e} |"
         for row in rows if row["case"] == "brusselator loop"
     ]  # fmt: skip
-    lines += ["", "One thread and two (`sn.compile(system, threads=2)`), single calls in turns, the fastest of",
-              "many; the same bits: whether the results agree to the last bit.", "",
+    lines += ["", "One thread and two (`sn.compile(system, threads=2)`), single calls in turns, the fastest",
+              "of many; the same bits: whether the results agree to the last bit.", "",
               "| Brusselator | function | one / us | two / us | times faster | the same bits |",
               "|---|---|---|---|---|---|"]  # fmt: skip
     lines += [

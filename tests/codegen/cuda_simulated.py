@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import symnum as sn
 from symnum.codegen import cuda_toolkit
@@ -10,7 +11,10 @@ from symnum.codegen.cuda_functions import CudaFunctions
 from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.model import build_model
+from symnum.models.mechanical import translational
 from symnum.models.power import kundur
+from symnum.models.spatial import diffusion, reaction_diffusion, schroedinger, transport
+from symnum.models.thermal import heat
 from symnum.rewriting.expr import slot
 
 
@@ -60,16 +64,49 @@ def test_one_copy_adds_to_what_kernels_wrote():
     assert np.array_equal(out.copy_to_host(), [2, 9, 6, 10])
 
 
-def test_kernels_of_the_kundur_system():
-    """Machines, lines, controllers and loads as kernels, one copy of a class a thread."""
-    problem = sn.Problem(sn.compile(kundur.two_area(pss=True, fault_bus=8), backend="numpy"), span=(0, 1))
+def agree(problem: sn.Problem) -> None:
+    """Right-hand side as kernels, one copy of a class a thread, against the oracle near the start."""
     compiled = problem.compiled.model
     kernels = CudaFunctions({name: compiled.lowered[name] for name in ("setup", "rhs")})
     values = problem.u * (1 + 0.1 * np.random.default_rng(1).standard_normal(problem.u.shape)) + 0.01
     u, p, work = on_device(values), on_device(problem.p), on_device(np.full(kernels.n_work, np.nan))
     found = on_device(np.zeros(len(values)))
-    kernels("setup", 0.5, on_device(np.zeros(len(compiled.functions.indices))), u, p, work)
+    kernels("setup", 0.5, on_device(np.zeros(compiled.functions.entries)), u, p, work)
     kernels("rhs", 0.5, found, u, p, work)
     expected = compiled.rhs(0.5, values, problem.p)
     scale = abs(compiled.jacobian(0.5, values, problem.p)) @ abs(values) + 1  # what is added up in each row
     assert (abs(found.copy_to_host() - expected) <= 1e-13 * scale).all()
+
+
+def test_kernels_of_the_kundur_system():
+    agree(sn.Problem(sn.compile(kundur.two_area(pss=True, fault_bus=8), backend="numpy"), span=(0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("model", "scheme"),
+    [
+        (reaction_diffusion.gray_scott(), sn.Central(8)),
+        (diffusion.sorption(), sn.Central(21)),
+        (transport.burgers(), sn.Central(21, 4)),
+        (schroedinger.modulated(), sn.Central(16, 4)),
+    ],
+    ids=["gray_scott", "sorption", "burgers", "schroedinger"],
+)
+def test_kernels_of_fields(model, scheme):
+    system = sn.discretize(model, dict.fromkeys(model.coordinates, scheme))
+    agree(sn.Problem(sn.compile(system, backend="numpy"), span=(0, 1)))
+
+
+def test_kernels_of_a_train():
+    """Masses, springs and dampers in a row, on a wall that rubs and in the sun."""
+    wagons = [translational.Mass(f"m{k}", m=1.0 + 0.1 * k) for k in range(6)]
+    links = [translational.SpringDamper(f"l{k}", c=50.0 + k, d=2.0) for k in range(5)]
+    wall, slide = translational.Fixed("wall"), translational.Friction("slide")
+    body, ray = heat.HeatCapacitor("body", C=10.0), heat.Radiation("ray", Gr=1.0)
+    sun, pull = heat.FixedTemperature("sun", T=500.0), translational.Force("pull", F=3.0)
+    joints = [(wall.flange, slide.a), (slide.b, wagons[0].a), (wagons[-1].b, pull.flange)]
+    joints += [(wagons[k].b, links[k].a) for k in range(5)]
+    joints += [(links[k].b, wagons[k + 1].a) for k in range(5)]
+    joints += [(body.port, ray.a), (ray.b, sun.port)]
+    made = sn.compile(sn.System("train", [sn.connect(*joint) for joint in joints]), backend="numpy")
+    agree(sn.Problem(made, dict.fromkeys(made.states, 0.3), span=(0, 1)))
