@@ -14,9 +14,8 @@ from symnum.solving.kernel.vectors import larger, smaller
 __all__ = ["horizon", "leap_length"]
 
 # No species loses more than this times epsilon of its molecules in a leap. The paper's bounds are on the net
-# change alone, which is small near an equilibrium however fast molecules come and go; the variance of a
-# linear decay is wrong by half of the part that is lost, so that this bound makes its error one of order
-# epsilon.
+# change alone, which is small near an equilibrium however fast molecules come and go, while the error of the
+# variance of a decay follows the part that is lost.
 LOST = 3.0
 
 

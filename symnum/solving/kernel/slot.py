@@ -247,7 +247,7 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     # leaping
     S_REACTANT_START, S_REACTANT, S_ORDERS,  # int32 (m + 1,): what a propensity depends on; doubles: how
     S_MEAN, S_VARIANCE, S_HIGHEST,       # (entries,): of the change per time; orders
-    S_NEXT, S_FIRINGS,                   # (entries,), (m,)
+    S_NEXT,                              # (entries,): X before a leap
     S_CRITICAL,                          # int32 (m,)
     S_SECOND_STAGE,                      # (m,): propensities at the first stage
     # saving and budgets
@@ -268,7 +268,7 @@ L_NOTHING, L_CROSSED, L_TOO_SMALL, L_BAD_VALUE, L_TOO_MANY, L_PIVOT = range(6)  
     S_PASSED,                            # 1: after an event a species is no longer, or newly, one of many
     S_MEMBER_START, S_MEMBER, S_WEIGHT,  # int32 (sums + 1,), species of each sum; doubles
     S_SIZE,
-) = range(82)  # fmt: skip
+) = range(81)  # fmt: skip
 
 (
     S_T, S_T_STOP, S_BEGIN,

@@ -1,9 +1,14 @@
 """Leaps over many events at once, with counts that never become negative. Kernel code: see `pointers`.
 
-Y. Cao, D. T. Gillespie, L. R. Petzold, J. Chem. Phys. 124 (2006) 044109; critical reactions: the same,
-J. Chem. Phys. 123 (2005) 054104. Reactions within CRITICAL_BELOW firings of using up a reactant happen one at
-a time; a leap that would still make a count negative is halved; where leaps would be short, events are
-followed one by one.
+A leap of the length h is the weak trapezoidal one with theta = 1/2, of second order in mean and variance:
+
+y = X + sum_j nu_j P(a_j(X) h/2),  X + ... = y + sum_j nu_j P(max(2 a_j(y) - a_j(X), 0) h/2)
+
+with independent Poisson numbers P: D. F. Anderson and M. Koyama, "Weak error analysis of numerical methods
+for stochastic models of population processes", Multiscale Model. Simul. 10 (2012) 1493. Its length: Y. Cao,
+D. T. Gillespie, L. R. Petzold, J. Chem. Phys. 124 (2006) 044109; critical reactions: the same, J. Chem. Phys.
+123 (2005) 054104. Reactions within CRITICAL_BELOW firings of using up a reactant happen one at a time; a leap
+that would still make a count negative is halved; where leaps would be short, events are followed one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from symnum.solving.kernel.direct import event
 from symnum.solving.kernel.direct import total as sum_of_all
 from symnum.solving.kernel.leap import horizon, leap_length
 from symnum.solving.kernel.pointers import Integers, compiled, floats, shorts
-from symnum.solving.kernel.propensity import refresh, save, save_until
+from symnum.solving.kernel.propensity import propensity, refresh, save, save_until
 from symnum.solving.kernel.random import exponential, poisson, uniform
 from symnum.solving.kernel.single_event import idle, interrupted
 from symnum.solving.kernel.vectors import smaller
@@ -79,35 +84,80 @@ def mark(a: Integers) -> float:
 
 
 @compiled
-def attempt(a: Integers, length: float, chosen: int) -> bool:
-    """NEXT and FIRINGS after a leap of this length with one firing of ``chosen`` (-1: none).
-
-    False when a count would be negative.
-    """
-    w = floats(a[slot.S_PROPENSITY])
+def shift(a: Integers, j: int, firings: float) -> None:
+    """X after so many turnovers of reaction j."""
     x = floats(a[slot.S_X])
-    y = floats(a[slot.S_NEXT])
-    firings = floats(a[slot.S_FIRINGS])
     start = shorts(a[slot.S_CHANGE_START])
     entry = shorts(a[slot.S_CHANGE])
     count = floats(a[slot.S_CHANGE_COUNT])
+    for k in range(start[j], start[j + 1]):
+        x[entry[k]] += count[k] * firings
+
+
+@compiled
+def lowest(a: Integers) -> float:
+    """The least count, 0 at most."""
+    x = floats(a[slot.S_X])
+    least = 0.0
+    for i in range(a[slot.S_SPECIES]):
+        least = smaller(least, x[i])
+    return least
+
+
+@compiled
+def stages(a: Integers, length: float, chosen: int) -> float:
+    """X and how many reactions have happened after both stages; -1 when a count would be negative.
+
+    So it is where a propensity is negative or not finite between the stages; events one by one say why.
+    """
+    w = floats(a[slot.S_PROPENSITY])
+    second = floats(a[slot.S_SECOND_STAGE])
     critical = shorts(a[slot.S_CRITICAL])
-    for i in range(a[slot.S_ENTRIES]):
-        y[i] = x[i]
+    half = 0.5 * length
+    happened = 0.0
+    for j in range(a[slot.S_REACTIONS]):
+        if critical[j] == 0 and w[j] > 0.0:
+            number = poisson(a[slot.S_RANDOM], w[j] * half)
+            happened += number
+            shift(a, j, number)
+    if lowest(a) < 0.0:
+        return -1.0
+    t = floats(a[slot.S_FLOATS])[slot.S_T] + half
+    for j in range(a[slot.S_REACTIONS]):
+        second[j] = 0.0
+        if critical[j] == 0:
+            second[j] = propensity(a, t, j)
+            if not 0.0 <= second[j] <= 1e300:
+                return -1.0
     for j in range(a[slot.S_REACTIONS]):
         number = 0.0
-        if critical[j] == 0 and w[j] > 0.0:
-            number = poisson(a[slot.S_RANDOM], w[j] * length)
+        if critical[j] == 0 and 2.0 * second[j] > w[j]:
+            number = poisson(a[slot.S_RANDOM], (2.0 * second[j] - w[j]) * half)
         if j == chosen:
             number = 1.0
-        firings[j] = number
         if number > 0.0:
-            for k in range(start[j], start[j + 1]):
-                y[entry[k]] += count[k] * number
-    lowest = 0.0
-    for i in range(a[slot.S_SPECIES]):
-        lowest = smaller(lowest, y[i])
-    return lowest >= 0.0
+            happened += number
+            shift(a, j, number)
+    if lowest(a) < 0.0:
+        return -1.0
+    return happened
+
+
+@compiled
+def attempt(a: Integers, length: float, chosen: int) -> float:
+    """A leap of this length with one firing of ``chosen`` (-1: none): how many reactions have happened.
+
+    -1, and X as before, when a count would be negative.
+    """
+    x = floats(a[slot.S_X])
+    before = floats(a[slot.S_NEXT])
+    for i in range(a[slot.S_ENTRIES]):
+        before[i] = x[i]
+    happened = stages(a, length, chosen)
+    if happened < 0.0:
+        for i in range(a[slot.S_ENTRIES]):
+            x[i] = before[i]
+    return happened
 
 
 @compiled
@@ -135,18 +185,11 @@ def leap(a: Integers, total: float) -> int:
         reaction = -1
         if chosen:
             reaction = choose(a, single)
-        if attempt(a, tau, reaction):
+        happened = attempt(a, tau, reaction)
+        if happened >= 0.0:
             break
         a[slot.S_REJECTED] += 1
         length = 0.5 * tau
-    x = floats(a[slot.S_X])
-    y = floats(a[slot.S_NEXT])
-    firings = floats(a[slot.S_FIRINGS])
-    for i in range(a[slot.S_ENTRIES]):
-        x[i] = y[i]
-    happened = 0.0
-    for j in range(a[slot.S_REACTIONS]):
-        happened += firings[j]
     a[slot.S_EVENTS] += math.floor(happened + 0.5)
     a[slot.S_STEPS] += 1
     a[slot.S_PAUSE_LEFT] -= 1

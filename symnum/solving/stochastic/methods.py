@@ -59,9 +59,11 @@ _ALL = (
         cite="A. Slepoy, A. P. Thompson, S. J. Plimpton, J. Chem. Phys. 128 (2008) 205101",
     ),
     StochasticMethod(
-        name="TauLeaping", reading="jumps", unit="tau_leaping", weak=1.0, strong=0.5, uses=("epsilon",),
-        about="leaps over many events in which no propensity changes by more than epsilon; never negative",
-        cite="Y. Cao, D. T. Gillespie, L. R. Petzold, J. Chem. Phys. 124 (2006) 044109",
+        name="TauLeaping", reading="jumps", unit="tau_leaping", weak=2.0, strong=0.5, uses=("epsilon",),
+        about="leaps over many events in which no propensity changes by more than epsilon, of second order; "
+        "never negative",
+        cite="D. F. Anderson, M. Koyama, Multiscale Model. Simul. 10 (2012) 1493; "
+        "Y. Cao, D. T. Gillespie, L. R. Petzold, J. Chem. Phys. 124 (2006) 044109",
     ),
     StochasticMethod(
         name="WeakTrapezoidal", reading="langevin", unit="langevin", function="weak_trapezoidal",

@@ -120,7 +120,7 @@ class Simulation:
             slot.S_BIN_BOUND: np.zeros(slot.BINS),
             slot.S_MEAN: np.zeros(entries), slot.S_VARIANCE: np.zeros(entries),
             slot.S_HIGHEST: np.zeros(entries), slot.S_NEXT: np.zeros(entries),
-            slot.S_FIRINGS: np.zeros(m), slot.S_CRITICAL: np.zeros(m, np.int32),
+            slot.S_CRITICAL: np.zeros(m, np.int32),
             slot.S_SECOND_STAGE: np.zeros(m), slot.S_GRID: np.zeros(0),
         }  # fmt: skip
         for where, array in (shared | own).items():

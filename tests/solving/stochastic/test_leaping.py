@@ -25,16 +25,16 @@ def sampled(problem, method, members, at, seed=1, **options):
 
 # ---- tau-leaping ----------------------------------------------------------------------------------
 def check_leaping(members, moments):
-    # from 4000 down to 1000 molecules; the mean of leaps lags behind by order epsilon
+    # from 4000 down to 1000 molecules; nothing but sampling error is seen
     x, network = immigration_death()
     at = np.array([0.5, 1.0, 4.0])
     found = sampled(
-        sn.Problem(network.jumps(), {x: 4000}, span=(0, 4)), "TauLeaping", members, at, epsilon=0.003
+        sn.Problem(network.jumps(), {x: 4000}, span=(0, 4)), "TauLeaping", members, at, epsilon=0.01
     )
     left = np.exp(-at)
     mean = 1000 + 3000 * left
-    moments.agree(found[x], mean, 4000 * left * (1 - left) + 1000 * (1 - left), bias=0.006)
-    assert (found.stats.steps * 2 < found.stats.events).all()  # these were leaps
+    moments.agree(found[x], mean, 4000 * left * (1 - left) + 1000 * (1 - left))
+    assert (found.stats.steps * 50 < found.stats.events).all()  # these were leaps
 
 
 def check_leaping_of_dimers(members, moments, master):
@@ -49,8 +49,7 @@ def check_leaping_of_dimers(members, moments, master):
     )  # fmt: skip
     dimers = np.arange(2001)
     mean = chance @ dimers
-    # the error of the variance is of first order in epsilon, up to 4 epsilon in this network
-    moments.agree(found[p2], mean, chance @ dimers**2 - mean**2, bias=4 * 0.03)
+    moments.agree(found[p2], mean, chance @ dimers**2 - mean**2)
     np.testing.assert_array_equal(found[p] + 2 * found[p2], 4000)
     assert (found.stats.steps * 4 < found.stats.events).all()
 
@@ -77,16 +76,16 @@ def test_moments_of_leaps_over_100_000_runs(moments, master):
     check_few_molecules(100_000, moments)
 
 
-def test_the_error_of_leaps_is_proportional_to_epsilon():
+def test_the_error_of_leaps_is_proportional_to_the_square_of_epsilon():
     x, network = immigration_death()
     problem = sn.Problem(network.jumps(), {x: 100_000}, span=(0, 1))
     exact = 1000 + 99_000 * np.exp(-1)
     errors = [
-        sampled(problem, "TauLeaping", 400, [1.0], epsilon=epsilon)[x].mean() - exact
-        for epsilon in (0.08, 0.04, 0.02)
+        sampled(problem, "TauLeaping", 2000, [1.0], epsilon=epsilon)[x].mean() - exact
+        for epsilon in (0.4, 0.2, 0.1)
     ]
-    assert errors[0] / errors[1] == pytest.approx(2, rel=0.15)
-    assert errors[1] / errors[2] == pytest.approx(2, rel=0.15)
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+    assert errors[1] / errors[2] == pytest.approx(4, rel=0.15)
 
 
 def test_leaps_never_make_counts_negative():
