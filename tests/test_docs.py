@@ -88,8 +88,18 @@ def test_stochastic(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert variances
 
 
+def test_gradients(docs: Path) -> None:
+    names = run(docs / "gradients.md")
+    model, gradient, jacobian = names["model"], names["gradient"], names["jacobian"]
+    values = model()
+    assert gradient == pytest.approx(2 * np.einsum("ot,otm->m", values, jacobian), rel=1e-9)
+    assert names["curvature"].shape == (4,)
+
+
 def test_every_page_with_code_is_run(docs: Path) -> None:
-    tested = {"models", "power", "sbml", "solving", "mechanisms", "fields", "reactions", "stochastic"}
+    tested = {
+        "models", "gradients", "power", "sbml", "solving", "mechanisms", "fields", "reactions", "stochastic",
+    }  # fmt: skip
     assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
 
 

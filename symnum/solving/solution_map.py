@@ -142,6 +142,18 @@ class SolutionMap:
         found: FloatArray = (8 * (gradients[0] - gradients[1]) - (gradients[2] - gradients[3])) / (12 * h)
         return found
 
+    def as_torch(self) -> Callable[[Any], Any]:
+        """The same as a function of a PyTorch tensor, see `frameworks.torch_function`."""
+        from symnum.solving.frameworks import torch_function
+
+        return torch_function(self)
+
+    def as_jax(self) -> Callable[[Any], Any]:
+        """The same as a function of a JAX array, see `frameworks.jax_function`."""
+        from symnum.solving.frameworks import jax_function
+
+        return jax_function(self)
+
     def _run(self, theta: Any) -> tuple[RunRecord, FloatArray]:
         found = self._recorder.run(*self._entry.point(self._checked(theta)))
         return found, self._exit.values(self.t, found)

@@ -1,0 +1,81 @@
+"""Solutions inside of graphs of PyTorch and JAX, against the closed form x0 e^(-kt)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnum as sn
+from symnum.errors import ModelError
+
+T = np.array([0.5, 1.0, 2.0])
+
+
+def decay() -> Any:
+    (x,) = sn.variables("x")
+    k = sn.parameter(0.7, name="k")
+    problem = sn.Problem(sn.System("decay", [sn.D(x) == -k * x]), {x: 2}, span=(0, 2))
+    return sn.SolutionMap(problem, [x], at=T, parameters=[k, x], rtol=1e-10, atol=1e-12)
+
+
+def loss_and_gradient(rate: float, start: float) -> tuple[float, list[float]]:
+    """Of the sum of sin(x) over the times, for the parameters rate = exp(q) and start."""
+    values = start * np.exp(-rate * T)
+    by_q = (np.cos(values) * -T * values * rate).sum()
+    return np.sin(values).sum(), [by_q, (np.cos(values) * values / start).sum()]
+
+
+def test_torch() -> None:
+    torch = pytest.importorskip("torch")
+    solution = decay().as_torch()
+    q = torch.tensor([np.log(0.9), 1.5], dtype=torch.float64, requires_grad=True)
+    loss = torch.sin(solution(torch.stack([torch.exp(q[0]), q[1]]))).sum()
+    loss.backward()
+    value, gradient = loss_and_gradient(0.9, 1.5)
+    assert loss.item() == pytest.approx(value, rel=1e-8)
+    assert q.grad.tolist() == pytest.approx(gradient, rel=1e-7)
+    single = torch.tensor([0.9, 1.5], requires_grad=True)
+    assert solution(single).dtype == torch.float32
+    at = torch.tensor([0.9, 1.5], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(solution, at)
+    with pytest.raises(ModelError, match="tensor of floating-point numbers"):
+        solution([0.9, 1.5])
+    with pytest.raises(ModelError, match="give 2 numbers, for k, x"):
+        solution(torch.tensor([0.9]))
+
+
+def test_jax() -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    jnp = jax.numpy
+    solution = decay().as_jax()
+
+    def loss(q: Any) -> Any:
+        return jnp.sin(solution(jnp.stack([jnp.exp(q[0]), q[1]]))).sum()
+
+    q = jnp.array([np.log(0.9), 1.5])
+    value, gradient = loss_and_gradient(0.9, 1.5)
+    for both in (jax.value_and_grad(loss), jax.jit(jax.value_and_grad(loss))):
+        found, by_q = both(q)
+        assert float(found) == pytest.approx(value, rel=1e-8)
+        assert np.asarray(by_q) == pytest.approx(gradient, rel=1e-7)
+    many = jax.vmap(jax.grad(loss))(jnp.stack([q, q + 0.1]))
+    assert np.asarray(many[0]) == pytest.approx(gradient, rel=1e-7)
+    other = loss_and_gradient(0.9 * np.exp(0.1), 1.6)[1]
+    assert np.asarray(many[1]) == pytest.approx(other, rel=1e-7)
+    with pytest.raises(ModelError, match="theta has shape"):
+        solution(jnp.ones(3))
+
+
+@pytest.mark.parametrize(("method", "name"), [("as_torch", "torch"), ("as_jax", "jax")])
+def test_what_is_not_installed(method: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from symnum.solving import frameworks
+
+    def absent(module: str) -> Any:
+        raise ImportError(module)
+
+    monkeypatch.setattr(frameworks, "import_module", absent)
+    with pytest.raises(ModelError, match=f"pip install {name}"):
+        getattr(decay(), method)()
