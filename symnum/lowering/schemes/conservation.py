@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from symnum.errors import ModelError
+from symnum.language.variables import checked_expr
 from symnum.record import record
 from symnum.rewriting.expr import ONE, ZERO, Expr, number
 from symnum.rewriting.operators import absolute, ifelse, maximum, minimum
@@ -193,3 +194,10 @@ def _check(scheme: Any) -> None:
     name, points = type(scheme).__name__, scheme.points
     if isinstance(points, bool) or not isinstance(points, int) or points < 4:
         raise ModelError(f"{name}(points={points!r}): give a number of cells, 4 or more")
+    if scheme.speed is not None:
+        object.__setattr__(scheme, "speed", checked_expr(scheme.speed, f"{name}(speed=)"))
+    if scheme.speeds is not None:
+        if not (isinstance(scheme.speeds, (tuple, list)) and len(scheme.speeds) == 2):
+            raise ModelError(f"{name}(speeds={scheme.speeds!r}): give the slowest and the fastest wave")
+        pair = tuple(checked_expr(speed, f"{name}(speeds=)") for speed in scheme.speeds)
+        object.__setattr__(scheme, "speeds", pair)
