@@ -33,7 +33,8 @@ class Coordinate(NamedTuple):
 class Field(NamedTuple):
     """An unknown function of time and of ``coordinates``.
 
-    whole: the name of the complex field that it is the real or imaginary part of, or None.
+    whole: the name of the complex field that it is the real or imaginary part of, or None. faces: the
+    coordinates in which it lies between cells.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Field(NamedTuple):
     unit: str | None = None
     about: str | None = None
     whole: str | None = None
+    faces: tuple[Expr, ...] = ()
 
 
 class Partial(NamedTuple):

@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.lowering.discretize import discretize
     from symnum.lowering.explain import explain
     from symnum.lowering.schemes.conservation import TVD, WENO5
-    from symnum.lowering.schemes.differences import Central, Upwind
+    from symnum.lowering.schemes.differences import Central, Staggered, Upwind
     from symnum.lowering.schemes.spectral import Chebyshev, Fourier
     from symnum.lowering.trace import trace
     from symnum.models.read import read
@@ -126,7 +126,7 @@ _NAMES = {
     "symnum.lowering.discretize": "discretize",
     "symnum.lowering.explain": "explain",
     "symnum.lowering.schemes.conservation": "TVD WENO5",
-    "symnum.lowering.schemes.differences": "Central Upwind",
+    "symnum.lowering.schemes.differences": "Central Staggered Upwind",
     "symnum.lowering.schemes.spectral": "Chebyshev Fourier",
     "symnum.models.read": "read",
     "symnum.models.write": "write",
@@ -188,6 +188,7 @@ __all__ = [
     "Solution",
     "SolutionMap",
     "SolveFailed",
+    "Staggered",
     "SymnumError",
     "System",
     "TraceError",

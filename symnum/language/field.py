@@ -51,6 +51,7 @@ def field(
     name: str,
     *coordinates: Expr,
     complex: bool = False,
+    faces: Expr | Iterable[Expr] = (),
     unit: str | None = None,
     about: str | None = None,
 ) -> Expr:
@@ -58,10 +59,17 @@ def field(
 
     complex: ``psi = field("psi", x, complex=True)`` is the sum of two real fields, psi.real + i psi.imag;
     equations hold ``1j``, `conj`, `abs`, `real` and `imag`, and solutions give complex arrays.
+    faces: coordinates in which the field lies on the faces between cells, such as the velocity that crosses
+    them: ``u = field("u", x, y, faces=x)``; these coordinates take the scheme `Staggered`.
     """
     what = f"field {checked_name(name, 'field: ')}"
     check_unit(unit)
-    info = Field(name, "field", _checked_coordinates(coordinates, what), unit, about)
+    along = _checked_coordinates(coordinates, what)
+    across = (faces,) if isinstance(faces, Expr) else tuple(faces)
+    for x in across:
+        if x not in along:
+            raise ModelError(f"{what}: faces={x}: the field does not depend on {x}")
+    info = Field(name, "field", along, unit, about, None, across)
     return complex_field(info) if complex else field_leaf(info)
 
 

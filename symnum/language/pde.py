@@ -70,8 +70,10 @@ class PDE:
         self.events = checked_events(events, name)
         found: dict[Expr, None] = {}
         for equation in self.equations:
-            for side in (equation.lhs, equation.rhs):
-                found.update(dict.fromkeys(fields_of(side)))
+            held = [u for side in (equation.lhs, equation.rhs) for u in fields_of(side)]
+            # the one that the equation gives first: the order of leaves means nothing
+            held.sort(key=lambda u: not max(_time_order(equation.lhs, u), _time_order(equation.rhs, u)))
+            found.update(dict.fromkeys(held))
         self.fields = tuple(found)
         if not self.fields:
             raise ModelError(f"{name}: no equation holds a field; u = sn.field('u', x) makes one")
@@ -211,11 +213,31 @@ def _assigned(name: str, equations: tuple[Equation, ...], fields: tuple[Expr, ..
             max(sum(_order(side, u, x) for x in u.data.coordinates) for side in (e.lhs, e.rhs)) for e in rest
         ]
         holding = [k for k, e in enumerate(rest) if u in fields_of(e.lhs - e.rhs)]
+        if any(v.data.faces for v in fields):
+            # on a staggered grid each equation has its place: what lies there is what it determines
+            holding = [k for k, e in enumerate(rest) if _place(e) == set(u.data.faces)] or holding
         if not holding:
             raise ModelError(f"{name}: no equation is left that determines {u}")
         best = max(holding, key=weight.__getitem__)
         result[u] = rest.pop(best)
     return result
+
+
+def _place(equation: Equation) -> set[Expr]:
+    """The coordinates between whose cells most terms of an equation lie."""
+    counts: dict[frozenset[Expr], int] = {}
+    for leaf in leaves((equation.lhs, equation.rhs)):
+        inner, moved = leaf, frozenset[Expr]()
+        while inner.kind == "partial":
+            moved ^= {
+                x for x, k in zip(inner.data.coordinates, inner.data.orders, strict=True) if k % 2
+            }
+            inner = inner.data.operand
+        if inner.kind == "field":
+            place = moved ^ frozenset(inner.data.faces)
+            counts[place] = counts.get(place, 0) + 1
+    most = max(counts.items(), key=lambda item: item[1], default=(frozenset[Expr](), 0))
+    return set(most[0])
 
 
 def _is_local(leaf: Expr) -> bool:

@@ -31,6 +31,7 @@ class Axis:
     step: float | None
     scheme: Any
     ghosts: int = 0
+    shift: Fraction = Fraction(0)  # where the points of a field lie from the centres of cells, in steps
 
     @property
     def n(self) -> int:
@@ -73,6 +74,18 @@ class Axis:
             return (ahead + np.roll(ahead, 1)) / 2
         gaps = np.diff(self.x)
         return (np.append(gaps, 0.0) + np.insert(gaps, 0, 0.0)) / 2
+
+
+def face_axis(cells: Axis) -> Axis:
+    """The faces of cells as points, both ends included; around a periodic coordinate the low face of each."""
+    assert cells.step is not None
+    count = cells.n if cells.periodic else cells.n + 1
+    x = cells.x[0] + cells.step * (np.arange(count) - 0.5)
+    return Axis(cells.coordinate, x, cells.periodic, cells.step, cells.scheme, 0, Fraction(-1, 2))
+
+
+def is_staggered(axis: Axis) -> bool:
+    return getattr(axis.scheme, "staggered", False)
 
 
 def make_axis(coordinate: Expr, scheme: Any) -> Axis:

@@ -10,6 +10,7 @@ from symnum.lowering.axis import Axis
 from symnum.lowering.schemes.spectral import Chebyshev, Fourier
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ZERO, Expr
+from symnum.rewriting.spatial import fields_of
 from symnum.rewriting.walk import evaluate, leaves, substitute
 
 _CORNER_TOLERANCE = 1e-9
@@ -21,8 +22,10 @@ def check_conditions(pde: PDE, axes: Mapping[Expr, Axis]) -> None:
         for x in u.data.coordinates:
             _check_ends(pde.name, u, x, axes[x].scheme)
             given = [c for c in pde.conditions if c.field is u and c.coordinate is x]
-            if axes[x].ghosts:
+            if axes[x].ghosts and not x.data.periodic:
                 _check_faces(pde.name, u, x, given)
+                if x in u.data.faces:
+                    _check_crossing(pde.name, u, x, given)
             elif not x.data.periodic:
                 _check_count(pde.name, u, x, given, pde.order_in(u, x))
         _check_corners(pde.name, u, [c for c in pde.conditions if c.field is u and c.fixes_value])
@@ -75,6 +78,17 @@ def _check_faces(where: str, u: Expr, x: Expr, given: list[Condition]) -> None:
                 f"{x} = {place:g} there are {len(here)}: {listed}. Where nothing is known, "
                 f"D({u}, {x}).at({x}, {place:g}) == 0 lets waves leave"
             )
+
+
+def _check_crossing(where: str, u: Expr, x: Expr, given: list[Condition]) -> None:
+    """A field that lies on the face itself is given there."""
+    for condition in given:
+        for leaf in leaves((condition.residual,)):
+            if leaf.kind == "partial" and u in fields_of(leaf.data.operand):
+                raise ModelError(
+                    f"{where}: {condition.equation}: {u} lies on the faces of {x}, so that a condition there "
+                    f"gives {u} itself: {u}.at({x}, ...) == ..."
+                )
 
 
 def _check_count(where: str, u: Expr, x: Expr, given: list[Condition], order: int) -> None:

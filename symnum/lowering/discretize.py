@@ -27,7 +27,7 @@ from symnum.language.block import (
 )
 from symnum.language.pde import PDE, Condition
 from symnum.language.system import System
-from symnum.lowering.axis import Axis, make_axis
+from symnum.lowering.axis import Axis, face_axis, is_staggered, make_axis
 from symnum.lowering.conditions import check_conditions
 from symnum.lowering.fluxes import cell_values, face_fluxes, ghost_rows
 from symnum.lowering.integrals import integral_unknowns
@@ -147,7 +147,7 @@ class Discretizer:
         return result
 
     def _grid(self, u: Expr) -> FieldGrid:
-        axes = tuple(self.axes[x] for x in u.data.coordinates)
+        axes = tuple(self._axis(u, x) for x in u.data.coordinates)
         shape = tuple(axis.n for axis in axes)
         shown = tuple((str(axis.coordinate), axis.x) for axis in axes)
         order = self.pde.time_order(u)
@@ -168,16 +168,28 @@ class Discretizer:
         ghosts: list[tuple[int, Numbered]] = []
         for a, axis in enumerate(axes):
             if axis.ghosts:
-                if order != 1:
+                if order > 1:
                     raise ModelError(
                         f"{self.where}: the time derivative of {u} is of order {order}; schemes with cells "
-                        "need order 1"
+                        "need order 1 at most"
                     )
                 beyond = tuple(2 * axis.ghosts if k == a else n for k, n in enumerate(shape))
                 names = GridNames(f"{u.name}.beyond_{axis.coordinate}", beyond)
                 ghosts.append((a, Quantities("variable", names)))
         self.quantities += [values for _, values in ghosts]
         return FieldGrid(u, axes, sets[0], sets[1] if order == 2 else None, tuple(ghosts))
+
+    def _axis(self, u: Expr, x: Expr) -> Axis:
+        """Where a field lies along a coordinate: at the points of its scheme, or on faces between cells."""
+        axis = self.axes[x]
+        if x not in u.data.faces:
+            return axis
+        if not is_staggered(axis):
+            raise ModelError(
+                f"{self.where}: {u} lies on the faces of {x}, which is for sn.Staggered(points), not for "
+                f"{type(axis.scheme).__name__}"
+            )
+        return face_axis(axis)
 
     def _start(self, u: Expr, key: Expr, axes: tuple[Axis, ...]) -> FloatArray | None:
         given = self.pde.initial.get(key)
@@ -214,7 +226,7 @@ class Discretizer:
         layers: list[tuple[Condition, int]] = []
         for x in u.data.coordinates:
             for high in (False, True):
-                if not self.axes[x].ghosts:
+                if not grid.axes[u.data.coordinates.index(x)].ghosts:
                     layers += [(c, k) for k, c in enumerate(self.pde.conditions_on(u, x, high))]
         layers.sort(key=lambda entry: (not entry[0].fixes_value, entry[1]))
         for number, (condition, layer) in reversed(list(enumerate(layers))):
@@ -235,10 +247,10 @@ class Discretizer:
         segments: list[list[tuple[slice, Room]]] = []
         for axis in grid.axes:
             low, high = reach.get(axis.coordinate, (0, 0))
-            if axis.periodic or axis.ghosts or low + high >= axis.n:
+            if axis.periodic or axis.ghosts or axis.shift or low + high >= axis.n:
                 single = (
                     []
-                    if axis.periodic or axis.ghosts
+                    if axis.periodic or axis.ghosts or axis.shift
                     else [(slice(i, i + 1), Room(i, axis.n - 1 - i)) for i in range(axis.n)]
                 )
                 segments.append(single or [(slice(0, axis.n), Room())])
@@ -253,7 +265,7 @@ class Discretizer:
                 continue
             inside = np.nonzero(part)
             at = {
-                axis.coordinate: Position(np.asarray(index + piece.start, np.int64), Fraction(0), room)
+                axis.coordinate: Position(np.asarray(index + piece.start, np.int64), axis.shift, room)
                 for axis, index, (piece, room) in zip(grid.axes, inside, combination, strict=True)
             }
             yield Region(at, len(inside[0]))
@@ -284,7 +296,7 @@ class Discretizer:
     def _reach(self, u: Expr, residual: Expr) -> dict[Expr, tuple[int, int]]:
         """How far the stencils of an equation reach below and above a point with room on all sides."""
         middle = {
-            axis.coordinate: Position(np.array([axis.n // 2]), Fraction(0), Room())
+            axis.coordinate: Position(np.array([axis.n // 2]), axis.shift, Room())
             for axis in self.grids[u].axes
         }
         trial = self.template(1)
@@ -299,6 +311,9 @@ class Discretizer:
         residual = self.spectral.plain(condition.residual)
         for region in self._regions(u, mask, self._condition_reach(u, condition, residual)):
             on_face = Position(np.full(region.count, face), Fraction(0), Room(face, axis.n - 1 - face))
+            if is_staggered(axis):
+                end = axis.n if condition.high else 0
+                on_face = Position(np.full(region.count, end), Fraction(-1, 2), Room())
             place = Region({**region.at, condition.coordinate: on_face}, region.count)
             label = _label(str(condition.equation), grid, region)
             root, template = self._template_rows(residual, place, label, on_face=True)
@@ -310,7 +325,7 @@ class Discretizer:
         self, u: Expr, condition: Condition, residual: Expr
     ) -> dict[Expr, tuple[int, int]]:
         at = {
-            axis.coordinate: Position(np.array([axis.n // 2]), Fraction(0), Room())
+            axis.coordinate: Position(np.array([axis.n // 2]), axis.shift, Room())
             for axis in self.grids[u].axes
         }
         trial = self.template(1)

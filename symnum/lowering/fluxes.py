@@ -11,7 +11,7 @@ import numpy as np
 from symnum.errors import ModelError
 from symnum.language.block import GridNames, Quantities
 from symnum.language.pde import Condition
-from symnum.lowering.axis import Axis
+from symnum.lowering.axis import Axis, is_staggered
 from symnum.lowering.point_template import FieldGrid, Position
 from symnum.lowering.stencil import Room
 from symnum.rewriting.derivative import derivative
@@ -29,7 +29,8 @@ def is_flux(leaf: Expr, axes: Mapping[Expr, Axis]) -> bool:
     if leaf.kind != "partial":
         return False
     info: Partial = leaf.data
-    if info.orders != (1,) or not axes[info.coordinates[0]].scheme.ghosts:
+    axis = axes[info.coordinates[0]]
+    if info.orders != (1,) or not axis.scheme.ghosts or is_staggered(axis):
         return False
     return all(inner.kind not in ("partial", "trace", "integral") for inner in leaves((info.operand,)))
 
@@ -226,7 +227,7 @@ def _ghost_layer(
     (residual,) = substitute((condition.residual,), mapping)
     face = Position(np.full(count, axis.n if condition.high else 0), Fraction(-1, 2), Room())
     at = {
-        other.coordinate: face if k == a else Position(row, Fraction(0), Room())
+        other.coordinate: face if k == a else Position(row, other.shift, Room())
         for k, (other, row) in enumerate(zip(grid.axes, index, strict=True))
     }
     root = template.value(residual, at)

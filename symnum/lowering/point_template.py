@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.language.block import Column, Numbered
-from symnum.lowering.axis import Axis
+from symnum.lowering.axis import Axis, is_staggered
 from symnum.lowering.stencil import Room, biased_places, centered_places, exact_weights, point_weights
 from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
@@ -155,7 +155,7 @@ class PointTemplate:
 
     def _whole(self, grid: FieldGrid, at: At, what: str) -> IntArray:
         for axis in grid.axes:
-            if at[axis.coordinate].offset.denominator != 1:
+            if (at[axis.coordinate].offset - axis.shift).denominator != 1:
                 raise ModelError(
                     f"{what} is needed between points of the grid; take it out of the derivative"
                 )
@@ -168,10 +168,9 @@ class PointTemplate:
         """A field at a position; between points by interpolation."""
         for axis in grid.axes:
             position = self._at(axis.coordinate, at, str(grid.field))
-            if position.offset.denominator != 1:
-                return self._combined(
-                    grid.field if not rate else _rate_of(grid.field), axis, 0, False, position, at
-                )
+            if (position.offset - axis.shift).denominator != 1:
+                field = grid.field if not rate else _rate_of(grid.field)
+                return self._combined(field, axis, 0, bool(axis.shift), position, at)
         if rate:
             assert grid.rate is not None
             return self.point(grid.rate, self._index(grid, at))
@@ -196,7 +195,14 @@ class PointTemplate:
             position = self._at(axis.coordinate, at, str(grid.field))
             low, high = self.reach.get(axis.coordinate, (Fraction(0), Fraction(0)))
             self.reach[axis.coordinate] = min(low, position.offset), max(high, position.offset)
-            parts.append(position.index + int(position.offset))
+            parts.append(position.index + int(position.offset - axis.shift))
+            if is_staggered(axis) and not axis.periodic:
+                first, last = int(parts[-1].min()) + axis.ghosts, int(parts[-1].max()) - axis.ghosts
+                if first < 0 or last >= axis.n:
+                    raise ModelError(
+                        f"the derivatives of {grid.field} in {axis.coordinate} reach beyond the faces, where "
+                        "Staggered has one cell more; write them as first derivatives of fields between"
+                    )
         return grid.numbers(parts) if parts else np.zeros(self.count, np.int64)
 
     # ---- derivatives ------------------------------------------------------------------------------
@@ -214,6 +220,9 @@ class PointTemplate:
             places = biased_places(axis.scheme.biased, info.side, position.room)
             return self._weighted(rest, axis, order, places, position, at)
         halves = position.offset.denominator == 1 and _differentiates(rest, coordinate)
+        if is_staggered(axis):
+            # odd derivatives from places between those of the equation, even ones from places like them
+            halves = (position.offset.denominator == 1) == (order % 2 == 1)
         return self._combined(rest, axis, order, halves, position, at)
 
     def _flux_difference(self, fluxes: FieldGrid, axis: Axis, at: At) -> Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -29,21 +29,36 @@ def holds_field(expr: Expr) -> bool:
 
 def grid_of(sample: Sample, expr: Expr) -> tuple[tuple[str, FloatArray], ...]:
     """Name and points of every coordinate of an expression of fields."""
-    flat = sample.flat
+    return tuple(_axes(expr, _grids(sample.flat, expr)).items())
+
+
+def _grids(flat: FlatSystem, expr: Expr) -> dict[Expr, tuple[int, Quantities]]:
+    """The fields of an expression, those over most coordinates first, then as they were declared."""
+    found = {leaf: _grid(flat, leaf) for leaf in leaves((expr,)) if _field(leaf) is not None}
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1][1].axes), item[1][0])))
+
+
+def _axes(expr: Expr, grids: Mapping[Expr, tuple[int, Quantities]]) -> dict[str, FloatArray]:
+    """Name and points of every coordinate; ModelError where two fields lie at different points."""
     axes: dict[str, FloatArray] = {}
-    for leaf in leaves((expr,)):
-        if _field(leaf) is not None:
-            axes |= dict(_grid(flat, leaf)[1].axes)
-    return tuple(axes.items())
+    for leaf, (_, quantities) in grids.items():
+        for name, x in quantities.axes:
+            if not np.array_equal(x, axes.setdefault(name, x)):
+                other = next(q for q, (_, of) in grids.items() if dict(of.axes).get(name) is axes[name])
+                raise ModelError(
+                    f"solution[{expr}]: {other} and {leaf} do not lie at the same places in {name}; look at "
+                    "each by itself, or take means of neighbours on a staggered grid"
+                )
+    return axes
 
 
 def values_on_grid(sample: Sample, expr: Expr) -> FloatArray:
     """An expression of fields: (times, *points), or (*points) for one time."""
     flat = sample.flat
-    grids = {leaf: _grid(flat, leaf) for leaf in leaves((expr,)) if _field(leaf) is not None}
+    grids = _grids(flat, expr)
     if not grids:
         raise ModelError(f"solution[{expr}]: name a field as well, which says on which grid")
-    axes = dict(axis for _, quantities in grids.values() for axis in quantities.axes)
+    axes = _axes(expr, grids)
     order = list(axes)
     times = np.ndim(sample.t)
     found: dict[Expr, Any] = {}

@@ -161,7 +161,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
             ),
             {x: sn.TVD(20)},
         ),
-        r"couples v with u, .* Give it: TVD\(20, speed=...\)",
+        r"couples u with v, .* Give it: TVD\(20, speed=...\)",
     ),
     "a factor of the flux that holds the field": (
         lambda: sn.discretize(sn.PDE("b", [D(u) + u * D(u, x) == 0], boundary=ENDS), {x: sn.TVD(20)}),

@@ -96,9 +96,10 @@ def test_diffusion_sorption(points: int) -> None:
         retardation = 1 + (1 - 0.29) / 0.29 * 2880 * 3.5e-4 * 0.874 * u[1:-1] ** (0.874 - 1)
         return spread / retardation * (u[2:] - 2 * u[1:-1] + u[:-2]) / h**2
 
-    expected = solve_ivp(right, (0, 500), np.full(points - 2, 0.1), "LSODA", rtol=1e-8, atol=1e-10, **band).y[
-        :, -1
-    ]
+    reference = solve_ivp(
+        right, (0, 500), np.full(points - 2, 0.1), "LSODA", rtol=1e-8, atol=1e-10, lband=2, uband=2
+    )
+    expected = reference.y[:, -1]
     found = run[model.u][-1]
     np.testing.assert_allclose(found[1:-1], expected, atol=1e-6)
     assert found.max() <= 1.0 + 1e-9

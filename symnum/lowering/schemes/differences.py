@@ -78,6 +78,32 @@ class Upwind:
         return closure(self.accuracy, derivative)
 
 
+@record
+class Staggered:
+    """Fields in ``points`` cells, and those with ``faces=`` on the faces between them; second order.
+
+    A first derivative of what lies in cells is needed on faces and one of what lies on faces in cells, where
+    both are differences of neighbours; what is needed elsewhere is the mean of two neighbours. The
+    arrangement for waves and flow (Arakawa and Lamb's C grid, Methods Comput. Phys. 17 (1977) 173; Harlow and
+    Welch, Phys. Fluids 8 (1965) 2182): no checkerboards, and D(F, x) with F on faces loses nothing.
+    """
+
+    points: int
+
+    grid = None
+    biased = 0
+    ghosts = 1  # cells beyond the faces, given by the conditions there
+    staggered = True
+    accuracy = 2
+
+    def __post_init__(self) -> None:
+        _check_points(self, self.points)
+
+    def closure(self, derivative: int) -> int:
+        """Order of one-sided stencils; cells beyond the faces make them unnecessary."""
+        return 2
+
+
 def closure(accuracy: int, derivative: int) -> int:
     """The highest order of one-sided stencils with which the whole operator stays stable.
 
