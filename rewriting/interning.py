@@ -35,6 +35,7 @@ class Symbol(NamedTuple):
     guess: Operand | None = None  # variable: where Newton begins when it is not a start
     nominal: float | None = None  # variable: its usual size; the absolute tolerance is a multiple of it
     state_priority: float | None = None  # variable: how much it is wanted as a state, 0 without one
+    condition: Expr | None = None  # parameter: it is 1 where this holds and 0 elsewhere, kept so by events
 
 
 class Node:

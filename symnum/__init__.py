@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.rate_law import Hill, MichaelisMenten, RateLaw
     from symnum.language.reaction_network import ReactionNetwork
     from symnum.language.reactions import Reaction, species
+    from symnum.language.state_machine import StateMachine, Transition
+    from symnum.language.switch import switch
     from symnum.language.system import System
     from symnum.language.variables import D, parameter, parameters, t, variable, variables
     from symnum.language.vector_calculus import (
@@ -119,6 +121,8 @@ _NAMES = {
     "symnum.language.rate_law": "Hill MichaelisMenten RateLaw",
     "symnum.language.reaction_network": "ReactionNetwork",
     "symnum.language.reactions": "Reaction species",
+    "symnum.language.state_machine": "StateMachine Transition",
+    "symnum.language.switch": "switch",
     "symnum.language.system": "System",
     "symnum.language.variables": "variables variable parameters parameter t D",
     "symnum.language.vector_calculus": "cartesian polar cylindrical spherical grad div laplacian curl",
@@ -189,9 +193,11 @@ __all__ = [
     "SolutionMap",
     "SolveFailed",
     "Staggered",
+    "StateMachine",
     "SymnumError",
     "System",
     "TraceError",
+    "Transition",
     "UnbalancedSystem",
     "UnitError",
     "UnknownName",
@@ -263,6 +269,7 @@ __all__ = [
     "sqrt",
     "steady_state",
     "steady_states",
+    "switch",
     "t",
     "tan",
     "tanh",

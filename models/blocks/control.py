@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import symnum as sn
+from symnum.rewriting.operators import equal
 
 
 class PID(sn.Component):
@@ -41,3 +42,43 @@ class PID(sn.Component):
             self.y == sn.clip(self.wanted, self.low, self.high),
             sn.D(self.integral) == self.k / self.Ti * self.error + (self.y - self.wanted) / self.Tt,
         ]
+
+
+class SampledPID(sn.Component):
+    """A PID controller that looks at ``u`` every ``period`` and holds its output ``y`` in between.
+
+    With e = set - u at sample n: y_n = k (e_n + s_n + Td/period (e_n - e_(n-1))), where the sum is
+    s_n = s_(n-1) + period/Ti e_n; y is held within [low, high], and while it is at a bound, s stays
+    (conditional integration; Astrom, Hagglund, PID Controllers, 2nd ed. 1995, sections 3.5 and 3.6).
+    ``e`` begins as 0. The samples are at 0, period, ....
+    """
+
+    set = sn.variable(about="set point")
+    u = sn.variable(about="measured value")
+    y = sn.variable(about="control signal")
+    k = sn.parameter(1.0)
+    Ti = sn.parameter(1.0, unit="s")
+    Td = sn.parameter(0.0, unit="s")
+    low, high = sn.parameter(-1e9), sn.parameter(1e9)
+    period = sn.parameter(0.1, unit="s")
+    samples = sn.parameter(0.0, unit="1", about="how many there have been")
+    held = sn.parameter(0.0, about="control signal since the last sample")
+    error = sn.parameter(0.0, about="error at the last sample")
+    sum = sn.parameter(0.0, about="sum of the errors, times period/Ti")
+
+    def equations(self) -> Sequence[Any]:
+        return [self.y == self.held]
+
+    def events(self) -> Sequence[sn.Event]:
+        error = self.set - self.u
+        total = self.sum + self.period / self.Ti * error
+        wanted = self.k * (error + total + self.Td / self.period * (error - self.error))
+        held = sn.clip(wanted, self.low, self.high)
+        then = {
+            self.held: held,
+            self.error: error,
+            self.sum: sn.ifelse(equal(held, wanted), total, self.sum),
+            self.samples: self.samples + 1,
+        }
+        due = sn.t >= self.samples * self.period
+        return [sn.Event(trigger=due, then=then, initially=False, name=f"{self.path}: sample")]

@@ -34,6 +34,26 @@ class Diode(TwoPin):
         return [*self.pins(), self.i == current + self.G * self.v]
 
 
+class IdealDiode(TwoPin):
+    """Two straight lines: a resistance R_on while it conducts, a conductance G_off while it blocks.
+
+    Both are written over one quantity s along the characteristic, the current above 0 and the voltage below:
+    the instant of the change is located.
+    """
+
+    R_on = sn.parameter(1e-3, unit="ohm")
+    G_off = sn.parameter(1e-9, unit="S")
+    s = sn.variable(about="current while it conducts, voltage while it blocks")
+
+    def equations(self) -> Sequence[Any]:
+        conducts = self.s > 0
+        return [
+            *self.pins(),
+            self.v == self.s * sn.switch(conducts, self.R_on, 1),
+            self.i == self.s * sn.switch(conducts, 1, self.G_off),
+        ]
+
+
 class NPN(sn.Component):
     """The transistor of Ebers and Moll (Proc. IRE 42 (1954) 1761), in its transport form.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import symnum as sn
+from symnum.rewriting.operators import equal
 
 
 class Flange(sn.Connector):
@@ -101,6 +102,51 @@ class Friction(Compliant):
     def equations(self) -> Sequence[Any]:
         speed = self.speed()
         return [*self.flanges(), self.f == self.F * sn.tanh(speed / self.slip) + self.d * speed]
+
+
+class StickSlip(Compliant):
+    """Coulomb friction with sticking: the tension F sign(v) while the flanges slide, else what holds them.
+
+    From rest they slide when more than ``F0`` is needed to hold them, and they stick again when the speed v
+    comes back to 0. ``mode`` is 1 or -1, the sign of v, and 0 while they stick; events change it. Sliding
+    begins from rest where ``mode`` is given as 0, its default.
+    """
+
+    F = sn.parameter(1.0, unit="N", about="sliding force")
+    F0 = sn.parameter(1.0, unit="N", about="force at which they break away, not less than F")
+    mode = sn.parameter(0.0, unit="1", about="1 and -1: sliding, 0: sticking")
+    m = sn.parameter(1.0, unit="kg", about="usual mass of the parts, which scales the equation of sticking")
+    v = sn.variable(unit="m/s", state_priority=-1, about="speed with which it lengthens")
+
+    def equations(self) -> Sequence[Any]:
+        sliding = self.f - self.mode * self.F
+        return [
+            *self.flanges(),
+            self.v == self.speed(),
+            sn.ifelse(equal(self.mode, 0), self.m * sn.D(self.v), sliding) == 0,
+        ]
+
+    def events(self) -> Sequence[sn.Event]:
+        sticks, name = equal(self.mode, 0), f"{self.path}: "
+        return [
+            sn.Event(
+                trigger=sticks & (self.f > self.F0), then={self.mode: 1}, initially=False,
+                name=name + "slides forwards",
+            ),
+            sn.Event(
+                trigger=sticks & (self.f < -self.F0), then={self.mode: -1}, initially=False,
+                name=name + "slides backwards",
+            ),
+            # at the begin of a slide the speed is round-off, of either sign: there it grows
+            sn.Event(
+                trigger=(self.mode > 0) & (self.v < 0) & (sn.D(self.v) < 0), then={self.mode: 0},
+                name=name + "sticks",
+            ),
+            sn.Event(
+                trigger=(self.mode < 0) & (self.v > 0) & (sn.D(self.v) > 0), then={self.mode: 0},
+                name=name + "sticks",
+            ),
+        ]  # fmt: skip
 
 
 class Force(sn.Component):

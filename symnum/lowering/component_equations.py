@@ -12,6 +12,7 @@ from symnum.errors import ModelError
 from symnum.language.component import TEMPLATE_PATH, Component, Statement, check_attributes
 from symnum.language.connect import Connection
 from symnum.language.limit import Limit
+from symnum.language.switch import switch_of
 from symnum.language.variables import joined
 from symnum.lowering.connections import Nodes
 from symnum.lowering.delays import check_no_delay
@@ -21,7 +22,7 @@ from symnum.lowering.raw import LimitFamily
 from symnum.lowering.statement_units import check_statement
 from symnum.record import record
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.expr import Expr, Symbol, slot, symbol
 from symnum.rewriting.walk import leaves, substitute
 
 
@@ -132,6 +133,9 @@ class ComponentEquations:
             return self.numbering.number_of_unknown(leaf, absolute)
 
         paths, named = members.paths, leaf.args[0] if leaf.op == "D" else leaf
+        if named.op == "symbol" and named.data.condition is not None:
+            switches = [_switch_at(path, named, members) for path in paths]
+            return np.array([self.numbering.number_of(one, one.name) for one in switches], np.int64)
         first = number(paths[0])
         if named.op == "D":  # a second derivative may be an unknown of its own, numbered where it occurs
             return np.array([first, *(number(path) for path in paths[1:])], np.int64)
@@ -189,3 +193,15 @@ def _own_symbols(template: Component) -> dict[Expr, tuple[str, str]]:
                 leaf = declaration.symbol(joined(component.path, name), {})
                 own[leaf] = child, joined(name, declaration.name)
     return own
+
+
+def _switch_at(path: str, leaf: Expr, members: Members) -> Expr:
+    """The parameter of a switch of the template as the instance at ``path`` has it."""
+    condition: Expr = leaf.data.condition
+    mapping: dict[Expr, Expr] = {}
+    for own in leaves((condition,)):
+        while own.op == "D":
+            own = own.args[0]
+        if own in members.own:
+            mapping[own] = symbol(Symbol(joined(path, joined(*members.own[own])), own.kind))
+    return switch_of(substitute((condition,), mapping)[0])

@@ -17,7 +17,7 @@ from symnum.codegen.distinct import distinct
 from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import ONE, ZERO, Expr, number, slot
-from symnum.rewriting.walk import leaves, substitute
+from symnum.rewriting.walk import leaves, postorder, substitute
 
 IntArray: TypeAlias = NDArray[np.int64]
 AnyArray: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
@@ -169,11 +169,16 @@ def is_equality(root: Expr) -> bool:
 
 
 def coefficient_rank(coefficient: Expr) -> int:
-    """0: plus or minus one, 1: another number, 2: parameters only, 3: anything else."""
+    """0: plus or minus one, 1: another number, 2: parameters only, 3: anything else.
+
+    One that a condition makes zero is of the last kind: nothing may be divided by it.
+    """
     if coefficient is ONE or (coefficient.op == "number" and coefficient.data == -1):
         return 0
     if coefficient.op == "number":
         return 1
+    if any(part.op == "ifelse" and ZERO in part.args[1:] for part in postorder(coefficient)):
+        return 3
     if all(leaf.op == "slot" and leaf.data[0] in "pc" for leaf in leaves((coefficient,))):
         return 2
     return 3

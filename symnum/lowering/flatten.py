@@ -51,7 +51,7 @@ def flatten(system: System, events: Sequence[Event] = (), delays: Sequence[Delay
     raw.equalities, flows = nodes.equations(numbering.first)
     raw.sums = tables.with_sums(flows)
     own = (e for component in components if component.declared.has_events for e in _own_events(component))
-    raw.events = [*system.events, *own, *events]
+    raw.events = [*system.events, *own, *events, *raw.events]
     numbering.mentioned(system.defaults.values(), [expr for each in delays for expr in each.expressions()])
     numbering.finish()
     return raw

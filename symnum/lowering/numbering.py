@@ -9,12 +9,13 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.language.component import Component
+from symnum.language.switch import switching_events
 from symnum.language.system import described
 from symnum.language.variables import joined
 from symnum.lowering.families import AnyArray, Family, compacted
 from symnum.lowering.raw import RawSystem
 from symnum.record import replace
-from symnum.rewriting.expr import IMAGINARY, Expr, Symbol, slot
+from symnum.rewriting.expr import IMAGINARY, Expr, Symbol, slot, symbol
 from symnum.rewriting.walk import leaves
 
 
@@ -78,6 +79,8 @@ class Numbering:
                 "write real and imaginary part as two variables"
             )
         info = leaf.data._replace(name=name)
+        if info.condition is not None:
+            raw.events += switching_events(symbol(info))
         return (self.add_parameter if leaf.kind == "parameter" else self.add_unknown)(info)
 
     def mentioned(self, defaults: Iterable[Any], delayed: Sequence[Expr]) -> None:

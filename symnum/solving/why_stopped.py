@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from symnum.language.event import Event
 from symnum.solving.integrator import Integrator
 from symnum.solving.options import FloatArray
 from symnum.solving.problem import Problem
@@ -44,6 +45,15 @@ def why_stopped(
             f"unknowns here: the system may need index reduction.{hint}"
         )
     if status is Status.ZENO:
+        last = happened[-1].event if happened else None
+        for target in last.then if isinstance(last, Event) else ():
+            if target.data.condition is not None:
+                return (
+                    f"{at}: chattering: on both sides of where {target.data.condition} changes, the "
+                    "equations push back to it, so that it changes without end. Say what holds there, for "
+                    "example by a state machine with a state for rest, or let the condition change back a "
+                    "little later (hysteresis)."
+                )
         names = ", ".join(sorted({str(h.event) for h in happened[-5:]}))
         return (
             f"{at}: events follow each other ever faster and would never end (Zeno): "

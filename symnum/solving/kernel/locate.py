@@ -3,7 +3,7 @@
 Event k has the switching function g_k. Limit k has, while it is free, its distance outside, and while it
 holds its state, the negative drive; both are looked at on the way up. SIDE is the sign on which each
 switching function is known to be, 0 where the next step has to show it: at a point that was reached as a
-sign change the function is round-off.
+sign change the function is round-off. Relations are on a side always: what they switch is known by it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def settle_sides(a: Integers) -> int:
 
     An event that is exactly zero at a stop for another reason stays on the side that it came from: its sign
     change is still to come; one that belongs to a relation goes to the side where that holds or does not.
+    A relation that has just changed is on its new side, be it by round-off: what it switched may push it
+    back.
     A limit is inside, be it by a hair outside: `switch_outside` has held what is pushed outwards.
     """
     events = a[slot.N_EVENTS]
@@ -57,7 +59,7 @@ def settle_sides(a: Integers) -> int:
     zero = integers(a[slot.SIDE_AT_ZERO])
     for k in range(m):
         before[k] = now[k]
-        if fired[k] != 0:
+        if fired[k] != 0 and (k >= events or zero[k] == 0 or zero[k] == 2):
             side[k] = 0
         elif k >= events or now[k] < 0.0:
             side[k] = -1

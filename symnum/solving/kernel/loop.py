@@ -349,7 +349,7 @@ def commit(a: Integers) -> int:
             if k < a[slot.N_EVENTS]:
                 a[slot.EVENTS] += 1
                 status = slot.EVENT
-            if repeated[k] != 0:
+            if repeated[k] != 0 and a[slot.CROWDED] == 0:
                 # the same one again: after as long again it might come a third time
                 x[slot.STEP_CAP] = smaller(x[slot.STEP_CAP], gap)
         repeated[k] = fired[k]
