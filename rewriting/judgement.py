@@ -31,9 +31,14 @@ _FACTORING_GAIN, _EGRAPH_GAIN, _CLASSICAL_GAIN = 0.10, 0.08, 0.02  # shares of t
 _TRIGONOMETRIC = ("sin", "cos")
 
 
+_MOST_COPIES = 1000
+"""Copies that count: loops over more wait for memory rather than for arithmetic, and a model of that size is
+evaluated fewer times. So the time to compile does not grow with the number of copies."""
+
+
 def worth(copies: int) -> float:
     """Seconds that one operation less is worth in code that is compiled once for so many copies."""
-    return COMPILED + copies * EVALUATIONS * EVALUATED
+    return COMPILED + min(copies, _MOST_COPIES) * EVALUATIONS * EVALUATED
 
 
 class Stake(NamedTuple):
