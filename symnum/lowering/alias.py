@@ -8,7 +8,7 @@ from symnum.codegen.distinct import distinct
 from symnum.errors import LoweringError
 from symnum.lowering.connections import least_of_sets
 from symnum.lowering.families import Family, IntArray, compacted, is_equality
-from symnum.lowering.raw import RawSystem, Sums
+from symnum.lowering.raw import RawSystem, Sums, Texts
 from symnum.record import record, replace
 from symnum.rewriting.expr import slot
 
@@ -132,13 +132,12 @@ def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
         for ratio in distinct(relative):
             part = np.flatnonzero(relative == ratio)
             root = slot("u", 0) if wide == 1 else slot("u", 0) + float(ratio) * slot("u", 1)
-            labels = [sums.labels[rows[i]] for i in part]
             count = len(part)
             families.append(
                 compacted(
                     Family(
                         root, "u" * wide, tuple(c[part] for c in columns), -3 - wide, rows[part],
-                        (labels.__getitem__, np.arange(count)), np.full(count, -1),
+                        (sums.labels.__getitem__, rows[part]), np.full(count, -1),
                     )
                 )
             )  # fmt: skip
@@ -149,7 +148,7 @@ def _short_sums(sums: Sums) -> tuple[Sums, list[Family]]:
         np.concatenate([[0], np.cumsum(length[keep])]).astype(np.int64),
         sums.unknown[entries],
         sums.coefficient[entries],
-        tuple(sums.labels[r] for r in keep),
+        Texts.of(sums.labels).select(keep),
         None if sums.written_out is None else sums.written_out[keep],
     )
     return left, families

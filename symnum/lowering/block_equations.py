@@ -10,6 +10,7 @@ from symnum.language.block import Block, GridNames, IndexedSums, Numbered, Refer
 from symnum.lowering.families import AnyArray, Family, IntArray
 from symnum.lowering.numbering import Numbering
 from symnum.lowering.raw import Sums
+from symnum.record import replace
 
 
 class BlockEquations:
@@ -80,6 +81,8 @@ class BlockEquations:
 
     def with_sums(self, flows: Sums) -> Sums:
         """The rows of flows, followed by the sums of the blocks."""
+        if not self.sums:
+            return replace(flows, written_out=np.zeros(flows.count, bool))
         indptr, unknown, coefficient = [flows.indptr], [flows.unknown], [flows.coefficient]
         labels = list(flows.labels)
         written_out = [np.zeros(flows.count, bool)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from symnum.language.connect import Connection
 from symnum.language.variables import Declaration, joined
 from symnum.lowering.families import IntArray
 from symnum.lowering.findings import Finding, with_findings
-from symnum.lowering.raw import Sums
+from symnum.lowering.raw import Sums, Texts
 
 __all__ = ["Nodes", "least_of_sets"]
 
@@ -32,9 +32,11 @@ class Nodes:
         self._name = system_name
         self._components = [component for component in components if component.connectors]
         self._first: dict[str, int] = {}  # the first connector of the component at a path
+        self._starts: list[int] = []  # the first connector of each component
         count = 0
         for component in self._components:
             self._first[component.path] = count
+            self._starts.append(count)
             count += len(component.connectors)
         self._count = count
         self._met: list[int] = []  # pairs of ends, one after the other
@@ -108,14 +110,20 @@ class Nodes:
         at, quantity = at[order], quantity[order]
         begins = np.concatenate([[True], (at[1:] != at[:-1]) | (quantity[1:] != quantity[:-1])])
         indptr = np.concatenate([np.flatnonzero(begins), [len(at)]])
-        paths = [joined(part.path, name) for part in self._components for name in part.connectors]
-        met = [paths[c] for c in (ends // 2).tolist()]
-        bounds = [*start.tolist(), len(met)]
-        texts = [", ".join(met[a:b]) for a, b in pairwise(bounds)]
-        labels = tuple(
-            f"sum of {kinds[kind_of_node[n]][k].name} at connect({texts[n]})"
-            for n, k in zip(at[begins].tolist(), quantity[begins].tolist(), strict=True)
-        )
+        bounds = np.append(start, len(ends))
+        nodes, quantities_ = at[begins], quantity[begins]
+
+        def text(row: int) -> str:
+            node = int(nodes[row])
+            met = []
+            for connector in (ends[bounds[node] : bounds[node + 1]] // 2).tolist():
+                place = bisect_right(self._starts, connector) - 1
+                part = self._components[place]
+                met.append(joined(part.path, list(part.connectors)[connector - self._starts[place]]))
+            name = kinds[kind_of_node[node]][int(quantities_[row])].name
+            return f"sum of {name} at connect({', '.join(met)})"
+
+        labels = Texts(text, np.arange(len(nodes)))
         return equalities, Sums(indptr, unknown[order], coefficient[order], labels)
 
     def _quantities(

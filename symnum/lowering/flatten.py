@@ -32,8 +32,7 @@ def flatten(system: System, events: Sequence[Event] = (), delays: Sequence[Delay
     components = list(system.components())
     nodes = Nodes(system.name, components)
     traced, tables = ComponentEquations(numbering, nodes), BlockEquations(numbering)
-    for component in components:
-        numbering.place(component)
+    numbering.place(components)
     groups: dict[Any, list[Component]] = {}
     for component in components:
         groups.setdefault(component.variant(), []).append(component)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -54,16 +54,21 @@ class Names:
         self._count += len(block)
         return first
 
-    def add_component(self, component: Component) -> int:
-        """The number that its first quantity has, or would have; its symbols are made when asked for."""
-        first = self._count
-        declared = component.declared.quantities[self.kind]
-        if declared:
-            self._at_path[component.path] = len(self._components)
-            self._component_first.append(first)
-            self._components.append(component)
-            self._count += len(declared)
-        return first
+    def add_components(self, components: Sequence[Component]) -> list[int]:
+        """The number that the first quantity of each has, or would have; symbols are made when asked for."""
+        kind, count = self.kind, self._count
+        places, starts, known = self._at_path, self._component_first, self._components
+        firsts: list[int] = []
+        for component in components:  # there may be many thousands
+            firsts.append(count)
+            declared = component.declared.quantities[kind]
+            if declared:
+                places[component.path] = len(known)
+                starts.append(count)
+                known.append(component)
+                count += len(declared)
+        self._count = count
+        return firsts
 
     def copy(self) -> Names:
         """The same names, to which others can be added."""

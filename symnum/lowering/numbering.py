@@ -27,20 +27,25 @@ class Numbering:
 
     def __init__(self, raw: RawSystem) -> None:
         self.raw = raw
-        self.dotted = False  # is there a part with dots in its name?
         self.first: dict[str, tuple[int, int]] = {}
 
-    def place(self, component: Component) -> None:
-        """Number the quantities of a component, one after the other."""
-        path = component.path
+    def place(self, components: Sequence[Component]) -> None:
+        """Number the quantities of components, one after the other."""
         # a part whose own name has dots may be called like what lies within another part
-        self.dotted = self.dotted or (component.parent is None and "." in path)
-        if self.dotted or path in self.first:
-            for quantities in component.declared.quantities.values():
-                for name, _ in quantities:
-                    self.must_be_new(joined(path, name))
-        raw = self.raw
-        self.first[path] = raw.unknowns.add_component(component), raw.parameters.add_component(component)
+        dotted = any(component.parent is None and "." in component.path for component in components)
+        if dotted or len({component.path for component in components}) < len(components):
+            for component in components:
+                for quantities in component.declared.quantities.values():
+                    for name, _ in quantities:
+                        self.must_be_new(joined(component.path, name))
+                self._add((component,))
+        else:
+            self._add(components)
+
+    def _add(self, components: Sequence[Component]) -> None:
+        paths = [component.path for component in components]
+        firsts = (table.add_components(components) for table in (self.raw.unknowns, self.raw.parameters))
+        self.first.update(zip(paths, zip(*firsts, strict=True), strict=True))
 
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""

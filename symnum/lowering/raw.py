@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,30 @@ from symnum.language.event import Event
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.names import Names
 from symnum.record import record
+
+
+class Texts(Sequence[str]):
+    """``text(row)`` of some rows, made when asked for: of many thousands hardly any is ever shown."""
+
+    def __init__(self, text: Callable[[int], str], rows: IntArray) -> None:
+        self._text, self._rows = text, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return Texts(self._text, self._rows[i])
+        return self._text(int(self._rows[i]))
+
+    def select(self, rows: IntArray) -> Texts:
+        """The texts of these rows."""
+        return Texts(self._text, self._rows[rows])
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Texts:
+        """Texts that are there, or are made already."""
+        return texts if isinstance(texts, Texts) else cls(texts.__getitem__, np.arange(len(texts)))
 
 
 @record
@@ -22,7 +47,7 @@ class Sums:
     indptr: IntArray
     unknown: IntArray
     coefficient: np.ndarray[Any, np.dtype[np.float64]]
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     written_out: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
     @property

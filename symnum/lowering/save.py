@@ -153,6 +153,8 @@ class _Writer:
     def field(self, record: Any, name: str) -> Json:
         if name == "guards":
             return []
+        if name == "labels":
+            return list(record.labels)
         if name == "origin":  # a function of the copy: its texts
             return [record.label(copy) for copy in range(record.count)]
         return self.value(getattr(record, name))
