@@ -94,6 +94,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.continuation import continuation
     from symnum.solving.ensemble import Ensemble
     from symnum.solving.export import export
+    from symnum.solving.fit import fit
     from symnum.solving.gradient import gradient
     from symnum.solving.linearize import linearize
     from symnum.solving.problem import Problem
@@ -147,6 +148,7 @@ _NAMES = {
     "symnum.solving.export": "export",
     "symnum.solving.continuation": "continuation",
     "symnum.solving.ensemble": "Ensemble",
+    "symnum.solving.fit": "fit",
     "symnum.solving.gradient": "gradient",
     "symnum.solving.linearize": "linearize",
     "symnum.solving.problem": "Problem",
@@ -232,6 +234,7 @@ __all__ = [
     "export",
     "field",
     "fields",
+    "fit",
     "floor",
     "flow",
     "from_sympy",

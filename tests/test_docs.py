@@ -96,9 +96,18 @@ def test_gradients(docs: Path) -> None:
     assert names["curvature"].shape == (4,)
 
 
+def test_fitting(docs: Path) -> None:
+    names = run(docs / "fitting.md")
+    found, sol = names["found"], names["sol"]
+    # the least squares of these data: J. Mahaffy, Lotka-Volterra models, San Diego State
+    assert found.theta == pytest.approx([0.4807, 0.0248, 0.0276, 0.927, 34.91, 3.86], rel=5e-3)
+    assert np.corrcoef(sol["hares"], names["counts"][names["hares"]])[0, 1] > 0.9
+
+
 def test_every_page_with_code_is_run(docs: Path) -> None:
     tested = {
-        "models", "gradients", "power", "sbml", "solving", "mechanisms", "fields", "reactions", "stochastic",
+        "models", "gradients", "fitting", "power", "sbml", "solving", "mechanisms", "fields", "reactions",
+        "stochastic",
     }  # fmt: skip
     assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
 

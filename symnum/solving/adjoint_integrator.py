@@ -142,7 +142,11 @@ class AdjointIntegrator(Integrator):
         self._adjoint.floats(slot.D_PARAMETERS)[:] = 0.0
         table[slot.D_COTANGENTS] = address_of(cotangents)
         total = stretch.steps
-        first = 0 if stretch.every == 1 else (max(total - 1, 0) // stretch.every) * stretch.every
+        if not adjoint.any():  # steps behind the last cotangent have no share
+            nodes = np.flatnonzero(places >= 0)
+            live = nodes[(cotangents[places[nodes]] != 0.0).any(axis=1)]
+            total = int(live[-1]) if len(live) else 0
+        first = 0 if stretch.every == 1 else max(total - 1, 0) // stretch.every * stretch.every
         last = total
         while True:
             states = stretch.states if stretch.every == 1 else self._again(stretch, first, last)

@@ -114,12 +114,16 @@ class SolutionMap:
             ) from error
         return float(value), pull(cotangents)
 
-    def jacobian(self, theta: Any = None) -> FloatArray:
-        """(outputs, times, m) the derivatives of every output at every time, one adjoint for each."""
+    def jacobian(self, theta: Any = None, wanted: Any = None) -> FloatArray:
+        """(outputs, times, m) the derivatives of every output at every time, one adjoint for each.
+
+        wanted: (outputs, times) of truth values; the others are left at zero.
+        """
         values, pull = self.vjp(theta)
-        result = np.empty((*values.shape, len(self.parameters)))
+        result = np.zeros((*values.shape, len(self.parameters)))
         one = np.zeros(values.shape)
-        for place in np.ndindex(*values.shape):
+        chosen = np.ones(values.shape, bool) if wanted is None else np.asarray(wanted, bool)
+        for place in zip(*np.nonzero(np.broadcast_to(chosen, values.shape)), strict=True):
             one[place] = 1.0
             result[place] = pull(one)
             one[place] = 0.0

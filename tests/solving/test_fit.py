@@ -1,0 +1,225 @@
+"""Fits against closed forms of regression, and against the numbers that data were made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnum as sn
+from symnum.errors import ModelError, SolveFailed
+
+x, y = sn.variables("x y")
+Fit: Any = sn.fit
+
+
+def predators(values: Any = (1.0, 0.5, 0.5, 0.2)) -> tuple[sn.System, list[sn.Expr]]:
+    q = [sn.parameter(float(v), name=f"q{i}") for i, v in enumerate(values)]
+    system = sn.System("predators", [sn.D(x) == q[0] * x - q[1] * x * y, sn.D(y) == q[3] * x * y - q[2] * y])
+    return system, q
+
+
+TRUE = [1.1, 0.4, 0.4, 0.1]
+
+
+@pytest.mark.parametrize("optimizer", ["least squares", "L-BFGS"])
+def test_parameters_and_starts_are_found_again(optimizer: str) -> None:
+    system, q = predators()
+    truth = sn.Problem(system, {x: 10, y: 5}, (0, 8), dict(zip(q, TRUE, strict=True)))
+    times = np.linspace(0.5, 8, 16)
+    made = sn.solve(truth, "Vern7", rtol=1e-11, atol=1e-12, saveat=times)
+    data = {x: made[x], x * y: made[x * y]}
+    data[x][3] = np.nan  # missing
+    guess = sn.Problem(system, {x: 8, y: 6}, (0, 8))
+    found = Fit(guess, data, times, [q, x, y], optimizer=optimizer, rtol=1e-9, atol=1e-11, iterations=2000)
+    assert found.theta == pytest.approx([*TRUE, 10, 5], rel=1e-3 if optimizer == "L-BFGS" else 1e-7)
+    assert found.loss < (1e-6 if optimizer == "L-BFGS" else 1e-15)
+    assert found["q0"] == found[q[0]] == found.theta[0]
+    assert (np.diff(found.history) <= 0).all()
+    assert found.solve(saveat=times)[y] == pytest.approx(made[y], rel=1e-2)
+
+
+def test_trajectories_with_times_of_their_own() -> None:
+    system, q = predators()
+    starts = ((10.0, 5.0), (4.0, 3.0), (7.0, 1.0))
+    times = [np.linspace(0.5, 4, 5), np.array([0.3, 2.0, 2.1, 6.0]), np.array([1.0, 5.0])]
+    data, guesses = [], []
+    for (a, b), at in zip(starts, times, strict=True):
+        truth = sn.Problem(system, {x: a, y: b}, (0, 6), dict(zip(q, TRUE, strict=True)))
+        made = sn.solve(truth, "Vern7", rtol=1e-11, atol=1e-12, saveat=at)
+        data.append({x: made[x], y: made[y]})
+        guesses.append(sn.Problem(system, {x: a, y: b}, (0, 6)))
+    found = Fit(guesses, data, times, q, rtol=1e-9, atol=1e-11)
+    assert found.theta == pytest.approx(TRUE, rel=1e-7)
+    assert [p.given_start["y"] for p in found.problems] == [5, 3, 1]
+    with pytest.raises(ModelError, match=r"fit, trajectory 3 of 3: data of y have shape \(3,\)"):
+        Fit(guesses, [*data[:2], {y: [1, 2, 3]}], times, q)
+    with pytest.raises(ModelError, match="3 problems need a list of 3 data"):
+        Fit(guesses, data[:2], times, q)
+
+
+def line() -> tuple[sn.Problem, Any, Any, Any]:
+    """x = x0 + k t: fits of it are linear regression."""
+    k = sn.parameter(0.0, name="k")
+    t = np.linspace(0, 3, 13)
+    noise = np.random.default_rng(5).normal(size=13)
+    return sn.Problem(sn.System("line", [sn.D(x) == k]), {x: 0}, (0, 3)), k, t, 1 + 2 * t + 0.3 * noise
+
+
+def test_confidence_of_linear_regression() -> None:
+    """np.polyfit has the line and its covariance; scipy.stats the interval of the slope."""
+    from scipy.stats import linregress
+    from scipy.stats import t as student
+
+    problem, k, t, values = line()
+    found = Fit(problem, {x: values}, t, [k, x])
+    line_of, covariance = np.polyfit(t, values, 1, cov=True)
+    assert found.theta == pytest.approx(line_of, rel=1e-8)
+    assert found.covariance() == pytest.approx(covariance, rel=1e-6)
+    width = student.ppf(0.975, 11) * linregress(t, values).stderr
+    assert found.intervals()[0] == pytest.approx([found[k] - width, found[k] + width], rel=1e-6)
+    residuals = values - np.polyval(line_of, t)
+    assert found.loss == pytest.approx((residuals**2).mean(), rel=1e-8)
+
+
+@pytest.mark.parametrize("optimizer", ["least squares", "L-BFGS"])
+def test_weights_penalties_and_bounds(optimizer: str) -> None:
+    """Against the normal equations of weighted ridge regression, and the edge of the bounds."""
+    problem, k, t, values = line()
+    weight = np.linspace(0.5, 2, 13)
+    matrix = np.stack([t, np.ones(13)], axis=1) * weight[:, None]
+    found = Fit(problem, {x: values}, t, [k, x], weights={x: weight}, regularize=0.1, optimizer=optimizer)
+    normal = matrix.T @ matrix / 13 + 0.1 * np.eye(2)
+    exact = np.linalg.solve(normal, matrix.T @ (weight * values) / 13)
+    assert found.theta == pytest.approx(exact, rel=1e-5)
+    believed = Fit(problem, {x: values}, t, [k, x], regularize={k: (3.0, 0.01)}, optimizer=optimizer)
+    matrix = np.stack([t, np.ones(13)], axis=1)
+    normal = matrix.T @ matrix / 13 + np.diag([1e4, 0])
+    exact = np.linalg.solve(normal, matrix.T @ values / 13 + np.array([3e4, 0]))
+    assert believed.theta == pytest.approx(exact, rel=1e-5)
+    bounded = Fit(problem, {x: values}, t, [k, x], bounds={k: (-1, 1.5)}, optimizer=optimizer)
+    assert bounded.theta == pytest.approx([1.5, (values - 1.5 * t).mean()], rel=1e-4)
+
+
+def test_a_loss_of_its_own() -> None:
+    """The sum of absolute values is smallest at the median."""
+    problem, _, t, values = line()
+
+    def loss(outputs: Any) -> tuple[float, Any]:
+        distance = outputs - (values - 2 * t)
+        smooth = np.sqrt(distance**2 + 1e-8)
+        return smooth.sum(), distance / smooth
+
+    found = Fit(problem, {x: values}, t, [x], loss=loss)
+    assert found[x] == pytest.approx(np.median(values - 2 * t), abs=1e-3)
+    with pytest.raises(ModelError, match="needs data without a loss of its own"):
+        Fit(problem, {x: values}, t, [x], loss=loss, optimizer="least squares")
+    with pytest.raises(ModelError, match="only fits to data have a covariance"):
+        found.covariance()
+
+
+def test_a_stiff_problem() -> None:
+    """The rates of Robertson's reactions, over eight orders of magnitude, from its own solution."""
+    a, b, c = sn.variables("a b c")
+    k = [sn.parameter(v, name=f"k{i}") for i, v in enumerate((0.04, 3e7, 1e4))]
+    system = sn.System("robertson", [
+        sn.D(a) == -k[0] * a + k[2] * b * c, sn.D(b) == k[0] * a - k[2] * b * c - k[1] * b**2,
+        sn.D(c) == k[1] * b**2,
+    ])  # fmt: skip
+    start, times = {a: 1, b: 0, c: 0}, np.geomspace(1e-2, 1e4, 25)
+    problem = sn.Problem(system, start, (0, 1e4))
+    made = sn.solve(problem, "Rodas5P", rtol=1e-10, atol=1e-14, saveat=times)
+    guess = problem.with_(parameters={k[0]: 0.06, k[1]: 2e7, k[2]: 2e4})
+    found = Fit(
+        guess, {a: made[a], b: made[b], c: made[c]}, times, k, weights={b: 1e4}, method="Rodas5P", rtol=1e-8,
+        atol=1e-12,
+    )  # fmt: skip
+    assert found.theta == pytest.approx([0.04, 3e7, 1e4], rel=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["least squares", "L-BFGS"])
+def test_points_where_the_run_fails_are_survived(optimizer: str) -> None:
+    """x' = k x^2 blows up at t = 1/k; the data end just before."""
+    k = sn.parameter(0.1, name="k")
+    problem = sn.Problem(sn.System("blow", [sn.D(x) == k * x**2]), {x: 1}, (0, 1))
+    t = np.linspace(0, 1, 11)
+    found = Fit(problem, {x: 1 / (1 - 0.9 * t)}, t, [k], optimizer=optimizer)
+    assert found[k] == pytest.approx(0.9, rel=1e-4)
+    two = [problem, problem.with_(start={x: 20.0})]
+    with pytest.raises(SolveFailed, match="trajectory 2 of 2: blow: stopped at t = "):
+        Fit(two, [{x: t}, {x: t}], t, [k])
+
+
+def test_nothing_is_lost(tmp_path: Path) -> None:
+    system, q = predators()
+    truth = sn.Problem(system, {x: 10, y: 5}, (0, 8), dict(zip(q, TRUE, strict=True)))
+    times = np.linspace(0.5, 8, 16)
+    data = {x: sn.solve(truth, rtol=1e-10, saveat=times)[x]}
+    guess = sn.Problem(system, {x: 10, y: 5}, (0, 8))
+    path = tmp_path / "fit.npz"
+
+    def interrupt(iteration: int, loss: float) -> None:
+        if iteration == 3:
+            raise KeyboardInterrupt
+
+    part = Fit(guess, data, times, q, checkpoint=path, progress=interrupt)
+    assert part.status == "interrupted"
+    assert part.loss < part.history[0]
+    seen: list[float] = []
+    rest = Fit(guess, data, times, q, checkpoint=path, progress=lambda _, loss: seen.append(loss), rtol=1e-9)
+    assert seen[0] == pytest.approx(part.loss, rel=1e-2)  # it goes on from there
+    assert rest.theta == pytest.approx(TRUE, rel=1e-5)
+    assert Fit(guess, data, times, q, target=rest.loss * 2 + 1e-3).status == "target"
+    assert Fit(guess, data, times, q, iterations=2).status == "limit"
+    assert Fit(guess, data, times, q, optimizer="L-BFGS", iterations=2).status == "limit"
+    stuck = Fit(guess, {x: np.ones(16)}, times, q, optimizer="L-BFGS", patience=3)
+    assert stuck.status in ("no progress", "converged")
+    with pytest.raises(ModelError, match="it is of a fit of q0, q1, q2, q3"):
+        Fit(guess, data, times, [q[0]], checkpoint=path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="this is no file of a fit"):
+        Fit(guess, data, times, q, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learn": []}, "learn= is empty"),
+        ({"learn": ["q"]}, "no parameter called q"),
+        ({"data": [1.0]}, "data is"),
+        ({"data": {x: [1.0]}}, "there are 2 times"),
+        ({"data": {x: ["a", "b"]}}, "data of x: give numbers"),
+        ({"data": {x: [1.0, np.inf]}}, "a missing value is NaN"),
+        ({"data": {x: [np.nan, np.nan]}}, "every value of the data is missing"),
+        ({"at": [0.5, 2.0]}, "leave the span"),
+        ({"optimizer": "Adam"}, "choose one of least squares, L-BFGS"),
+        ({"iterations": 0}, "iterations=0"),
+        ({"bounds": {"x": (0, 1)}}, "bounds: x is not learnt"),
+        ({"bounds": {"k": (1, 0)}}, "1 is not below 0"),
+        ({"regularize": -1.0}, "regularize=-1.0"),
+        ({"regularize": {"k": 1.0}}, "give \\(mean, deviation\\)"),
+        ({"weights": {"y": 1.0}}, "weights of y, of which there are no data"),
+        ({"weights": {"x": [-1.0, 1.0]}}, "none negative"),
+    ],
+)
+def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
+    problem, k, _, _ = line()
+    given = {"data": {x: [0.5, 1.0]}, "at": [0.5, 1.0], "learn": [k], **options}
+    if given["at"][-1] == 2.0:
+        problem = sn.Problem(problem.compiled, {x: 0}, (0, 1))
+    with pytest.raises(ModelError, match=message):
+        Fit(problem, **given)
+
+
+def test_what_data_do_not_determine() -> None:
+    a, b = sn.parameters(a=1.0, b=1.0)
+    problem = sn.Problem(sn.System("twice", [sn.D(x) == a * b]), {x: 0})
+    found = Fit(problem, {x: [0.5, 1.0, 1.4, 2.1]}, [0.25, 0.5, 0.75, 1.0], [a, b])
+    with pytest.raises(ModelError, match=r"do not determine these apart from each other: [ab], [ab]"):
+        found.covariance()
+    with pytest.raises(ModelError, match="2 values are too few for the covariance of 2 parameters"):
+        Fit(problem, {x: [0.5, 1.0]}, [0.5, 1.0], [a, b]).covariance()
+    with pytest.raises(ModelError, match="c was not learnt"):
+        found["c"]
