@@ -44,6 +44,11 @@ _MOST = 1 << 20
 """Evaluations beyond which sorting the arguments takes longer than compiling."""
 
 
+_LARGEST = 200
+"""Nodes of an argument, written as a tree, beyond which two copies hardly ever agree in it; looking at all
+functions within functions of a deep nest would take the square of its depth."""
+
+
 def evaluated_once(function: Function, *, split_angles: bool) -> Function:
     """The same function, repeated evaluations of dear operators moved to loops in front."""
     if split_angles:
@@ -75,8 +80,10 @@ def _uses(function: Function) -> dict[tuple[Expr, tuple[str, ...]], list[_Use]]:
     for number, item in enumerate(function.items):
         if isinstance(item, Gather):
             continue
+        size: dict[Expr, int] = {}
         for node in postorder(item.roots):
-            if node.op not in OPERATORS or OPERATORS[node.op].cost < _DEAR:
+            size[node] = 1 + sum([size.get(arg, 1) for arg in node.args])
+            if size[node] > _LARGEST or node.op not in OPERATORS or OPERATORS[node.op].cost < _DEAR:
                 continue
             used = leaves((node,))
             spaces = {item.columns[leaf.data[1]].space if leaf.op == "slot" else "t" for leaf in used}

@@ -46,9 +46,11 @@ class Equation:
     def __repr__(self) -> str:
         return f"{self.lhs} == {self.rhs}"
 
-    def _repr_latex_(self) -> str:
-        from symnum.rewriting.show import latex
+    def _repr_latex_(self) -> str | None:
+        from symnum.rewriting.show import latex, too_deep
 
+        if too_deep(self.lhs) or too_deep(self.rhs):
+            return None  # a notebook shows the text instead
         return f"${latex(self.lhs)} = {latex(self.rhs)}$"
 
 

@@ -170,10 +170,10 @@ class Expr(Node):
 
         return text(self, limit=_REPR_LIMIT)
 
-    def _repr_latex_(self) -> str:
-        from symnum.rewriting.show import latex
+    def _repr_latex_(self) -> str | None:
+        from symnum.rewriting.show import latex, too_deep
 
-        return f"${latex(self)}$"
+        return None if too_deep(self) else f"${latex(self)}$"  # a notebook shows the text instead
 
     def to_sympy(self) -> sympy.Basic:
         """The same expression as a SymPy object; symbols keep their names."""
@@ -195,7 +195,9 @@ class Expr(Node):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return node, (self.op, self.args, self.data)
+        from symnum.rewriting.pickling import reduced
+
+        return reduced(self)
 
     # ---- arithmetic -------------------------------------------------------------------------------
     def __add__(self, other: Operand) -> Expr:

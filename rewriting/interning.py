@@ -41,13 +41,14 @@ class Symbol(NamedTuple):
 class Node:
     """What every node holds. `Expr`, the one class derived from it, is what `node` makes."""
 
-    __slots__ = ("__weakref__", "args", "blind", "data", "key", "op")
+    __slots__ = ("__weakref__", "args", "blind", "data", "height", "key", "op")
 
     op: str
     args: tuple[Expr, ...]
     data: Any
     key: int
     blind: Any  # a note that `shape` keeps on the node, or None
+    height: int  # a note that `pickling` keeps on the node, not there before somebody asked
 
     def __init_subclass__(cls) -> None:
         global _made

@@ -11,8 +11,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from symnum.errors import ModelError
 from symnum.rewriting.expr import Expr, Rational, Symbol, symbol
 from symnum.rewriting.operators import HALF
+from symnum.rewriting.pickling import height
 from symnum.rewriting.walk import leaves, postorder, substitute
 
 # Python's binding strengths, weakest first
@@ -252,8 +254,13 @@ def latex(expr: Expr) -> str:
     """The expression in LaTeX, through SymPy; ``g1.omega`` is omega with the subscript g1, ``D(x)`` x dot.
 
     Rationals with a denominator above 100 are shown as decimals.
-    Not meant for expressions of many thousand nodes: SymPy recurses.
+    Raises ModelError for nests that are `too_deep`: SymPy recurses.
     """
+    if too_deep(expr):
+        raise ModelError(
+            f"latex: an expression nested {height(expr)} levels deep cannot be set in LaTeX. "
+            "Its text is str(expression)."
+        )
     import sympy
 
     from symnum.rewriting.sympy_bridge import to_sympy
@@ -266,6 +273,16 @@ def latex(expr: Expr) -> str:
         converted, symbol_names={leaf: name_latex(leaf.name) for leaf in converted.atoms(sympy.Symbol)}
     )
     return written
+
+
+_DEEPEST = 60
+"""Levels that SymPy's printer comes through within Python's usual limit of recursion, with room for the
+caller's own; nobody reads deeper fractions."""
+
+
+def too_deep(expr: Expr) -> bool:
+    """Whether an expression is nested too deeply to be set in LaTeX."""
+    return height(expr) > _DEEPEST
 
 
 def name_latex(name: str) -> str:

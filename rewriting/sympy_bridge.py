@@ -27,6 +27,7 @@ from symnum.rewriting.expr import (
     symbol,
 )
 from symnum.rewriting.operators import HALF
+from symnum.rewriting.pickling import height
 from symnum.rewriting.show import text
 from symnum.rewriting.walk import leaves, postorder
 
@@ -42,7 +43,25 @@ def to_sympy(expr: Expr) -> sympy.Basic:
 
     Where ``D(x)`` occurs, all variables of the expression become functions of time, ``x(t)``. ``expm1``,
     ``log1p``, ``log10`` and ``hypot`` are written out. Comparisons become booleans, ``ifelse`` a Piecewise.
+    Raises ModelError for nests so deep that SymPy cannot hold them.
     """
+    levels = height(expr)
+    try:
+        if levels <= DEEPEST:
+            return _sympy_form(expr)
+    except RecursionError:
+        pass
+    raise ModelError(
+        f"to_sympy: this expression is nested {levels} levels deep, and SymPy, which recurses, cannot hold "
+        "it. Convert its parts one by one, or evaluate it with sn.compile."
+    )
+
+
+DEEPEST = 2000
+"""Levels beyond which SymPy is not even asked: what it does not refuse takes it minutes."""
+
+
+def _sympy_form(expr: Expr) -> sympy.Basic:
     import sympy
 
     time = sympy.Symbol("t")

@@ -37,7 +37,7 @@ class RateLaw:
     def __repr__(self) -> str:
         return str(self.expr)
 
-    def _repr_latex_(self) -> str:
+    def _repr_latex_(self) -> str | None:
         return self.expr._repr_latex_()
 
 
