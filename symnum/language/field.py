@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from symnum.errors import ModelError
 from symnum.language.variables import check_unit, checked_expr, checked_name
@@ -65,7 +66,9 @@ def field(
     what = f"field {checked_name(name, 'field: ')}"
     check_unit(unit)
     along = _checked_coordinates(coordinates, what)
-    across = (faces,) if isinstance(faces, Expr) else tuple(faces)
+    single = isinstance(faces, (Expr, str)) or not isinstance(faces, Iterable)
+    listed: tuple[Any, ...] = (faces,) if single else tuple(faces)
+    across = _checked_coordinates(listed, f"{what}: faces=") if listed else ()
     for x in across:
         if x not in along:
             raise ModelError(f"{what}: faces={x}: the field does not depend on {x}")

@@ -89,6 +89,16 @@ def test_gray_scott_and_brusselator_run_in_two_dimensions() -> None:
         assert solution[model.u].min() > -1e-3
 
 
+def test_threads_share_a_grid() -> None:
+    """Rates and Jacobian to the last bit, on a grid whose loops are cut into pieces."""
+    model = reaction_diffusion.brusselator()
+    system = sn.discretize(model, dict.fromkeys(model.coordinates, sn.Central(128)))
+    one, two = (sn.compile(system, threads=count) for count in (1, 2))
+    state, p = np.random.default_rng(4).random(2 * 128**2), sn.Problem(one, span=(0, 1)).p
+    np.testing.assert_array_equal(one.rhs(0.0, state, p), two.rhs(0.0, state, p))
+    np.testing.assert_array_equal(one.jacobian(0.0, state, p).data, two.jacobian(0.0, state, p).data)
+
+
 def test_fitzhugh_nagumo_balance() -> None:
     """With closed faces the mean of v changes by the mean of u - v alone."""
     model = reaction_diffusion.fitzhugh_nagumo()

@@ -166,6 +166,8 @@ def test_what_cannot_be() -> None:
     x, y = sn.coordinate("x", 0, 1), sn.coordinate("y", 0, 1)
     with pytest.raises(ModelError, match="field u: faces=y: the field does not depend on y"):
         sn.field("u", x, faces=y)
+    with pytest.raises(ModelError, match="field u: faces=: 3 is no coordinate"):
+        sn.field("u", x, faces=3)
     h, u = sn.field("h", x), sn.field("u", x, faces=x)
     equations = [D(h) == -D(u, x), D(u) == -D(h, x)]
     walls = [q.at(x, end) == 0 for end in (0, 1) for q in (u, D(h, x))]
