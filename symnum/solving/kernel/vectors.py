@@ -22,6 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+# Numbers of a vector that are worked on at a time: with another vector and two rows a first-level cache.
+BLOCK = 1024
+
+
 @compiled
 def larger(a: float, b: float) -> float:
     return a if a > b else b
@@ -55,21 +59,31 @@ def scaled_norm(a: Integers, value: Floats) -> float:
 
 @compiled
 def accumulate(n: int, count: int, factor: float, weights: Floats, rows: Floats, out: Floats) -> None:
-    """out += factor sum_j weights[j] rows[j]; rows in pairs, since memory traffic is what costs here."""
-    j = 0
-    while j + 1 < count:
-        a = factor * weights[j]
-        b = factor * weights[j + 1]
-        p = at(rows, j * n)
-        q = at(rows, j * n + n)
-        for i in range(n):
-            out[i] += a * p[i] + b * q[i]
-        j += 2
-    if j < count:
-        a = factor * weights[j]
-        p = at(rows, j * n)
-        for i in range(n):
-            out[i] += a * p[i]
+    """out += factor sum_j weights[j] rows[j].
+
+    Memory traffic is what costs here: rows in pairs, and of long vectors a part at a time that stays in the
+    cache while all rows are added.
+    """
+    begin = 0
+    while begin < n:
+        end = n
+        if n - begin > BLOCK:
+            end = begin + BLOCK
+        j = 0
+        while j + 1 < count:
+            a = factor * weights[j]
+            b = factor * weights[j + 1]
+            p = at(rows, j * n)
+            q = at(rows, j * n + n)
+            for i in range(begin, end):
+                out[i] += a * p[i] + b * q[i]
+            j += 2
+        if j < count:
+            a = factor * weights[j]
+            p = at(rows, j * n)
+            for i in range(begin, end):
+                out[i] += a * p[i]
+        begin = end
 
 
 @compiled
@@ -77,25 +91,31 @@ def accumulate_two(
     n: int, count: int, first: Floats, second: Floats, rows: Floats, out: Floats, other: Floats
 ) -> None:
     """out += sum_j first[j] rows[j] and other += sum_j second[j] rows[j]."""
-    j = 0
-    while j + 1 < count:
-        a = first[j]
-        b = first[j + 1]
-        c = second[j]
-        d = second[j + 1]
-        p = at(rows, j * n)
-        q = at(rows, j * n + n)
-        for i in range(n):
-            out[i] += a * p[i] + b * q[i]
-            other[i] += c * p[i] + d * q[i]
-        j += 2
-    if j < count:
-        a = first[j]
-        c = second[j]
-        p = at(rows, j * n)
-        for i in range(n):
-            out[i] += a * p[i]
-            other[i] += c * p[i]
+    begin = 0
+    while begin < n:
+        end = n
+        if n - begin > BLOCK:
+            end = begin + BLOCK
+        j = 0
+        while j + 1 < count:
+            a = first[j]
+            b = first[j + 1]
+            c = second[j]
+            d = second[j + 1]
+            p = at(rows, j * n)
+            q = at(rows, j * n + n)
+            for i in range(begin, end):
+                out[i] += a * p[i] + b * q[i]
+                other[i] += c * p[i] + d * q[i]
+            j += 2
+        if j < count:
+            a = first[j]
+            c = second[j]
+            p = at(rows, j * n)
+            for i in range(begin, end):
+                out[i] += a * p[i]
+                other[i] += c * p[i]
+        begin = end
 
 
 @compiled
