@@ -23,11 +23,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import resource
-import select
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class Peer:
         self.failures = 0
         self.slow: dict[float, float] = {}  # seconds of long solves by tolerance
         self.process: subprocess.Popen[str] | None = None
+        self.answers: queue.Queue[str] = queue.Queue()
 
     def started(self) -> subprocess.Popen[str]:
         if self.process is None:
@@ -80,22 +82,30 @@ class Peer:
             self.process = subprocess.Popen(
                 self.command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
             )
+            threading.Thread(target=self.listen, args=(self.process,), daemon=True).start()
         return self.process
+
+    def listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("{"):  # solvers print to standard output too
+                self.answers.put(line)
+        self.answers.put("")  # the process has ended
 
     def ask(self, tolerance: float, repeat: int, states: bool) -> dict[str, Any]:
         if self.note:
             return {}
         process = self.started()
         assert process.stdin
-        assert process.stdout
         asked = {"tolerance": tolerance, "repeat": repeat, "states": states}
         process.stdin.write(json.dumps(asked) + "\n")
         process.stdin.flush()
-        if not select.select([process.stdout], [], [], self.limit)[0]:
+        try:
+            line = self.answers.get(timeout=self.limit)
+        except queue.Empty:
             process.kill()
             self.note = f"more than {self.limit:g} s"
             return {}
-        line = process.stdout.readline()
         if not line:
             self.note = "ended without an answer"
             return {}
