@@ -37,7 +37,7 @@ NO_CHECKPOINT = (
 )
 
 FloatArray: TypeAlias = NDArray[np.float64]
-_LABELLED = 12  # lines that a legend names
+_LABELLED = 10  # lines that a legend names: as many as there are colours
 _LONGEST = 40  # characters of a name in it
 
 
