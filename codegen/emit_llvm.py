@@ -9,7 +9,6 @@ What does not repeat is straight-line code with literal positions, cut into inte
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,10 +20,10 @@ from symnum.codegen.function import Array, Function, Gather, Loop
 from symnum.codegen.llvm_functions import VECTORIZABLE
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
 from symnum.codegen.llvm_share import SHARE, SHARE_ROWS, piece
+from symnum.codegen.llvm_statement import literal, scalar_function, spelled
 from symnum.codegen.rows import Rows, row_offsets, rows_of
 from symnum.codegen.share import Body, Chunk, Statement, chunks, statements
 from symnum.rewriting.expr import Expr
-from symnum.rewriting.operators import OPERATORS
 from symnum.rewriting.walk import cost
 
 __all__ = ["program"]
@@ -39,10 +38,6 @@ _VECTORIZED = 32  # copies from which vector code is worth twice the compile tim
 _SMALL = 30_000  # characters of text whose parts are worth inlining
 _OPTIMIZED = 2000  # straight-line statements up to which LLVM's passes are worth their time
 
-# `contract` allows fused multiply-add. Never nnan or ninf: solvers reject a step by its NaN.
-_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_COMPARE = {"<": "olt", "<=": "ole", "equal": "oeq"}
-_INTRINSICS = {"sqrt": "llvm.sqrt.f64", "min": "llvm.minimum.f64", "max": "llvm.maximum.f64"}
 _POINTERS = {"u": "%u", "p": "%p", "w": "%r", "out": "%out"}
 
 # Scratch comes twice, to read (%r) and to write (%w): no item reads a place that it writes.
@@ -54,10 +49,6 @@ _PARAMETERS = (
 _CALLER = "double %t, ptr %out, ptr %u, ptr %p, ptr %w"
 _ARGUMENTS = f"{_CALLER}, ptr %w"
 _FIRST = 2  # descriptors of a loop before those of its columns: copies (or rows), and how many are a piece
-
-
-def _literal(value: float) -> str:
-    return f"0x{struct.pack('>d', value).hex().upper()}"
 
 
 class _Kinds(NamedTuple):
@@ -93,33 +84,13 @@ class _Module:
         op = statement.op
         args = [value[arg] for arg in statement.args]
         name = f"%v{k}"
-        if op in _ARITHMETIC:
-            return [f"{name} = {_ARITHMETIC[op]} contract double {args[0]}, {args[1]}"]
-        if op == "neg":
-            return [f"{name} = fneg double {args[0]}"]
-        if op in _COMPARE:
-            return [f"{name} = fcmp {_COMPARE[op]} double {args[0]}, {args[1]}"]
-        if op == "truth":
-            return [f"{name} = fcmp une double {args[0]}, 0.0"]
-        if op == "real":
-            return [f"{name} = uitofp i1 {args[0]} to double"]
-        if op in ("and", "or"):
-            return [f"{name} = {op} i1 {args[0]}, {args[1]}"]
-        if op == "not":
-            return [f"{name} = xor i1 {args[0]}, true"]
-        if op == "ifelse":
-            return [f"{name} = select i1 {args[0]}, double {args[1]}, double {args[2]}"]
-        if op == "sign":  # nan and zeros stay themselves
-            return [
-                f"{name}.p = fcmp ogt double {args[0]}, 0.0",
-                f"{name}.n = fcmp olt double {args[0]}, 0.0",
-                f"{name}.s = select i1 {name}.n, double -1.0, double {args[0]}",
-                f"{name} = select i1 {name}.p, double 1.0, double {name}.s",
-            ]
+        lines = spelled(name, statement, args)
+        if lines is not None:
+            return lines
         if in_loop and op in VECTORIZABLE:
             self.elementary.add(op)
             return [f"{name} = call double @{VECTORIZABLE[op][0]}(double {args[0]})"]
-        symbol = _INTRINSICS.get(op) or OPERATORS[op].llvm
+        symbol = scalar_function(op)
         self.declared.add(f"declare double @{symbol}({', '.join(['double'] * len(args))}) #1")
         return [f"{name} = call contract double @{symbol}({', '.join(f'double {arg}' for arg in args)})"]
 
@@ -154,13 +125,13 @@ class _Module:
                 assert isinstance(statement.data, tuple)
                 column = loop.columns[statement.data[1]]
                 if column.space == "c":
-                    value[k] = _literal(float(column.index[0]))
+                    value[k] = literal(float(column.index[0]))
                 else:
                     value[k] = f"%v{k}"
                     self.load(lines, value[k], _POINTERS[column.space], int(column.index[0]))
             elif statement.op == "number":
                 assert isinstance(statement.data, float)
-                value[k] = _literal(statement.data)
+                value[k] = literal(statement.data)
             elif statement.op == "time":
                 value[k] = "%t"
             else:
@@ -275,7 +246,7 @@ class _Module:
                 lines.append(f"%v{k} = load double, ptr {address}, align 8{access if lines is inner else ''}")
             elif statement.op == "number":
                 assert isinstance(statement.data, float)
-                value[k] = _literal(statement.data)
+                value[k] = literal(statement.data)
             elif statement.op == "time":
                 value[k] = "%t"
             else:

@@ -9,19 +9,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import platform
-import struct
 from collections.abc import Iterable
 
 from symnum.codegen.function import Function, Loop
+from symnum.codegen.llvm_statement import Numbers, scalar_function, spelled
 from symnum.codegen.share import Statement, statements
-from symnum.rewriting.operators import OPERATORS
 
 __all__ = ["Lanes", "vector_library"]
 
-# `contract` allows fused multiply-add. Never nnan or ninf: solvers reject a step by its NaN.
-_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_COMPARE = {"<": "olt", "<=": "ole", "equal": "oeq"}
-_INTRINSICS = {"sqrt": "llvm.sqrt.f64", "min": "llvm.minimum.f64", "max": "llvm.maximum.f64"}
 # What LLVM turns into vector instructions by itself.
 _INSTRUCTIONS = ("sqrt", "min", "max", "abs", "floor", "ceil")
 _VECTOR_PREFIX = {4: "_ZGVdN4", 8: "_ZGVeN8"}  # AVX2 and AVX-512 in the vector ABI of x86-64
@@ -40,8 +35,7 @@ def vector_library() -> ctypes.CDLL | None:
 
 def _symbol(op: str) -> str:
     """The libm name of an operator: llvm.sin.f64 and sin both are sin."""
-    name = _INTRINSICS.get(op) or OPERATORS[op].llvm
-    return name.removeprefix("llvm.").removesuffix(".f64")
+    return scalar_function(op).removeprefix("llvm.").removesuffix(".f64")
 
 
 class Lanes:
@@ -49,19 +43,14 @@ class Lanes:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self.type = "double" if lanes == 1 else f"<{lanes} x double>"
-        self.truth = "i1" if lanes == 1 else f"<{lanes} x i1>"
+        self.numbers = Numbers(lanes)
+        self.type, self.truth = self.numbers.type, self.numbers.truth
         self.functions: list[str] = []
         self.declared: dict[str, str] = {}
 
     # ---- spelling -------------------------------------------------------------------------------
-    @staticmethod
-    def bits(value: float) -> str:
-        return f"0x{struct.pack('>d', value).hex().upper()}"
-
     def number(self, value: float) -> str:
-        literal = self.bits(value)
-        return literal if self.lanes == 1 else f"splat (double {literal})"
+        return self.numbers.constant(value)
 
     def declare(self, result: str, symbol: str, kinds: str) -> None:
         """Make a function without side effects known."""
@@ -161,37 +150,12 @@ class Lanes:
 
     def _spell(self, name: str, statement: Statement, args: list[str]) -> list[str]:
         """Lines that put one operation into ``name``."""
-        op, number = statement.op, self.type
-        if op in _ARITHMETIC:
-            return [f"{name} = {_ARITHMETIC[op]} contract {number} {args[0]}, {args[1]}"]
-        if op == "neg":
-            return [f"{name} = fneg {number} {args[0]}"]
-        if op in _COMPARE:
-            return [f"{name} = fcmp {_COMPARE[op]} {number} {args[0]}, {args[1]}"]
-        if op == "truth":
-            return [f"{name} = fcmp une {number} {args[0]}, {self.number(0.0)}"]
-        if op == "real":
-            return [f"{name} = uitofp {self.truth} {args[0]} to {number}"]
-        if op in ("and", "or"):
-            return [f"{name} = {op} {self.truth} {args[0]}, {args[1]}"]
-        if op == "not":
-            ones = "true" if self.lanes == 1 else "splat (i1 true)"
-            return [f"{name} = xor {self.truth} {args[0]}, {ones}"]
-        if op == "ifelse":
-            return [f"{name} = select {self.truth} {args[0]}, {number} {args[1]}, {number} {args[2]}"]
-        if op == "sign":  # nan and zeros stay themselves
-            zero = self.number(0.0)
-            return [
-                f"{name}.p = fcmp ogt {number} {args[0]}, {zero}",
-                f"{name}.n = fcmp olt {number} {args[0]}, {zero}",
-                f"{name}.s = select {self.truth} {name}.n, {number} {self.number(-1.0)}, {number} {args[0]}",
-                f"{name} = select {self.truth} {name}.p, {number} {self.number(1.0)}, {number} {name}.s",
-            ]
-        return self._call(name, op, args)
+        lines = spelled(name, statement, args, self.numbers)
+        return self._call(name, statement.op, args) if lines is None else lines
 
     def _call(self, name: str, op: str, args: list[str]) -> list[str]:
         """A function of libm: by LLVM's intrinsic, by glibc's vector library, or lane by lane."""
-        scalar = _INTRINSICS.get(op) or OPERATORS[op].llvm
+        scalar = scalar_function(op)
         given = ", ".join(f"{self.type} {arg}" for arg in args)
         kinds = ", ".join([self.type] * len(args))
         vector = ""

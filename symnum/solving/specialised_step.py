@@ -11,6 +11,7 @@ import numpy as np
 
 from symnum.codegen.function import Function, item_outputs
 from symnum.codegen.lanes import Lanes
+from symnum.codegen.llvm_statement import literal
 from symnum.codegen.lu import Elimination, emit_lu
 from symnum.codegen.model_functions import FloatArray, ModelFunctions
 from symnum.solving.kernel import slot
@@ -92,7 +93,7 @@ class _Writer:
         return "double" if width == 1 else f"<{width} x double>"
 
     def constant(self, value: float, width: int) -> str:
-        bits = Lanes.bits(value)
+        bits = literal(value)
         return bits if width == 1 else f"splat (double {bits})"
 
     def load(self, pointer: str, first: int, width: int) -> str:
@@ -143,7 +144,7 @@ class _Writer:
 
     def weights(self, values: FloatArray) -> str:
         """A vector of different constants."""
-        bits = [f"double {Lanes.bits(float(value))}" for value in values]
+        bits = [f"double {literal(float(value))}" for value in values]
         return bits[0].removeprefix("double ") if len(bits) == 1 else f"<{', '.join(bits)}>"
 
     def call_rhs(self, t: str, out: str, u: str) -> None:
@@ -294,7 +295,7 @@ def scalar_step(method: Method, model: ModelFunctions, timed: bool) -> str:
     count("calls", slot.RHS_CALLS, method.stages - 1)
     if implicit:
         count("solves", slot.SOLVES, method.stages)
-        lines.append(f"%fine = fcmp ole double %growth, {Lanes.bits(_GROWTH)}")
+        lines.append(f"%fine = fcmp ole double %growth, {literal(_GROWTH)}")
         lines += ["br i1 %fine, label %done, label %pivot", "pivot:"]
         count("fallbacks", slot.FALLBACKS, 1)
         pointer("generic", slot.STEP_GENERIC)
