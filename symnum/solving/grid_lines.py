@@ -29,6 +29,20 @@ class Batch:
     target: ShortArray
     local: bool
 
+    def blocks(self) -> tuple[IntArray, IntArray] | None:
+        """Block of each entry, and one entry of each of the (length * (2 width + 1)) blocks, -1 of none.
+
+        A block is what all lines have at one place of the band. None where lines differ in what they have.
+        """
+        length, lines = self.place.shape
+        block = self.target // lines
+        count = np.bincount(block, minlength=length * (2 * self.width + 1))
+        if self.local or (self.place < 0).any() or not np.isin(count, (0, lines)).all():
+            return None
+        first = np.full(len(count), -1, np.int64)
+        first[block[::-1]] = self.source[::-1]
+        return block.astype(np.int64), first
+
 
 @record
 class Lines:

@@ -110,12 +110,24 @@ class LargeSystem:
         self._keep.append(array)
         return int(array.ctypes.data)
 
+    def _short(self, array: npt.NDArray[np.generic]) -> int:
+        return self._array(array.astype(np.int32))
+
     def _room(self, count: int) -> int:
         return self._array(np.zeros(max(count, 1)))
 
     def _split(self, model: ModelFunctions, lines: Lines) -> IntArray:
         batches, scratch = [], 0
-        for batch in lines.batches:
+        block = np.full(len(model.indices), -1, np.int32)
+        first: list[IntArray] = []
+        owner: list[IntArray] = []
+        blocks = 0
+        for number, batch in enumerate(lines.batches):
+            own = batch.blocks()
+            if own is not None:
+                block[batch.source] = blocks + own[0]
+                first.append(own[1])
+                owner.append(np.full(len(own[1]), number))
             length, count = batch.place.shape
             chunk = max(8, min(count, _CACHE // length))
             scratch = max(scratch, length * chunk)
@@ -126,12 +138,19 @@ class LargeSystem:
                 slot.B_TARGET: self._array(batch.target), slot.B_PLACE: self._array(batch.place),
                 slot.B_BAND: self._room(band * count), slot.B_LINE: self._room(band),
                 slot.B_LOCAL: int(batch.local), slot.B_CHUNK: chunk,
+                slot.B_BLOCK: -1 if own is None else blocks,
             })  # fmt: skip
             batches.append(address_of(table))
+            blocks += 0 if own is None else band
+        nothing = np.zeros(0, np.int64)
         return self._table(slot.SP_SIZE, self._common | {
             slot.SP_BATCHES: len(batches), slot.SP_TABLES: self._array(np.array(batches, np.int64)),
             slot.SP_ROWS: self._array(model.indices), slot.SP_OUTER: self._room(model.n),
             slot.SP_TOTAL: self._room(model.n), slot.SP_SCRATCH: self._room(scratch),
+            slot.SP_ENTRIES: len(block), slot.SP_BLOCK: self._array(block), slot.SP_BLOCKS: blocks,
+            slot.SP_FIRST: self._short(np.concatenate([nothing, *first])),
+            slot.SP_REFERENCE: self._room(blocks), slot.SP_OWNER: self._short(np.concatenate([nothing, *owner])),
+            slot.SP_DIFFERENT: self._array(np.zeros(len(batches), np.int64)),
         })  # fmt: skip
 
     def _incomplete(self, model: ModelFunctions) -> IntArray:
@@ -141,16 +160,12 @@ class LargeSystem:
         place = np.empty(len(by_row), np.int64)
         place[by_row] = np.arange(len(by_row))
         start = np.searchsorted(pattern.indices[by_row], np.arange(model.n + 1))
-
-        def short(array: npt.NDArray[np.generic]) -> int:
-            return self._array(array.astype(np.int32))
-
         return self._table(slot.IC_SIZE, self._common | {
-            slot.IC_START: short(start), slot.IC_COLUMN: short(column[by_row]),
-            slot.IC_DIAGONAL: short(place[pattern.diagonal]), slot.IC_ENTRIES: len(pattern.source),
-            slot.IC_SOURCE: short(pattern.source), slot.IC_TARGET: short(place[pattern.entry]),
+            slot.IC_START: self._short(start), slot.IC_COLUMN: self._short(column[by_row]),
+            slot.IC_DIAGONAL: self._short(place[pattern.diagonal]), slot.IC_ENTRIES: len(pattern.source),
+            slot.IC_SOURCE: self._short(pattern.source), slot.IC_TARGET: self._short(place[pattern.entry]),
             slot.IC_MASS: self._array(model.mass), slot.IC_VALUES: self._room(len(by_row)),
-            slot.IC_WHERE: short(np.zeros(model.n)), slot.IC_NNZ: len(by_row),
+            slot.IC_WHERE: self._short(np.zeros(model.n)), slot.IC_NNZ: len(by_row),
         })  # fmt: skip
 
     def _iterated(
@@ -172,4 +187,3 @@ class LargeSystem:
             slot.KR_BASIS: self._room((m + 2) * model.n),
             slot.KR_HESSENBERG: self._room((m + 1) * m + 2 * m + m + 1),
         })  # fmt: skip
-

@@ -136,8 +136,12 @@ IN_RIGHT, IN_MATRIX, IN_SCALE_AT, IN_N = range(4)  # as RIGHT, MATRIX, SCALE_AT,
     SP_ROWS,                             # row of each entry of J
     SP_OUTER, SP_TOTAL,                  # (n,): sums over the rows of one direction, and of all
     SP_SCRATCH,
+    # entries of J that are alike on all lines as long as coefficients are: blocks
+    SP_ENTRIES, SP_BLOCK, SP_BLOCKS,     # nnz; block of each entry of J, -1: none; how many
+    SP_FIRST, SP_REFERENCE,              # an entry of each block, -1 of an empty one; its value
+    SP_OWNER, SP_DIFFERENT,              # batch of each block; 1 where entries of a block differ
     SP_SIZE,
-) = range(4, 11)  # fmt: skip
+) = range(4, 18)  # fmt: skip
 
 # lines of one direction that are alike: a batch
 (
@@ -149,8 +153,9 @@ IN_RIGHT, IN_MATRIX, IN_SCALE_AT, IN_N = range(4)  # as RIGHT, MATRIX, SCALE_AT,
     B_SHARED,                            # 1 where they are
     B_LOCAL,                             # 1 for what happens at a point; it takes what directions leave
     B_CHUNK,                             # lines that are solved together
+    B_BLOCK,                             # the first of its (length, 2 width + 1) blocks; -1: it has none
     B_SIZE,
-) = range(13)  # fmt: skip
+) = range(14)  # fmt: skip
 
 # incomplete LU factors over the pattern of the matrix itself
 (

@@ -104,23 +104,65 @@ def all_alike(b: Integers) -> bool:
 
 
 @compiled
-def eliminate(lines: int, length: int, width: int, band: Floats) -> int:
-    """LU factors of every line, reciprocal pivots in the middle of the band. The number of bad pivots."""
+def compare(s: Integers) -> None:
+    """Which batches have the same entries on every line; one pass over J in its own order."""
+    jacobian = floats(s[slot.IN_MATRIX])
+    block = shorts(s[slot.SP_BLOCK])
+    first = shorts(s[slot.SP_FIRST])
+    reference = floats(s[slot.SP_REFERENCE])
+    owner = shorts(s[slot.SP_OWNER])
+    different = integers(s[slot.SP_DIFFERENT])
+    for k in range(s[slot.SP_BATCHES]):
+        different[k] = 0
+    for k in range(s[slot.SP_BLOCKS]):
+        reference[k] = 0.0
+        if first[k] >= 0:
+            reference[k] = jacobian[first[k]]
+    for e in range(s[slot.SP_ENTRIES]):
+        k = block[e]
+        if k >= 0:
+            if jacobian[e] != reference[k]:
+                different[owner[k]] = 1
+
+
+@compiled
+def assemble_line(s: Integers, b: Integers, a: float) -> None:
+    """The band of all lines of a batch, from the blocks."""
+    lines = b[slot.B_LINES]
+    width = b[slot.B_WIDTH]
+    line = floats(b[slot.B_LINE])
+    reference = at(floats(s[slot.SP_REFERENCE]), b[slot.B_BLOCK])
+    place = shorts(b[slot.B_PLACE])
+    total = floats(s[slot.SP_TOTAL])
+    for p in range(b[slot.B_LENGTH]):
+        outer = 0.0
+        for d in range(2 * width + 1):
+            k = p * (2 * width + 1) + d
+            line[k] = -a * reference[k]
+            outer += reference[k]
+        line[p * (2 * width + 1) + width] = 1.0 + a * outer
+        for l in range(lines):
+            total[place[p * lines + l]] += outer
+
+
+@compiled
+def eliminate(count: int, lines: int, length: int, width: int, band: Floats) -> int:
+    """LU factors of ``count`` of the lines, reciprocal pivots in the middle. The number of bad pivots."""
     row_size = (2 * width + 1) * lines
     bad = 0
     for p in range(length):
         pivot = at(band, p * row_size + width * lines)
-        for l in range(lines):
+        for l in range(count):
             pivot[l] = 1.0 / pivot[l]
             bad += not abs(pivot[l]) <= _HUGE
         for d in range(1, width + 1):
             if p + d < length:
                 below = at(band, (p + d) * row_size)
                 multiplier = at(below, (width - d) * lines)
-                scale_each(lines, pivot, multiplier)
+                scale_each(count, pivot, multiplier)
                 for e in range(1, width + 1):
                     subtract_product(
-                        lines, multiplier, at(band, p * row_size + (width + e) * lines),
+                        count, multiplier, at(band, p * row_size + (width + e) * lines),
                         at(below, (width - d + e) * lines),
                     )  # fmt: skip
     return bad
@@ -132,17 +174,33 @@ def factor(s: Integers) -> int:
     a = 1.0 / floats(s[slot.IN_SCALE_AT])[0]
     total = floats(s[slot.SP_TOTAL])
     tables = integers(s[slot.SP_TABLES])
+    different = integers(s[slot.SP_DIFFERENT])
     for i in range(s[slot.IN_N]):
         total[i] = 0.0
+    compare(s)
     for k in range(s[slot.SP_BATCHES]):
         b = integers(tables[k])
-        assemble(s, b, a)
-        b[slot.B_SHARED] = 0
-        if all_alike(b):
-            b[slot.B_SHARED] = 1
-            bad = eliminate(1, b[slot.B_LENGTH], b[slot.B_WIDTH], floats(b[slot.B_LINE]))
+        b[slot.B_SHARED] = 1
+        if b[slot.B_BLOCK] >= 0 and different[k] == 0:
+            assemble_line(s, b, a)
         else:
-            bad = eliminate(b[slot.B_LINES], b[slot.B_LENGTH], b[slot.B_WIDTH], floats(b[slot.B_BAND]))
+            assemble(s, b, a)
+            if not all_alike(b):
+                b[slot.B_SHARED] = 0
+        lines = b[slot.B_LINES]
+        length = b[slot.B_LENGTH]
+        width = b[slot.B_WIDTH]
+        bad = 0
+        if b[slot.B_SHARED] != 0:
+            bad = eliminate(1, 1, length, width, floats(b[slot.B_LINE]))
+        else:
+            first = 0
+            while first < lines:
+                count = lines - first
+                if count > b[slot.B_CHUNK]:
+                    count = b[slot.B_CHUNK]
+                bad += eliminate(count, lines, length, width, at(floats(b[slot.B_BAND]), first))
+                first += count
         if bad > 0:
             return slot.SINGULAR
     return slot.OK
