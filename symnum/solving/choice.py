@@ -76,7 +76,7 @@ def stiff_method(rtol: float = 1e-6, jacobian_cost: float = 0.0, factored: bool 
     factored: for linear systems that are split along a grid, a method that keeps its order with them.
     """
     if factored:
-        return METHODS["ROS34PW2" if rtol > 5e-5 else "Rodas4PW"]
+        return METHODS["ROS34PW2" if rtol > 5e-4 else "Rodas4PW"]
     if jacobian_cost > _DEAR:
         return METHODS["KenCarp4" if rtol > 1e-5 else "Kvaerno5"]
     return METHODS["Rodas5P"]

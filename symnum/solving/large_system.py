@@ -149,7 +149,8 @@ class LargeSystem:
             slot.SP_TOTAL: self._room(model.n), slot.SP_SCRATCH: self._room(scratch),
             slot.SP_ENTRIES: len(block), slot.SP_BLOCK: self._array(block), slot.SP_BLOCKS: blocks,
             slot.SP_FIRST: self._short(np.concatenate([nothing, *first])),
-            slot.SP_REFERENCE: self._room(blocks), slot.SP_OWNER: self._short(np.concatenate([nothing, *owner])),
+            slot.SP_REFERENCE: self._room(blocks),
+            slot.SP_OWNER: self._short(np.concatenate([nothing, *owner])),
             slot.SP_DIFFERENT: self._array(np.zeros(len(batches), np.int64)),
         })  # fmt: skip
 

@@ -120,9 +120,8 @@ def compare(s: Integers) -> None:
             reference[k] = jacobian[first[k]]
     for e in range(s[slot.SP_ENTRIES]):
         k = block[e]
-        if k >= 0:
-            if jacobian[e] != reference[k]:
-                different[owner[k]] = 1
+        if k >= 0 and jacobian[e] != reference[k]:
+            different[owner[k]] = 1
 
 
 @compiled
