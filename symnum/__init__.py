@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.field import coordinate, field, fields, integral
     from symnum.language.homotopy import homotopy
     from symnum.language.limit import Limit
+    from symnum.language.neural_network import network
     from symnum.language.pde import PDE
     from symnum.language.rate_law import Hill, MichaelisMenten, RateLaw
     from symnum.language.reaction_network import ReactionNetwork
@@ -118,6 +119,7 @@ _NAMES = {
     "symnum.language.field": "coordinate field fields integral",
     "symnum.language.homotopy": "homotopy",
     "symnum.language.limit": "Limit",
+    "symnum.language.neural_network": "network",
     "symnum.language.pde": "PDE",
     "symnum.language.rate_law": "Hill MichaelisMenten RateLaw",
     "symnum.language.reaction_network": "ReactionNetwork",
@@ -253,6 +255,7 @@ __all__ = [
     "log10",
     "maximum",
     "minimum",
+    "network",
     "option",
     "parameter",
     "parameters",

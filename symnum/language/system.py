@@ -11,6 +11,7 @@ from symnum.language.component import Component, Statement
 from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
+from symnum.language.neural_network import networks_in
 from symnum.language.variables import checked_name
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, Symbol
@@ -46,6 +47,10 @@ class System:
         self.limits: tuple[Limit, ...]
         self.blocks: tuple[Block, ...]
         self.equations, self.connections, self.limits, self.blocks = _sorted_statements(name, equations)
+        for one in networks_in(self.equations):
+            if one.block not in self.blocks:  # else this system was made of one that holds it
+                self.equations += one.equations
+                self.blocks += (one.block,)
         self.events = checked_events(events, name)
         self.guards = tuple(guards)
         self.parts = _all_parts(name, parts, self.connections)

@@ -26,7 +26,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 OPTIMIZERS = ("least squares", "L-BFGS")
 # Learnt numbers up to which a Jacobian of all residuals pays: its steps are far fewer.
-_FEW = 64
+_FEW = 512
 _WALL = 1e3  # a point that cannot be computed counts so many times as much as the best one
 
 

@@ -1,0 +1,231 @@
+"""Dense neural networks as terms of equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import ModelError
+from symnum.language.block import (
+    Block,
+    Column,
+    GridNames,
+    IndexedEquation,
+    IndexedSums,
+    Quantities,
+    References,
+)
+from symnum.language.variables import checked_name
+from symnum.rewriting.equation import Equation
+from symnum.rewriting.expr import Expr, Symbol, as_expr, slot, symbol
+from symnum.rewriting.operators import cosh, log, sin, tanh
+from symnum.rewriting.walk import leaves
+
+__all__ = ["ACTIVATIONS", "NeuralNetwork", "network", "networks_in"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+# Written so that neither the functions nor their derivatives overflow.
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "tanh": tanh,
+    "sin": sin,
+    "softplus": lambda s: s / 2 + log(2 * cosh(s / 2)),
+    "swish": lambda s: s * (1 + tanh(s / 2)) / 2,
+}
+_IN_NUMPY: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "softplus": lambda s: np.logaddexp(0.0, s),
+    "swish": lambda s: s * (1 + np.tanh(s / 2)) / 2,
+}
+
+# The network that an output belongs to: its symbol says everything that determines the network.
+_OF_OUTPUT: WeakKeyDictionary[Expr, NeuralNetwork] = WeakKeyDictionary()
+
+
+class NeuralNetwork:
+    """A dense network; ``f[i]`` is output number i, to be used in the equations of a `System`.
+
+    weights: the symbols of its parameters ``f.weights[0]`` ..., layer by layer first the matrix (outputs,
+    inputs) row by row, then the biases. initial: their values (count,). sizes: of all layers, inputs first.
+    """
+
+    def __init__(
+        self, name: str, inputs: tuple[Expr, ...], sizes: tuple[int, ...], activation: str,
+        initial: FloatArray, origin: str,
+    ) -> None:  # fmt: skip
+        self.name, self.inputs, self.sizes, self.activation = name, inputs, sizes, activation
+        self.initial = initial
+        given = ", ".join(map(str, inputs))
+        about = f"output of the network {' -> '.join(map(str, sizes))}, {activation}, {origin}, of {given}"
+        self.outputs = tuple(
+            symbol(Symbol(f"{name}[{i}]", "variable", about=about)) for i in range(sizes[-1])
+        )
+        self.weights = tuple(
+            symbol(Symbol(f"{name}.weights[{i}]", "parameter")) for i in range(len(initial))
+        )
+        inside = tuple(symbol(Symbol(f"{name}.input[{i}]", "variable")) for i in range(sizes[0]))
+        self.equations = tuple(Equation(one, value) for one, value in zip(inside, inputs, strict=True))
+        self.block = self._block(References(inside), References(self.outputs))
+        for output in self.outputs:
+            _OF_OUTPUT[output] = self
+
+    def __getitem__(self, i: int) -> Expr:
+        if isinstance(i, bool) or not isinstance(i, int):
+            raise ModelError(f"network {self.name}: outputs are numbered, not {i!r}")
+        if not -len(self.outputs) <= i < len(self.outputs):
+            raise ModelError(
+                f"network {self.name}: it has {len(self.outputs)} outputs, there is no {self.name}[{i}]"
+            )
+        return self.outputs[i]
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def _block(self, inputs: References, outputs: References) -> Block:
+        """Layers as tables: products of weights and values, their sums, the activations."""
+        name = self.name
+        weights = Quantities("parameter", GridNames(f"{name}.weights", (len(self.initial),)), self.initial)
+        quantities: list[Quantities | References] = [weights, inputs, outputs]
+        equations: list[IndexedEquation] = []
+        sums: list[IndexedSums] = []
+        before: Quantities | References = inputs
+        first, last = 0, len(self.sizes) - 2
+        for layer, (a, b) in enumerate(pairwise(self.sizes)):
+            products = Quantities("variable", GridNames(f"{name}.product{layer}", (b, a)))
+            totals = Quantities("variable", GridNames(f"{name}.sum{layer}", (b,)))
+            after: Quantities | References = outputs
+            if layer < last:
+                after = Quantities("variable", GridNames(f"{name}.layer{layer}", (b,)))
+                quantities.append(after)
+            quantities += [products, totals]
+            k, row = np.arange(a * b), np.arange(b)
+            label = _label(f"layer {layer} of the network {name}")
+            equations.append(IndexedEquation(
+                slot("u", 2) - slot("p", 0) * slot("u", 1),
+                (Column(weights, first + k), Column(before, k % a), Column(products, k)), label,
+            ))  # fmt: skip
+            terms = np.concatenate([k.reshape(b, a), a * b + row[:, None]], axis=1).ravel()
+            coefficients = np.tile(np.append(np.ones(a), -1.0), b)
+            sums.append(IndexedSums(
+                (products, totals), np.arange(b + 1) * (a + 1), terms, coefficients, label, written_out=True
+            ))  # fmt: skip
+            argument = slot("u", 0) + slot("p", 1)
+            value = ACTIVATIONS[self.activation](argument) if layer < last else argument
+            equations.append(IndexedEquation(
+                slot("u", 2) - value,
+                (Column(totals, row), Column(weights, first + a * b + row), Column(after, row)), label,
+            ))  # fmt: skip
+            first, before = first + a * b + b, after
+        return Block(tuple(quantities), tuple(equations), tuple(sums))
+
+    # ---- numbers ----------------------------------------------------------------------------------
+    def layers(self, weights: Any = None) -> list[tuple[FloatArray, FloatArray]]:
+        """(matrix (outputs, inputs), biases (outputs,)) of each layer, as PyTorch and Equinox have them.
+
+        weights: (count,), the initial ones without it.
+        """
+        flat = self.initial if weights is None else np.asarray(weights, float)
+        if flat.shape != self.initial.shape:
+            raise ModelError(
+                f"network {self.name}: weights have shape {flat.shape}; it has {self.initial.shape}"
+            )
+        found, first = [], 0
+        for a, b in pairwise(self.sizes):
+            matrix = flat[first : first + a * b].reshape(b, a)
+            found.append((matrix.copy(), flat[first + a * b : first + a * b + b].copy()))
+            first += a * b + b
+        return found
+
+    def flat(self, layers: Sequence[tuple[Any, Any]]) -> FloatArray:
+        """(count,) the weights in one row from matrices and biases: the inverse of `layers`."""
+        shapes = [((b, a), (b,)) for a, b in pairwise(self.sizes)]
+        given = [(np.asarray(matrix, float), np.asarray(bias, float)) for matrix, bias in layers]
+        if [(matrix.shape, bias.shape) for matrix, bias in given] != shapes:
+            raise ModelError(f"network {self.name}: its layers have matrices and biases of shapes {shapes}")
+        return np.concatenate([np.append(matrix.ravel(), bias) for matrix, bias in given])
+
+    def __call__(self, values: Any, weights: Any = None) -> FloatArray:
+        """The outputs (outputs, ...) for values of the inputs (inputs, ...), in NumPy."""
+        now = np.asarray(values, float)
+        if now.ndim < 1 or now.shape[0] != self.sizes[0]:
+            raise ModelError(f"network {self.name}: give values of {self.sizes[0]} inputs, (inputs, ...)")
+        layers = self.layers(weights)
+        for number, (matrix, bias) in enumerate(layers):
+            now = np.tensordot(matrix, now, 1) + bias.reshape(-1, *[1] * (now.ndim - 1))
+            if number < len(layers) - 1:
+                now = _IN_NUMPY[self.activation](now)
+        return now
+
+    def __repr__(self) -> str:
+        return f"<NeuralNetwork {self.name}: {' -> '.join(map(str, self.sizes))}, {self.activation}>"
+
+
+def network(
+    name: str,
+    inputs: Sequence[Any],
+    hidden: Sequence[int],
+    outputs: int,
+    *,
+    activation: str = "tanh",
+    seed: int = 0,
+    scale: float = 1.0,
+) -> NeuralNetwork:
+    """A dense network of symbolic inputs, whose outputs ``f[0]``, ``f[1]``, ... are terms of equations.
+
+    inputs: expressions; scale them to order one. hidden: sizes of the layers between; without any the
+    network is linear. activation: "tanh", "softplus", "swish" or "sin", on all layers but the last.
+    Weights begin as normal numbers of variance 2/(inputs + outputs) of their layer, biases with 0 (Glorot,
+    Bengio, AISTATS 2010); scale multiplies those of the last layer: a small one makes a small term at first.
+    They are parameters in one block, ``f.weights``, for `fit` and for ``Problem(..., parameters=...)``.
+
+    The systems in whose equations an output stands hold the network by themselves. Its code is made of
+    loops over each layer, whatever their sizes.
+    """
+    checked_name(name, "network: ")
+    if isinstance(inputs, (str, Expr)) or not isinstance(inputs, Sequence) or not len(inputs):
+        raise ModelError(f"network {name}: inputs is a list of expressions, not {inputs!r}")
+    given = tuple(as_expr(value) for value in inputs)
+    for size in (*hidden, outputs):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+            raise ModelError(f"network {name}: {size!r} is no size of a layer; give whole numbers, 1 or more")
+    if activation not in ACTIVATIONS:
+        raise ModelError(
+            f"network {name}: activation={activation!r}: choose one of {', '.join(ACTIVATIONS)}"
+        )
+    if not (isinstance(scale, (int, float)) and np.isfinite(scale)):
+        raise ModelError(f"network {name}: scale={scale!r}: give a finite number")
+    sizes = (len(given), *(int(size) for size in hidden), int(outputs))
+    rng = np.random.default_rng(seed)
+    parts = []
+    for number, (a, b) in enumerate(pairwise(sizes)):
+        size = np.sqrt(2.0 / (a + b)) * (scale if number == len(sizes) - 2 else 1.0)
+        parts += [size * rng.normal(size=a * b), np.zeros(b)]
+    origin = f"seed {seed}, scale {scale:g}"
+    return NeuralNetwork(name, given, sizes, activation, np.concatenate(parts), origin)
+
+
+def networks_in(equations: Sequence[Equation]) -> list[NeuralNetwork]:
+    """The networks whose outputs stand in equations, or in the inputs of such networks."""
+    found: list[NeuralNetwork] = []
+    waiting = [side for equation in equations for side in (equation.lhs, equation.rhs)]
+    while waiting:
+        inputs: list[Expr] = []
+        for leaf in leaves(waiting):
+            while leaf.op == "D":
+                leaf = leaf.args[0]  # what is differentiated is what counts
+            one = _OF_OUTPUT.get(leaf)
+            if one is not None and one not in found:
+                found.append(one)
+                inputs += one.inputs
+        waiting = inputs
+    return found
+
+
+def _label(text: str) -> Callable[[int], str]:
+    return lambda copy: f"{text}, row {copy}"
