@@ -17,6 +17,7 @@ from typing import Any
 from symnum.rewriting.bounds import Where, intervals
 from symnum.rewriting.expr import Expr, rebuild
 from symnum.rewriting.factor import factored
+from symnum.rewriting.limits import with_limits
 from symnum.rewriting.match import Matcher
 from symnum.rewriting.precise import settled_values
 from symnum.rewriting.rules.accuracy import ACCURACY
@@ -36,7 +37,16 @@ _BITS = 64.0  # lost where the double has no value at all
 
 
 def accurate(expr: Expr, where: Where, deadline: float = math.inf) -> Expr:
-    """The expression, or one that loses fewer bits at points within the bounds."""
+    """The expression, or one that loses fewer bits at points within the bounds, with limits of quotients such
+    as sin(a)/a where a may be 0."""
+    found = _with_fewer_bits_lost(expr, where, deadline)
+    limited = with_limits(found, where)
+    if limited is not found and _same(expr, limited, sample(leaves(expr), where)):
+        return limited
+    return found
+
+
+def _with_fewer_bits_lost(expr: Expr, where: Where, deadline: float) -> Expr:
     if sum(1 for _ in postorder(expr)) > LARGEST:
         return expr
     points = sample(leaves(expr), where)

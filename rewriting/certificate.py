@@ -17,16 +17,19 @@ from symnum.rewriting.expr import Expr, Rational, linear, multiply, rebuild
 from symnum.rewriting.match import Matcher
 from symnum.rewriting.precise import settled_values
 from symnum.rewriting.rules import RULE_SETS
+from symnum.rewriting.rules.limits import LIMITS
 from symnum.rewriting.rules.rule import Rule
 from symnum.rewriting.signature import agree
 from symnum.rewriting.term import EXPR
 from symnum.rewriting.verify import mismatch
 from symnum.rewriting.walk import leaves, postorder, substitute
 
+_KNOWN = (*RULE_SETS, LIMITS)
+
 STEPS = 400
 """Rule applications in one direction beyond which no certificate is made."""
 
-NORMALIZING = ("absolute", "selection", "exponential", "merging", "powers", "merging powers")
+NORMALIZING = ("absolute", "selection", "exponential", "merging", "powers", "merging powers", "limits")
 """Rule sets with laws that `signature` does not know; each of their rules leads to a shorter form."""
 
 TOLERANCE = 1e-22
@@ -36,7 +39,7 @@ PLACES = 12
 class Step(NamedTuple):
     """``at``, wherever it occurs, becomes ``new`` by one rule.
 
-    rules, number: the rule is ``RULE_SETS[rules].rules[number]``. binding: (name of the pattern variable,
+    rules, number: the rule is number ``number`` of the set ``rules``. binding: (name of the pattern variable,
     expression). ``at`` is a number times the left side plus a rest, or the left side times a rest; ``new`` is
     the same with the right side.
     """
@@ -105,7 +108,7 @@ def _next_step(roots: tuple[Expr, ...], where: Where) -> Step | None:
     for node in postorder(roots):
         if not node.args:
             continue
-        for rules in RULE_SETS:
+        for rules in _KNOWN:
             if rules.name not in NORMALIZING:
                 continue
             for number, rule in enumerate(rules.rules):
@@ -167,7 +170,7 @@ def check(certificate: Certificate) -> bool:
 
 
 def _rule(rules: str, number: int) -> Rule | None:
-    for known in RULE_SETS:
+    for known in _KNOWN:
         if known.name == rules and 0 <= number < len(known.rules):
             return known.rules[number]
     return None

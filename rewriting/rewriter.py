@@ -101,13 +101,13 @@ class Factoring:
 
     @staticmethod
     def _starts(forms: Sequence[Expressions], search: Search) -> Iterator[Expressions]:
-        """What pairs are looked for in, the most promising first, made when asked for."""
+        """What pairs are looked for in, made when asked for."""
         known: set[Expressions] = set()
         for form in forms:
             for opened in _openings(form, search):
                 start = opened()
                 makers: tuple[Callable[[Expressions], Expressions], ...] = (
-                    factored, _unfactored, _factored_back, partial(factored, free=search.free)
+                    _unfactored, factored, _factored_back, partial(factored, free=search.free)
                 )  # fmt: skip
                 for make in makers:
                     other = make(start)

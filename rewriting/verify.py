@@ -28,6 +28,10 @@ BATCHES = 12
 
 TOLERANCE = 1e-9
 
+LOSS = 3.0
+"""Times that the worst relative rounding error may grow inside declared bounds. Without bounds it is not
+looked at: among points from everywhere some lie next to a cancellation that the model never comes near."""
+
 
 class Mismatch(NamedTuple):
     """Where and how much two lists of expressions differ; ``root`` counts from 0."""
@@ -55,7 +59,7 @@ def mismatch(
     Points are drawn until each expression has been finite at `ENOUGH` of them, so that the domain need not be
     known. At points with small whole coordinates the new expression must be finite wherever the old one is:
     there a rewriting would show a division by zero that it has brought in. ``where`` gives bounds of leaves:
-    all points lie within them.
+    all points lie within them, and rounding errors may not become more than `LOSS` times as large.
     """
     import numpy as np
 
@@ -77,7 +81,7 @@ def mismatch(
                 leaf: np.concatenate((_clipped(corner[leaf], inside.get(leaf)), values))
                 for leaf, values in points.items()
             }
-        found = _compare(before, after, points)
+        found = _compare(before, after, points, bounded=bool(inside))
         if found.mismatch is not None:
             return found.mismatch._replace(root=changed[found.mismatch.root])
         checked = [a + b for a, b in zip(checked, found.good, strict=True)]
@@ -161,7 +165,9 @@ def _usual_value(leaf: Expr) -> float | None:
     return None if default is None else float(default)
 
 
-def _compare(before: Sequence[Expr], after: Sequence[Expr], points: dict[Expr, NDArray[Any]]) -> _Comparison:
+def _compare(
+    before: Sequence[Expr], after: Sequence[Expr], points: dict[Expr, NDArray[Any]], *, bounded: bool
+) -> _Comparison:
     import numpy as np
 
     wide = {leaf: values.astype(np.longdouble) for leaf, values in points.items()}
@@ -179,10 +185,15 @@ def _compare(before: Sequence[Expr], after: Sequence[Expr], points: dict[Expr, N
             rounding = np.abs(old - wide_old) + np.abs(new - wide_new)
             allowed = TOLERANCE * np.abs(wide_old) + rounding + 1e-14
             wrong = finite & ~lost & (np.abs(wide_old - wide_new) > allowed)
+            reason = "the value is lost" if lost.any() else "the values differ"
+            if bounded and not (lost.any() or wrong.any()):
+                size = np.where(finite & (wide_old != 0), np.abs(wide_old), np.inf)
+                errors = np.abs(new - wide_new) / size
+                wrong = errors > LOSS * max(float(np.max(np.abs(old - wide_old) / size)), 2.0**-53)
+                reason = "digits are lost"
             if lost.any() or wrong.any():
                 at = int(np.argmax(lost if lost.any() else wrong))
                 point = {leaf: float(coordinates[at]) for leaf, coordinates in points.items()}
-                reason = "the value is lost" if lost.any() else "the values differ"
                 return _Comparison(good, Mismatch(k, float(old[at]), float(new[at]), point, reason))
             good.append(int(finite[-POINTS:].sum()))  # corners prove no more than that
     return _Comparison(good, None)
