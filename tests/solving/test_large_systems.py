@@ -181,6 +181,28 @@ def test_solves(name: str, linear: str, brusselator: tuple[sn.Problem, np.ndarra
     assert abs(run.y[:, -1] - exact).max() < 3e-4 * abs(exact).max()
 
 
+def test_three_dimensions() -> None:
+    axes = [sn.coordinate(name, 0, 1) for name in "xyz"]
+    w, q = sn.fields("w q", *axes)
+    space = sn.cartesian(*axes)
+    model = sn.PDE(
+        "three",
+        [D(w) == 0.5 * sn.laplacian(w, space) - w * q, D(q) == 0.1 * sn.laplacian(q, space) + w * q - q**2],
+        boundary=[D(f, c).at(c, end) == 0 for f in (w, q) for c in axes for end in (0, 1)],
+        initial={
+            w: 1 + 0.5 * sn.cos(math.pi * axes[0]) * sn.cos(math.pi * axes[1]),
+            q: 1 + 0.3 * sn.cos(2 * math.pi * axes[2]),
+        },
+    )
+    problem = sn.Problem(sn.discretize(model, dict.fromkeys(axes, sn.Central(8))), span=(0.0, 0.5))
+    exact = sn.solve(problem, "DOP853", rtol=1e-10, atol=1e-10, saveat=[0.5]).y[:, -1]
+    found = sn.solve(problem, "Rodas4PW", rtol=1e-5, atol=1e-5, saveat=[0.5], linear="factored").y[:, -1]
+    lines = lines_of(problem.compiled.model.functions)
+    assert lines is not None
+    assert (lines.directions, lines.dropped) == (3, 0)
+    assert abs(found - exact).max() < 1e-5
+
+
 def test_chosen_from_the_pattern() -> None:
     """A grid in two directions is split; fields in one direction and those with constraints are not."""
     model = reaction_diffusion.brusselator(diffusivity=20.0)
