@@ -23,7 +23,7 @@ from symnum.codegen.share import Body, Statement, chunks, statements
 from symnum.errors import CodegenError
 from symnum.rewriting.operators import OPERATORS
 
-__all__ = ["SIGNATURE", "CEmitter", "compiler", "declared"]
+__all__ = ["SIGNATURE", "CEmitter", "compiler", "declared", "shared_library"]
 
 SIGNATURE = "double t, double *out, const double *u, const double *p, double *work"
 """The arguments of every generated function."""
@@ -274,10 +274,7 @@ class CEmitter(Emitter):
         with tempfile.TemporaryDirectory(prefix="symnum-") as folder:
             source, library = Path(folder, "model.c"), Path(folder, "model.so")
             source.write_text(program.source)
-            options = ["-std=c99", "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-lm"]
-            done = subprocess.run([*compiler(), *options], capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise CodegenError(f"the C compiler rejects the generated code: {done.stderr[:2000]}")
+            shared_library(source, library)
             return library.read_bytes()
 
     def load(self, names: tuple[str, ...], code: bytes, tables: Tables) -> Loaded:
@@ -287,6 +284,14 @@ class CEmitter(Emitter):
             library = ctypes.CDLL(str(path))  # stays mapped when the file is gone
         addresses = {name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names}
         return Loaded(addresses, (library,))
+
+
+def shared_library(source: Path, library: Path, *options: str) -> None:
+    """Compile a file of C99. CodegenError with what the compiler says where it does not take it."""
+    given = ["-std=c99", "-O2", "-shared", "-fPIC", *options, "-o", str(library), str(source), "-lm"]
+    done = subprocess.run([*compiler(), *given], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CodegenError(f"the C compiler rejects the generated code: {done.stderr[:2000]}")
 
 
 def compiler() -> list[str]:

@@ -95,6 +95,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.continuation import continuation
     from symnum.solving.ensemble import Ensemble
     from symnum.solving.export import export
+    from symnum.solving.export_fmu import export_fmu
     from symnum.solving.fit import fit
     from symnum.solving.gradient import gradient
     from symnum.solving.linearize import linearize
@@ -148,6 +149,7 @@ _NAMES = {
     "symnum.rewriting.schedule": "simplify",
     "symnum.rewriting.sympy_bridge": "from_sympy",
     "symnum.solving.export": "export",
+    "symnum.solving.export_fmu": "export_fmu",
     "symnum.solving.continuation": "continuation",
     "symnum.solving.ensemble": "Ensemble",
     "symnum.solving.fit": "fit",
@@ -234,6 +236,7 @@ __all__ = [
     "explain",
     "expm1",
     "export",
+    "export_fmu",
     "field",
     "fields",
     "fit",

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 
 import numpy as np
 
 from symnum.codegen.emit_c import CEmitter, declared
+from symnum.codegen.function import Function
 from symnum.solving.simulator import Simulator, Value
 
-__all__ = ["c_source"]
+__all__ = ["c_source", "table"]
 
 _PUBLIC = ("START", "PARAMETER_VALUE", "MASS", "COLUMN_START", "ROW_INDEX")
 """Metadata, visible to a program that uses the functions without the solver."""
 
 
-def c_source(simulator: Simulator) -> str:
-    """Metadata and functions of the model, and unless MODEL_FUNCTIONS_ONLY is defined solver and main."""
-    program = CEmitter().emit(simulator.functions)
+def c_source(simulator: Simulator, more: Mapping[str, Function] = {}) -> str:
+    """Metadata and functions of the model, and unless MODEL_FUNCTIONS_ONLY is defined solver and main.
+
+    more: further functions by name.
+    """
+    program = CEmitter().emit({**simulator.functions, **more})
     values = simulator.values
     sizes = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
     gamma = sizes.pop("METHOD_GAMMA", None)
     tables = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     head = [f"#define {name} {value!r}" for name, value in sizes.items()] + [f"#define WORK {program.n_work}"]
-    public = [_table(name, tables.pop(name)).removeprefix("static ") for name in _PUBLIC]
+    public = [table(name, tables.pop(name)).removeprefix("static ") for name in _PUBLIC]
     public += [_names("state_name", simulator.states), _names("parameter_name", simulator.parameters)]
-    private = [_table(name, value) for name, value in tables.items()]
+    private = [table(name, value) for name, value in tables.items()]
     if gamma is not None:
         private.append(f"static const double method_gamma = {gamma!r};")
     body = program.source.split("#include <math.h>", 1)[1].strip()
@@ -83,7 +88,8 @@ def _names(name: str, values: tuple[str, ...]) -> str:
     return f"const char *const {name}[{max(len(values), 1)}] = {{\n    {listed}\n}};"
 
 
-def _table(name: str, value: Value) -> str:
+def table(name: str, value: Value) -> str:
+    """A constant array of this name in small letters."""
     assert isinstance(value, np.ndarray)
     kind = "double" if value.dtype == np.float64 else "int"
     if value.ndim == 1:

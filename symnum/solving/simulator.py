@@ -157,9 +157,9 @@ class _Events:
         timed = [action for actions in schedule.actions for action in actions]
         every = [*timed, *schedule.crossing]
         targets = [target for action in every for target in self._targets(action)]
-        self.actions = _straight("actions", [over_entries(self.flat, value) for _, _, value in targets])
+        self.actions = straight("actions", [over_entries(self.flat, value) for _, _, value in targets])
         followers = problem.dependent_parameters()
-        self.followers = _straight("followers", [value for _, value, _ in followers])
+        self.followers = straight("followers", [value for _, value, _ in followers])
         counts = [len(actions) for actions in schedule.actions]
         self.values: dict[str, Value] = {
             "ACTIONS": len(every), "ACTION_VALUES": len(targets), "TIMES": len(schedule.times),
@@ -186,7 +186,7 @@ def _starts(counts: Sequence[int]) -> IntArray:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _straight(name: str, values: Sequence[Expr]) -> Function:
+def straight(name: str, values: Sequence[Expr]) -> Function:
     """Straight-line code that writes these expressions over entries of u and p."""
     if not values:
         return Function(name, (), 0, 0)
