@@ -322,7 +322,7 @@ def smooth(case: Case, python: str | None, folder: str) -> None:
 
 
 GROWTH = """
-import json, resource, sys, time
+import json, sys, time
 import symnum as sn
 from symnum.models.spatial import reaction_diffusion
 n = int(sys.argv[1])
@@ -338,7 +338,9 @@ error = None
 if n <= 128:
     exact = sn.solve(problem, "DOP853", rtol=1e-10, atol=1e-10, saveat=[1.0], max_steps=10**7).y[:, -1]
     error = float(abs(found.y[:, -1] - exact).max() / abs(exact).max())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# not ru_maxrss, which counts what the parent had when it forked
+status = open("/proc/self/status").read()
+peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
 print(json.dumps([ready - began, spent, found.stats.steps, error, peak]))
 """
 

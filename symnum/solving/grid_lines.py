@@ -107,11 +107,11 @@ def _batches(
 ) -> list[Batch]:
     """Those of one direction (None: of points), one for each set of fields that it couples."""
     n, fields = len(grid), int(grid[:, 0].max()) + 1
+    entries = entries[grid[row[entries], 0] >= 0]
     group = np.arange(fields)
     pairs = np.unique(grid[row[entries], 0].astype(np.int64) * fields + grid[column[entries], 0])
     for one, other in zip((pairs // fields).tolist(), (pairs % fields).tolist(), strict=True):
-        if one >= 0 and other >= 0:
-            group[group == group[one]] = group[other]
+        group[group == group[one]] = group[other]
     held = np.zeros(fields, bool)
     held[grid[row[entries], 0]] = True
     found = []

@@ -203,6 +203,27 @@ def test_three_dimensions() -> None:
     assert abs(found - exact).max() < 1e-5
 
 
+def test_an_ordinary_unknown_beside_a_grid() -> None:
+    """What couples with it lies on no line and is left out of the factors; the order stays."""
+    x, y = sn.coordinate("x", 0, 1, periodic=True), sn.coordinate("y", 0, 1, periodic=True)
+    u, a = sn.field("u", x, y), sn.variable("a")
+    start = 1 + 0.5 * sn.sin(2 * math.pi * x) * sn.cos(2 * math.pi * y)
+    model = sn.PDE(
+        "heated",
+        [D(u) == 0.1 * (D(u, x, 2) + D(u, y, 2)) + a - u, D(a) == u.at(x, 0.25).at(y, 0.5) - 2 * a],
+        initial={u: start},
+    )
+    system = sn.discretize(model, {x: sn.Central(12), y: sn.Central(10)})
+    problem = sn.Problem(system, {a: 0.0}, span=(0.0, 1.0))
+    lines = lines_of(problem.compiled.model.functions)
+    assert lines is not None
+    assert lines.dropped > 0
+    exact = sn.solve(problem, "DOP853", rtol=1e-11, atol=1e-11, saveat=[1.0]).y[:, -1]
+    for linear in ("factored", "krylov"):
+        found = sn.solve(problem, "Rodas4PW", rtol=1e-6, atol=1e-7, saveat=[1.0], linear=linear).y[:, -1]
+        assert abs(found - exact).max() < 1e-5
+
+
 def test_chosen_from_the_pattern() -> None:
     """A grid in two directions is split; fields in one direction and those with constraints are not."""
     model = reaction_diffusion.brusselator(diffusivity=20.0)
