@@ -1,13 +1,41 @@
-"""Arrays as keys: equal arrays get the same number."""
+"""Arrays as keys: equal arrays get the same number; what was found of an array is remembered."""
 
 from __future__ import annotations
 
-from typing import Any
+import weakref
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays"]
+__all__ = ["Arrays", "Remembered"]
+
+T = TypeVar("T")
+
+_LARGE = 512  # entries from which it pays to remember
+
+
+class Remembered(Generic[T]):
+    """A function of an array that is evaluated once for each large array, as long as that lives.
+
+    The columns of a grid go through many passes; to read each of them once more takes a millisecond.
+    """
+
+    def __init__(self, function: Callable[[npt.NDArray[Any]], T]) -> None:
+        self._function = function
+        self._known: dict[int, tuple[weakref.ref[npt.NDArray[Any]], T]] = {}  # by id
+
+    def __call__(self, array: npt.NDArray[Any]) -> T:
+        """The value for an array, which must not change afterwards."""
+        if len(array) < _LARGE:
+            return self._function(array)
+        key = id(array)
+        known = self._known.get(key)
+        if known is None or known[0]() is not array:
+            value = self._function(array)
+            self._known[key] = known = weakref.ref(array, lambda _: self._known.pop(key, None)), value
+        return known[1]
 
 
 class Arrays:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen import cache
-from symnum.codegen.arrays import Arrays
+from symnum.codegen.arrays import Arrays, Remembered
 from symnum.codegen.runs import are_distinct, runs_of
 from symnum.errors import CodegenError
 from symnum.record import record, replace
@@ -178,7 +178,7 @@ class Function:
         for item in self.items:
             where = f"function {self.name!r}, item {item.name!r}"
             for space, index in reads(item):
-                _require(not len(index) or int(index.min()) >= 0, where, f"reads {space} at a negative place")
+                _require(_bounds(index)[0] >= 0, where, f"reads {space} at a negative place")
                 if space == "w":
                     _in_range(index, self.n_work, where, "reads w")
                     late = index[~written["w"][index]]
@@ -280,9 +280,10 @@ def prune(function: Function) -> Function:
 
 
 def _positions(space: str, index: Array) -> Array:
-    if space == "c":
-        return np.ascontiguousarray(index, np.float64)
-    return np.ascontiguousarray(index, np.int32)
+    kind = np.float64 if space == "c" else np.int32
+    if isinstance(index, np.ndarray) and index.strides == (0,) and len(index) > 1:
+        return np.broadcast_to(index[:1].astype(kind), len(index))  # one for all copies takes no memory
+    return np.ascontiguousarray(index, kind)
 
 
 def _require(condition: bool, where: str, problem: str) -> None:
@@ -290,8 +291,12 @@ def _require(condition: bool, where: str, problem: str) -> None:
         raise CodegenError(f"{where} {problem}")
 
 
+_bounds = Remembered(lambda index: (int(index.min()), int(index.max())) if len(index) else (0, -1))
+
+
 def _in_range(index: Array, size: int, where: str, what: str) -> None:
-    if len(index) and not (int(index.min()) >= 0 and int(index.max()) < size):
+    least, greatest = _bounds(index)
+    if least < 0 or greatest >= size:
         bad = int(index.max()) if int(index.max()) >= size else int(index.min())
         raise CodegenError(f"{where} {what}[{bad}], but {what.split()[-1]} has {size} places")
 

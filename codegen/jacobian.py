@@ -230,7 +230,10 @@ class _Assembly:
         root = ONE
         if entries.reference[0] != NONE:
             space = SPACES[int(space_of(entries.reference[0]))]
-            columns.append(Column(space, place(self._placed(entries.reference))))
+            placed = self._placed(entries.reference)
+            one = _is_one(placed)
+            index = place(placed[:1] if one else placed)
+            columns.append(Column(space, np.broadcast_to(index, len(placed)) if one else index))
             root = slot(space, 0)
         if _uniform(entries.coefficient):
             root = linear([(root, rational(float(entries.coefficient[0])))])

@@ -7,12 +7,13 @@ grows with the number of copies. Arrays stay arrays; their runs are found once a
 
 from __future__ import annotations
 
-import weakref
 from collections import Counter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from symnum.codegen.arrays import Remembered
 
 __all__ = ["Runs", "are_distinct", "counted", "expanded", "runs_of"]
 
@@ -21,9 +22,6 @@ Array: TypeAlias = npt.NDArray[Any]
 _SHORTEST = 8  # copies of an average run: below, runs cost more than they save
 _SAMPLES = 64
 _LARGEST = 1 << 30  # places relative to the number of the copy are stored as int32
-_REMEMBERED = 512  # copies from which it pays to remember
-
-_known: dict[int, tuple[weakref.ref[Array], Runs | None]] = {}  # by id of an array that lives
 
 
 class Runs(NamedTuple):
@@ -45,18 +43,7 @@ def runs_of(index: Array) -> Runs | None:
 
     Equal arrays have equal runs. The array must not change afterwards.
     """
-    if len(index) < _REMEMBERED:
-        return _found(index)
-    known = _known.get(id(index))
-    if known is None or known[0]() is not index:
-        known = _remember(index, _found(index))
-    return known[1]
-
-
-def _remember(index: Array, runs: Runs | None) -> tuple[weakref.ref[Array], Runs | None]:
-    key = id(index)
-    _known[key] = entry = weakref.ref(index, lambda _: _known.pop(key, None)), runs
-    return entry
+    return _remembered(index)
 
 
 def _found(index: Array) -> Runs | None:
@@ -73,6 +60,9 @@ def _found(index: Array) -> Runs | None:
     first = index[start[:-1]].astype(np.int64)
     offset = first - step * start[:-1]
     return Runs(start, first, step) if int(np.abs(offset).max()) < _LARGEST else None
+
+
+_remembered = Remembered(_found)
 
 
 def expanded(runs: Runs) -> npt.NDArray[np.int32]:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.codegen.arrays import Arrays
+from symnum.codegen.arrays import Arrays, Remembered
 from symnum.codegen.distinct import distinct
 from symnum.record import record, replace
 from symnum.rewriting.derivative import derivative
@@ -21,6 +21,9 @@ from symnum.rewriting.walk import leaves, postorder, substitute
 
 IntArray: TypeAlias = NDArray[np.int64]
 AnyArray: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
+
+
+greatest = Remembered(lambda column: int(column.max()))
 
 
 @record
@@ -70,7 +73,7 @@ class Family:
         Most slots of a large grid read states alone, and states come before derivatives: their largest
         number tells so many times faster than looking them all up.
         """
-        return [k for k in self.unknown_slots() if self.count and int(self.columns[k].max()) >= least]
+        return [k for k in self.unknown_slots() if self.count and greatest(self.columns[k]) >= least]
 
     def with_root(self, root: Expr, extra: Sequence[tuple[str, AnyArray]] = ()) -> Family:
         """Another root over the old slots and ``extra`` ones; unused slots go, equal columns merge."""

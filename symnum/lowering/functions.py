@@ -7,7 +7,7 @@ import numpy as np
 from symnum.codegen.arrays import Arrays
 from symnum.codegen.distinct import distinct
 from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
-from symnum.lowering.families import AnyArray, Family, IntArray, inlined, split_by
+from symnum.lowering.families import AnyArray, Family, IntArray, greatest, inlined, split_by
 from symnum.lowering.flat import FlatSystem
 from symnum.record import record, replace
 from symnum.rewriting.expr import ZERO, Expr, slot
@@ -363,7 +363,7 @@ class _Builder:
     def place(self, letter: str, column: AnyArray, scratch: IntArray) -> tuple[str, AnyArray]:
         if letter != "u":
             return letter, column
-        if int(column.max()) < self.in_order_below:
+        if greatest(column) < self.in_order_below:
             return "u", column
         position = self.flat.position[column]
         return ("u", position) if (position >= 0).all() else ("w", scratch[column])
