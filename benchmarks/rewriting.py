@@ -173,6 +173,9 @@ NOTES = {
     "compile time.",
     "speed": "Processor seconds, least of five (SymPy: one). A network of symnum is one made of "
     "`sn.Reaction`.",
+    "corpus": "All first derivatives of published expressions, renaming and simplifying, in processor "
+    "seconds; reading is not counted. SymPy's `simplify` is stopped after five seconds an expression; "
+    "symengine has none.",
     "size": "Right-hand side and Jacobian of equations no two of which are alike (varied), and of "
     "networks written out. By default: the rewriter steps aside beyond 20,000 nodes. Factoring: "
     "with a budget that lets it work; factoring, pairs and the numerical check. Timed on a "

@@ -59,6 +59,12 @@ class Binary:
         """The expressions behind the roots' nodes."""
         return tuple(self._of)
 
+    def bare(self) -> Binary:
+        """The same nodes and roots without the expressions behind them, for another process."""
+        copied = Binary(())
+        copied.nodes, copied.free, copied.roots = self.nodes, self.free, self.roots
+        return copied
+
     def _node(self, op: str, *args: int, payload: Rational = 0) -> int:
         node = BinaryNode(op, args, payload)
         found = self._ids.get(node)

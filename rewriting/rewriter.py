@@ -7,12 +7,13 @@ cheapest form that passes the numerical check is kept by `schedule`, whatever a 
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from symnum.errors import ModelError
 from symnum.rewriting.binary import Binary, raised
@@ -25,6 +26,9 @@ from symnum.rewriting.pairs import paired
 from symnum.rewriting.rules.rule import FACTS, LEVELS, Level, Rule, RuleSet
 from symnum.rewriting.term import EXPR
 from symnum.rewriting.walk import is_leaf, postorder, transform
+
+if TYPE_CHECKING:
+    from symnum.rewriting.egraph import Classes, Limits
 
 Expressions: TypeAlias = tuple[Expr, ...]
 
@@ -281,7 +285,7 @@ def _groups(roots: Expressions, size: int) -> list[list[int]]:
 
 def candidates(forms: Sequence[Expressions], search: Search, seconds: float) -> list[Expressions]:
     """What the e-graph makes of several equal forms of the same expressions; nothing where it fails."""
-    from symnum.rewriting.egraph import EGraphFailed, Limits, saturate
+    from symnum.rewriting.egraph import EGraphFailed, Limits
     from symnum.rewriting.extract import selections
 
     count = len(forms[0])
@@ -302,9 +306,7 @@ def candidates(forms: Sequence[Expressions], search: Search, seconds: float) -> 
     found: dict[Expressions, None] = {}
     try:
         # More rules are not always better for a heuristic extraction, so it is tried on the way too.
-        for classes in saturate(
-            binary, search.level, limits, same=same, facts=facts, checkpoints=lambda i: i in (2, 4)
-        ):
+        for classes in _saturated(binary, search.level, limits, same, facts):
             wanted = classes.roots[:count]
             least, lowest, disappointing = float("inf"), float("inf"), 0
             for selection in selections(classes, end, search.table):
@@ -324,10 +326,32 @@ def candidates(forms: Sequence[Expressions], search: Search, seconds: float) -> 
                 if disappointing == PATIENCE:
                     break
     except EGraphFailed as error:
-        _LOG.warning("simplify: the e-graph failed and is left out (%s)", error)
+        _LOG.info("simplify: the e-graph failed and is left out (%s)", error)
     except ModelError as error:  # a rewriting that divides by zero where the input does not get that far
         _LOG.info("simplify: a rewriting was dropped (%s)", error)
     return list(found)
+
+
+_CHECKPOINTS = (2, 4)
+"""Iterations after which it is extracted, beside the last."""
+
+
+def _saturated(
+    binary: Binary,
+    level: Level,
+    limits: Limits,
+    same: tuple[tuple[int, int], ...],
+    facts: dict[str, list[int]],
+) -> Iterable[Classes]:
+    """Here, or in a process of its own where a query may run away."""
+    from symnum.rewriting.egraph import saturate
+    from symnum.rewriting.worker import APART_FROM, saturated
+
+    if len(binary.nodes) < APART_FROM or not sys.executable:
+        return saturate(
+            binary, level, limits, same=same, facts=facts, checkpoints=lambda i: i in _CHECKPOINTS
+        )
+    return saturated(binary, level, limits, same=same, facts=facts, checkpoints=_CHECKPOINTS)
 
 
 def _known_facts(binary: Binary, where: Where) -> dict[str, list[int]]:
