@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -10,7 +11,12 @@ from numpy.typing import NDArray
 
 from symnum.errors import LoweringError, ModelError
 from symnum.record import record
+from symnum.rewriting.derivative import gradient
+from symnum.rewriting.expr import TIME, Expr
+from symnum.rewriting.walk import evaluate, leaves
 from symnum.solving.problem import Problem
+from symnum.solving.state_space import StateSpace
+from symnum.solving.values import over_entries
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ComplexArray: TypeAlias = NDArray[np.complex128]
@@ -34,7 +40,8 @@ class Mode:
 class Linearization:
     """``E d(x) / dt = A x`` for small deviations x of all unknowns u from the point.
 
-    t, u, p: the point. A, E: (n, n), E diagonal with zeros in algebraic rows. names: of the unknowns;
+    t, u, p: the point. A, E: (n, n), E diagonal with zeros in algebraic rows. B: (n, inputs), C: (outputs, n)
+    and D belong to the inputs and outputs that were asked for. names: of the unknowns;
     states: of those that are differentiated. The algebraic unknowns are eliminated exactly:
     ``reduced = A_ss - A_sa A_aa^-1 A_as``; its eigenvalues are the finite ones of the pencil.
     """
@@ -45,6 +52,11 @@ class Linearization:
     A: FloatArray
     E: FloatArray
     names: tuple[str, ...]
+    B: FloatArray
+    C: FloatArray
+    D: FloatArray
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
     @property
     def differential(self) -> NDArray[np.int64]:
@@ -53,6 +65,19 @@ class Linearization:
     @property
     def states(self) -> tuple[str, ...]:
         return tuple(self.names[i] for i in self.differential)
+
+    @cached_property
+    def state_space(self) -> StateSpace:
+        """The model between inputs and outputs, without the algebraic unknowns."""
+        s, a = self.differential, np.flatnonzero(np.diag(self.E) == 0)
+        B, C, D = self.B[s], self.C[:, s], self.D
+        reduced = self.reduced
+        if len(a):
+            block = np.linalg.solve(self.A[np.ix_(a, a)], np.hstack([self.A[np.ix_(a, s)], self.B[a]]))
+            by_states, by_inputs = block[:, : len(s)], block[:, len(s) :]
+            B = B - self.A[np.ix_(s, a)] @ by_inputs
+            C, D = C - self.C[:, a] @ by_states, D - self.C[:, a] @ by_inputs
+        return StateSpace(reduced, B, C, D, self.states, self.inputs, self.outputs)
 
     @cached_property
     def reduced(self) -> FloatArray:
@@ -123,8 +148,19 @@ class Linearization:
         return found
 
 
-def linearize(problem: Problem, at: float | None = None) -> Linearization:
-    """The linearization at the problem's consistent start, or at time ``at`` of its solution."""
+def linearize(
+    problem: Problem,
+    at: float | None = None,
+    *,
+    inputs: Sequence[Expr | str] = (),
+    outputs: Mapping[str, Expr] | Sequence[Expr] = (),
+) -> Linearization:
+    """The linearization at the problem's consistent start, or at time ``at`` of its solution.
+
+    inputs: parameters that are inputs of the linear model; outputs: expressions, or {name: expression}. Then
+    ``.state_space`` has poles, zeros, transfer functions, Bode plots and root loci. All derivatives are exact
+    but those of the equations by the inputs, which are differences of fourth order.
+    """
     from symnum.solving.solve import solve
     from symnum.solving.start import consistent_start
 
@@ -150,4 +186,46 @@ def linearize(problem: Problem, at: float | None = None) -> Linearization:
     if not np.isfinite(jacobian).all():
         row = compiled.flat.equation_texts[int(np.argwhere(~np.isfinite(jacobian))[0][0])]
         raise ModelError(f"linearize: the Jacobian is not finite at t = {t:g}, in the equation {row}")
-    return Linearization(t, u, p, jacobian, np.diag(compiled.mass), compiled.states)
+    named = outputs if isinstance(outputs, Mapping) else {str(expr): expr for expr in outputs}
+    numbers = [compiled.flat.parameter_index(key, "linearize, inputs") for key in inputs]
+    B = _by_inputs(problem, numbers, t, u, p)
+    C, D = _by_unknowns(problem, list(named.values()), numbers, t, u, p)
+    names = tuple(compiled.flat.parameters[k].name for k in numbers)
+    return Linearization(
+        t, u, p, jacobian, np.diag(compiled.mass), compiled.states, B, C, D, names, tuple(named)
+    )
+
+
+def _by_inputs(problem: Problem, inputs: Sequence[int], t: float, u: FloatArray, p: FloatArray) -> FloatArray:
+    """(n, inputs) derivatives of f by parameters and all that follows from them."""
+    found = np.zeros((len(u), len(inputs)))
+    for j, number in enumerate(inputs):
+        step = 1e-3 * max(1.0, abs(p[number]))  # truncation and round-off of a fourth-order difference meet
+
+        def moved(count: int, number: int = number, step: float = step) -> FloatArray:
+            other = p.copy()
+            other[number] += count * step
+            problem.updated_parameters(other, [number])
+            return problem.compiled.rhs(t, u, other)
+
+        found[:, j] = (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * step)
+    return found
+
+
+def _by_unknowns(
+    problem: Problem, outputs: Sequence[Expr], inputs: Sequence[int], t: float, u: FloatArray, p: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """C (outputs, n) and D (outputs, inputs): exact derivatives of the outputs."""
+    flat = problem.flat
+    C, D = np.zeros((len(outputs), len(u))), np.zeros((len(outputs), len(inputs)))
+    for i, value in enumerate(flat.with_numbers(list(outputs), "linearize, outputs")):
+        entries = over_entries(flat, value)
+        read = [leaf for leaf in leaves((entries,)) if leaf.op == "slot"]
+        where = {TIME: t} | {leaf: float((u if leaf.data[0] == "u" else p)[leaf.data[1]]) for leaf in read}
+        for leaf, partial in (gradient((entries,), read)[0] if read else {}).items():
+            letter, number = leaf.data
+            if letter == "u":
+                C[i, number] = evaluate(partial, where)
+            elif number in inputs:
+                D[i, list(inputs).index(number)] = evaluate(partial, where)
+    return C, D

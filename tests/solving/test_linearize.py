@@ -121,3 +121,87 @@ def test_a_bad_linearization_says_what_is_wrong() -> None:
     singular = sn.System("s", [D(x) == y, y**2 == x])
     with pytest.raises(SymnumError, match=r"do not determine the algebraic unknowns here \(y\)"):
         _ = sn.linearize(sn.Problem(singular, {x: 0, y: 0})).eigenvalues
+
+
+def motor() -> tuple[sn.Problem, dict[str, float], tuple[sn.Expr, ...]]:
+    """A direct-current motor: L i' = v - R i - k w, J w' = k i - b w."""
+    i, w, power = sn.variables("i w power")
+    values = {"R": 2.0, "L": 0.5, "k": 0.1, "J": 0.02, "b": 0.2}
+    R, L, k, J, b, v = sn.parameters(**values, v=3.0)
+    equations = [L * D(i) == v - R * i - k * w, J * D(w) == k * i - b * w, power == v * i]
+    return sn.Problem(sn.System("motor", equations), {i: 1.0, w: 0.5}), values, (i, w, power, v)
+
+
+def test_the_transfer_function_of_a_motor() -> None:
+    """w/v = k/((L s + R)(J s + b) + k^2); i/v has a zero at -b/J; v i passes through at once."""
+    problem, c, (_, w, power, v) = motor()
+    i = sn.variable("i")
+    model = sn.linearize(problem, inputs=[v], outputs={"speed": w, "current": i, "power": power}).state_space
+    bottom = np.array([c["L"] * c["J"], c["L"] * c["b"] + c["R"] * c["J"], c["R"] * c["b"] + c["k"] ** 2])
+    np.testing.assert_allclose(np.sort(model.poles), np.sort(np.roots(bottom)), rtol=1e-10)
+    speed = model.transfer_function("speed")
+    np.testing.assert_allclose(speed.den, bottom / bottom[0], rtol=1e-9)
+    np.testing.assert_allclose(speed.num, [c["k"] / bottom[0]], rtol=1e-9)
+    np.testing.assert_allclose(model.zeros("current"), [-c["b"] / c["J"]], rtol=1e-9)
+    assert len(model.zeros("speed")) == 0
+    omega = np.logspace(-2, 3, 50)
+    s = 1j * omega
+    exact = (c["J"] * s + c["b"]) / np.polyval(bottom, s)
+    np.testing.assert_allclose(model.response(omega, "current"), exact, rtol=1e-9)
+    # d(v i) = i dv + v di at i = 1, v = 3
+    np.testing.assert_allclose(model.response(omega, "power"), 1.0 + 3.0 * exact, rtol=1e-9)
+    _, by_scipy = model.single("current").to_scipy().freqresp(omega)
+    np.testing.assert_allclose(by_scipy, exact, rtol=1e-9)
+
+
+def test_a_transfer_function_through_algebraic_equations() -> None:
+    """x' = z - x with z + z^3 = v + x: dz = (dv + dx)/(1 + 3 z^2), here a quarter of it."""
+    x, z = sn.variables("x z")
+    v = sn.parameter(1.0, name="v")
+    system = sn.System("s", [D(x) == z - x, z + z**3 == v + x])
+    model = sn.linearize(sn.Problem(system, {x: 1.0, z: 1.0}), inputs=[v], outputs=[z]).state_space
+    np.testing.assert_allclose([model.A[0, 0], model.B[0, 0], model.C[0, 0], model.D[0, 0]],
+                               [-0.75, 0.25, 0.25, 0.25], rtol=1e-9)  # fmt: skip
+    np.testing.assert_allclose(model.zeros(), [-1.0], rtol=1e-9)
+
+
+def test_a_root_locus_crosses_the_axis_at_the_gain_of_routh() -> None:
+    """1/(s (s + 1)(s + 2)): unstable from the gain 6 on, at +-i sqrt 2 (Routh's criterion)."""
+    x, y, z = sn.variables("x y z")
+    v = sn.parameter(0.0, name="v")
+    system = sn.System("s", [D(x) == v - 2 * x, D(y) == x - y, D(z) == y])
+    model = sn.linearize(sn.Problem(system, {x: 0, y: 0, z: 0}), inputs=[v], outputs=[z]).state_space
+    branches = model.closed_loop_poles([0.0, 5.9, 6.0, 6.1])
+    assert (branches[1].real < 0).all()
+    assert (branches[3].real > 0).sum() == 2
+    critical = branches[2][np.abs(branches[2].imag) > 1]
+    np.testing.assert_allclose(np.sort_complex(critical), [-1j * np.sqrt(2), 1j * np.sqrt(2)], atol=1e-9)
+
+
+def test_pictures_show_what_was_computed() -> None:
+    plt = pytest.importorskip("matplotlib.pyplot")
+    problem, c, (_, w, _, v) = motor()
+    model = sn.linearize(problem, inputs=[v], outputs=[w]).state_space
+    gain, phase = model.bode(omega=[0.01, 1.0, 1e4])
+    levels = gain.lines[0].get_ydata()
+    assert levels[0] == pytest.approx(20 * np.log10(c["k"] / (c["R"] * c["b"] + c["k"] ** 2)), abs=1e-3)
+    assert phase.lines[0].get_ydata()[-1] == pytest.approx(-180, abs=1)
+    axes = model.root_locus([0.0, 1.0, 10.0])
+    np.testing.assert_allclose(axes.lines[2].get_xdata(), model.poles.real)
+    plt.close("all")
+
+
+def test_bad_inputs_and_outputs() -> None:
+    problem, _, (_, w, power, v) = motor()
+    with pytest.raises(ModelError, match="w is not a parameter of motor"):
+        sn.linearize(problem, inputs=[w])
+    model = sn.linearize(problem, inputs=[v], outputs=[w, power]).state_space
+    with pytest.raises(ModelError, match="choose one output of w, power, not None"):
+        model.zeros()
+
+
+def test_python_control_gets_the_same_model() -> None:
+    control = pytest.importorskip("control")
+    problem, _, (_, w, _, v) = motor()
+    model = sn.linearize(problem, inputs=[v], outputs=[w]).state_space
+    np.testing.assert_allclose(np.sort(control.poles(model.to_control())), np.sort(model.poles), rtol=1e-10)
