@@ -93,6 +93,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.rewriting.schedule import simplify
     from symnum.rewriting.sympy_bridge import from_sympy
     from symnum.solving.continuation import continuation
+    from symnum.solving.discover import discover
     from symnum.solving.ensemble import Ensemble
     from symnum.solving.export import export
     from symnum.solving.export_fmu import export_fmu
@@ -151,6 +152,7 @@ _NAMES = {
     "symnum.solving.export": "export",
     "symnum.solving.export_fmu": "export_fmu",
     "symnum.solving.continuation": "continuation",
+    "symnum.solving.discover": "discover",
     "symnum.solving.ensemble": "Ensemble",
     "symnum.solving.fit": "fit",
     "symnum.solving.gradient": "gradient",
@@ -229,6 +231,7 @@ __all__ = [
     "curl",
     "cylindrical",
     "delay",
+    "discover",
     "discretize",
     "div",
     "erf",

@@ -104,10 +104,16 @@ def test_fitting(docs: Path) -> None:
     assert np.corrcoef(sol["hares"], names["counts"][names["hares"]])[0, 1] > 0.9
 
 
+def test_neural(docs: Path) -> None:
+    names = run(docs / "neural.md")
+    formula, x, y = names["formula"], names["x"], names["y"]
+    assert [float(formula[i] / (x * y)) for i in (0, 1)] == pytest.approx([-0.9, 0.8], rel=1e-4)
+
+
 def test_every_page_with_code_is_run(docs: Path) -> None:
     tested = {
-        "models", "gradients", "fitting", "power", "sbml", "solving", "mechanisms", "fields", "reactions",
-        "stochastic",
+        "models", "gradients", "fitting", "neural", "power", "sbml", "solving", "mechanisms", "fields",
+        "reactions", "stochastic",
     }  # fmt: skip
     assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
 

@@ -32,6 +32,8 @@ class Trajectory:
         if not isinstance(data, Mapping) or not data:
             raise ModelError(f"{where}: data is {{expression: values}}, not {data!r}")
         self.where = where
+        self.keys = tuple(data)
+        self.given_weights = {key: weights[str(key)] for key in data if str(key) in weights}
         self.mapping = SolutionMap(problem, list(data), at=at, parameters=learn, **options)
         count = len(self.mapping.t)
         shape = len(data), count

@@ -61,6 +61,7 @@ class Problem:
         crossing = tuple(event for event in extra if event.at is None)
         self.stochastic: StochasticSystem | None = None
         self.hybrid: HybridSystem | None = None
+        self.system = system if isinstance(system, System) else None  # as it was written
         self.memory: dict[str, Any] = {}  # what solvers prepare once, for all problems derived from this one
         kind = _kind(system)
         if kind == "stochastic":

@@ -62,6 +62,7 @@ class SolutionMap:
         self.problem = deterministic(problem, "SolutionMap")
         if isinstance(keep_every, bool) or not isinstance(keep_every, int) or keep_every < 1:
             raise ModelError(f"keep_every={keep_every!r}: give a whole number of steps, 1 or more")
+        self.rtol, self.atol = rtol, atol
         self.t: FloatArray = save_times(at, problem.span)
         if not len(self.t):
             raise ModelError("at=: give at least one time")
