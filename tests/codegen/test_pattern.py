@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import symnum as sn
 from symnum.codegen.pattern import Ordering, Pattern, Places
 from symnum.codegen.runs import Runs, are_distinct, expanded, runs_of
+from symnum.models.spatial import diffusion, reaction_diffusion, transport
 
 
 def sorted_places(parts, n):
@@ -50,6 +52,30 @@ def test_grids_are_placed_by_their_runs(shape, periodic):
     assert pattern.size == len(indices)
     for found, wanted in zip(places, expected, strict=True):
         assert np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("model", "scheme"),
+    [
+        (reaction_diffusion.gray_scott(), sn.Central(40)),
+        (reaction_diffusion.fitzhugh_nagumo(), sn.Central(100)),
+        (diffusion.heat(), sn.Central(1500, 4)),
+        (transport.burgers(), sn.Central(1500, 4)),
+    ],
+    ids=["periodic", "two dimensions", "fixed ends", "nonlinear"],
+)
+def test_fields_are_compiled_without_sorting_their_entries(model, scheme, monkeypatch):
+    """What keeps the time to compile a field from growing with its points."""
+    system = sn.discretize(model, dict.fromkeys(model.coordinates, scheme))
+    monkeypatch.setattr(Ordering, "_sorted", property(lambda self: pytest.fail("entries are sorted")))
+    compiled = sn.compile(system, backend="numpy", simplify=None)
+    u = np.random.default_rng(0).uniform(0.5, 1.0, compiled.flat.n)
+    p = [info.default for info in compiled.flat.parameters]
+    v = np.random.default_rng(1).standard_normal(len(u))
+    step = 1e-6
+    slope = (compiled.rhs(0.0, u + step * v, p) - compiled.rhs(0.0, u - step * v, p)) / (2 * step)
+    found = compiled.jacobian(0.0, u, p) @ v
+    np.testing.assert_allclose(found, slope, rtol=1e-5, atol=1e-4 * abs(slope).max())
 
 
 def test_columns_without_entries_and_scattered_entries_among_runs():
