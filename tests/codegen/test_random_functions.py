@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symnum.codegen.compiled_pullback import compiled_functions
 from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output
+from symnum.codegen.jacobian import jacobian
 from symnum.codegen.model import build_model
+from symnum.codegen.pullback import pullback
 from symnum.rewriting.expr import TIME, Expr, slot
 from symnum.rewriting.operators import cos, exp, sin, sqrt
+from symnum.solving.kernel.call import model_function
 
 N, P = 9, 5
 
@@ -137,3 +143,56 @@ def test_passes(seed):
 @given(st.integers(0, 10**6))
 def test_llvm(seed):
     check(seed, "llvm")
+
+
+def pulled(function: Function, t: complex, u: Array, p: Array, weights: Array, compiled: bool) -> Array:
+    """The product of weights with the derivatives by u and p, (N + P,), by the made function."""
+    made = pullback(function, N, P)
+    if made is None:
+        return np.zeros(N + P)
+    given, out, work = np.concatenate([u, weights]), np.full(N + P, np.nan), np.full(made.n_work + 1, np.nan)
+    if not compiled:
+        evaluate(made, t, out, given, p, work)
+        return out
+    code = compiled_functions({"pullback": made})
+    work = np.zeros(code.n_work + 1)
+    model_function(code.addresses["pullback"], t, *(a.ctypes.data for a in (out, given, p, work)))
+    return out
+
+
+def check_pullbacks(seed: int, compiled: bool) -> None:
+    """Of a function and of the entries of its Jacobian, against complex steps."""
+    function = Maker(seed).function()
+    rng = np.random.default_rng(seed + 1)
+    u, p, t = 0.5 + rng.random(N), 0.5 + rng.random(P), 0.4
+    for one in (function, jacobian(function, N).function):
+        if one.n_out == 0:
+            continue
+        weights = rng.standard_normal(one.n_out)
+
+        def weighted(u: Array, p: Array, one: Function = one, weights: Array = weights) -> complex:
+            out = np.zeros(one.n_out, complex)
+            evaluate(one, t, out, u, p, np.zeros(one.n_work, complex))
+            return complex(out @ weights)
+
+        def exact(u: Array, p: Array, weighted: Callable[..., complex] = weighted) -> Array:
+            by_u = [weighted(u + 1e-30j * e, p).imag / 1e-30 for e in np.eye(N)]
+            by_p = [weighted(u + 0j, p + 1e-30j * e).imag / 1e-30 for e in np.eye(P)]
+            return np.array([*by_u, *by_p])
+
+        found, expected = pulled(one, t, u, p, weights, compiled), exact(u, p)
+        shaken = [exact(u * (1 + 2e-16 * s), p * (1 - 2e-16 * s)) for s in (1, -1, 2, -2)]
+        spread = max(np.abs(other - expected).max() for other in shaken)
+        assert np.abs(found - expected).max() <= 1e-12 * (1 + np.abs(expected).max()) + 30 * spread
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6))
+def test_pullbacks(seed):
+    check_pullbacks(seed, compiled=False)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6))
+def test_compiled_pullbacks(seed):
+    check_pullbacks(seed, compiled=True)

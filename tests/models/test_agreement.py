@@ -15,6 +15,7 @@ import symnum as sn
 from symnum.codegen.cuda_device import device_model, host_functions
 from symnum.codegen.emit_numpy import evaluate
 from symnum.codegen.emitter import BACKENDS
+from symnum.codegen.pullback import pullback
 from symnum.language.block import Block, Column, GridNames, IndexedEquation, Quantities, References
 from symnum.lowering.compile import CompiledSystem, compile_flat
 from symnum.models.blocks import control, linear, nonlinear
@@ -248,6 +249,22 @@ def test_back_ends_agree(name: str, backend: str, shared_data: Path) -> None:
 @pytest.mark.parametrize("name", READY_MADE)
 def test_back_ends_agree_on_ready_made_systems(name: str, backend: str) -> None:
     agree(remade(name, "numpy"), remade(name, backend), *beside_the_start(name))
+
+
+@pytest.mark.parametrize("name", READY_MADE)
+def test_products_with_the_jacobian_from_the_left(name: str) -> None:
+    """Reverse mode of the right-hand side against the Jacobian, which is made by forward mode."""
+    oracle = remade(name, "numpy")
+    u, p = beside_the_start(name)
+    n = len(u)
+    made = pullback(oracle.model.as_differentiated()["rhs"], n, len(p))
+    assert made is not None
+    weights = np.random.default_rng(2).standard_normal(n)
+    found, work = np.full(n + len(p), np.nan), np.full(made.n_work, np.nan)
+    evaluate(made, 0.5, found, np.concatenate([u, weights]), p, work)
+    matrix = oracle.jacobian(0.5, u, p)
+    scale = abs(matrix).T @ abs(weights) + 1e-300
+    assert (abs(found[:n] - matrix.T @ weights) <= 1e-12 * scale).all()
 
 
 @pytest.mark.parametrize("name", ["Motivating_example", *(n for n in READY_MADE if n not in FIELDS)])
