@@ -18,6 +18,7 @@ _SHORTEST = 1e-14  # share of a Newton step: where the slope nearly vanishes the
 _NEARER = 40  # halvings of a guess at which the equations are not finite, towards zero
 _EVALUATIONS = 300  # of the trust region
 _SPARSE = 300  # unknowns of a block from which on its matrix is factored sparsely
+_FEW = 50  # unknowns of a block that is tried from other guesses as well
 _SHOWN = 8  # equations and unknowns of a message
 
 
@@ -115,6 +116,10 @@ class _Block:
         stopped = self.equations.values()[self.columns]
         if self.trust_region() and self.newton(limit=size):
             return
+        if len(self.columns) == 1 and self.bracketed() and self.newton(limit=size):
+            return
+        if 1 < len(self.columns) <= _FEW and self.from_elsewhere(size):
+            return
         self.residual(stopped)
         raise SolveFailed(self.explain(stopped))
 
@@ -181,6 +186,43 @@ class _Block:
         except (ValueError, np.linalg.LinAlgError):  # overflow on the way
             return False
         return bool(np.isfinite(self.residual(found.x)).all())
+
+    def bracketed(self) -> bool:
+        """One unknown: the root nearest to the guess between two points with residuals of different sign."""
+        from scipy.optimize import brentq
+
+        guess = float(self.guess[0])
+
+        def residual(x: float) -> float:
+            return float(self.residual(np.array([x]))[0])
+
+        away = np.logspace(-6, 12, 109)
+        points = np.unique(np.concatenate([-away, [0.0], away, guess + away, guess - away, [guess]]))
+        with np.errstate(all="ignore"):
+            values = np.array([residual(x) for x in points.tolist()])
+            left, right = values[:-1], values[1:]
+            change = np.isfinite(left) & np.isfinite(right) & (np.sign(left) * np.sign(right) <= 0)
+            places = np.flatnonzero(change)
+            for k in places[np.argsort(np.abs(points[places] - guess), kind="stable")].tolist():
+                root = brentq(residual, points[k], points[k + 1], xtol=1e-300, rtol=1e-14)
+                # at a pole the sign changes too
+                if abs(residual(root)) <= 1e-3 * max(abs(values[k]), abs(values[k + 1])):
+                    return True
+        return False
+
+    def from_elsewhere(self, size: float) -> bool:
+        """Newton and the trust region from other guesses: nearer to zero, of other sizes, of other signs."""
+        guess = self.guess
+        one = np.where(guess < 0, -1.0, 1.0)
+        tried = [0.0 * guess, one, 0.1 * guess, 10.0 * guess, 0.01 * one, 100.0 * one, -guess]
+        try:
+            for self.guess in tried:
+                self.make_finite()
+                if self.newton(limit=size) or (self.trust_region() and self.newton(limit=size)):
+                    return True
+        finally:
+            self.guess = guess
+        return False
 
     def explain(self, x: FloatArray) -> str:
         equations = self.equations
