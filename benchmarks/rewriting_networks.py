@@ -16,15 +16,17 @@ from rewriting_models import (
 )
 
 import symnum as sn
+from symnum.codegen.function import Gather
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import Expr, add, number, slot
 from symnum.rewriting.walk import postorder, substitute
 
 
-def measured_networks(data: Path) -> Iterable[Row]:
+def measured_networks(data: Path, names: Sequence[str] = ("egfr_net", "bcr")) -> Iterable[Row]:
     """Published networks, in processor time of one call: the code that symnum makes (loops over tables),
-    plain code of every species by itself, and plain code in which every product is computed once."""
-    for name in ("egfr_net", "bcr"):
+    plain code of every species by itself, plain code in which every product is computed once, and our own
+    functions unrolled into plain code: the bound for what is won by not looping over tables."""
+    for name in names:
         net = sn.read(data / "bng_net" / name / f"{name}.net")
         start = time.process_time()
         ours = sn.compile(net.system())
@@ -47,11 +49,17 @@ def measured_networks(data: Path) -> Iterable[Row]:
                 address = function_address(code)
                 times[kind][part] = call_time(address, len(roots), u, p, count + 1)
                 check_same(address, len(roots), u, p, count + 1, ours, part, out)
+        times["unrolled"] = {}
+        for part in parts:
+            address = function_address(compiled_c(unrolled(ours.model._inputs.lowered.functions[part])))
+            size = max(f.n, len(f.indices))  # setup writes the constant entries of the Jacobian
+            times["unrolled"][part] = call_time(address, size, u, p, f.n_work, f.setup)
+            check_same(address, size, u, p, f.n_work, ours, part, out, f.setup)
         times["symnum"] = dict(zip(("rhs", "jacobian"), compiled_times(ours), strict=True))
         for kind, found in times.items():
             row |= {f"{part} {kind} us": round(ns / 1000, 2) for part, ns in found.items()}
         row["symnum compile s"] = round(spent, 2)
-        for kind in ("naive", "CSE"):
+        for kind in ("naive", "CSE", "unrolled"):
             ratio = sum(times[kind].values()) / sum(times["symnum"].values())
             row[f"{kind} / symnum, both"] = round(ratio, 2)
         yield row
@@ -94,13 +102,53 @@ def c_source(roots: Sequence[Expr], case: Case, *, shared: bool) -> tuple[str, i
         if root.constant:
             terms.append(f"+({float(root.constant)!r})")
         lines.append(f"out[{k}] = {' '.join(terms) or '0.0'};")
+    return in_pieces(lines), operations_
+
+
+def in_pieces(lines: Sequence[str]) -> str:
+    """C statements as functions of a hundred lines, and one that calls them."""
     pointers = ("double *restrict out", "const double *restrict u", "const double *restrict p")
     given = ", ".join(("double t", *pointers, "double *restrict w"))
     apart = "__attribute__((noinline)) static void"
     pieces = ["\n".join(lines[k : k + 100]) for k in range(0, len(lines), 100)]
     text = "".join(f"{apart} f{k}({given}) {{\n{piece}\n}}\n" for k, piece in enumerate(pieces))
     calls = "".join(f"f{k}(t, out, u, p, w);" for k in range(len(pieces)))
-    return f"{text}void f({given}) {{{calls}}}\n", operations_
+    return f"{text}void f({given}) {{{calls}}}\n"
+
+
+def unrolled(function: Any) -> str:
+    """The functions that symnum loops over, in C, every copy by itself."""
+    lines: list[str] = []
+    for item in function.items:
+        if isinstance(item, Gather):
+            coefficient = np.broadcast_to(item.coefficient, len(item.first))
+            for row, place in enumerate(item.output.index):
+                terms = []
+                for k in range(int(item.indptr[row]), int(item.indptr[row + 1])):
+                    second = "" if item.second is None else f"*{item.space}[{int(item.second[k])}]"
+                    terms.append(f"{float(coefficient[k])!r}*{item.space}[{int(item.first[k])}]{second}")
+                lines.append(f"{item.output.space}[{int(place)}] = {' + '.join(terms)};")
+            continue
+        for row in range(item.count):
+            names = [
+                repr(float(c.index[row])) if c.space == "c" else f"{c.space}[{int(c.index[row])}]"
+                for c in item.columns
+            ]
+            for root, output in zip(item.roots, item.outputs, strict=True):
+                lines.append(f"{output.space}[{int(output.index[row])}] = {spelled(root, names)};")
+    return in_pieces(lines)
+
+
+def spelled(expr: Expr, names: Sequence[str]) -> str:
+    """A polynomial over slots."""
+    if expr.op == "number":
+        return repr(float(expr.value))
+    if expr.op == "slot":
+        return names[expr.data[1]]
+    if expr.op == "+":
+        terms = [f"{float(c)!r}*({spelled(term, names)})" for term, c in expr.terms()]
+        return " + ".join([*terms, repr(float(expr.constant))] if expr.constant else terms)
+    return "*".join(f"({spelled(base, names)})" for base, e in expr.factors() for _ in range(int(e)))
 
 
 def compiled_c(text: str) -> Any:
@@ -127,21 +175,29 @@ def function_address(library: Any) -> int:
 
 
 def check_same(
-    address: int, n_out: int, u: Any, p: Any, n_work: int, model: Any, part: str, expected: dict[str, Any]
+    address: int,
+    n_out: int,
+    u: Any,
+    p: Any,
+    n_work: int,
+    model: Any,
+    part: str,
+    expected: dict[str, Any],
+    setup: int = 0,
 ) -> None:
     """The peers compute the same: raises where a value differs."""
     import ctypes
 
-    function = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)(address)
-    out, work = np.zeros(n_out), np.zeros(n_work)
-    function(0.0, *(a.ctypes.data for a in (out, u, p, work)))
-    np.testing.assert_allclose(out, expected[part], rtol=1e-10, atol=1e-9 * np.abs(out).max())
+    out, work = np.zeros(n_out), np.zeros(max(n_work, 1))
+    for code in (setup, address) if setup else (address,):
+        function = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)(code)
+        function(0.0, *(a.ctypes.data for a in (out, u, p, work)))
+    found = out[: len(expected[part])]
+    np.testing.assert_allclose(found, expected[part], rtol=1e-10, atol=1e-9 * np.abs(found).max())
 
 
 def expanded(model: Any, name: str) -> Case:
     """A compiled system written out: one expression per unknown."""
-    from symnum.codegen.function import Gather
-
     flat = model.model._inputs.rhs
     n, n_parameters = model.flat.n, len(model.flat.parameters)
     u, p = [variable(f"u{k}") for k in range(n)], [parameter(f"p{k}") for k in range(n_parameters)]

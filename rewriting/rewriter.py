@@ -96,11 +96,14 @@ class Factoring:
         found: dict[Expressions, None] = {}
         if search.variants == 1 or sum(1 for _ in postorder(forms[0])) > MANY:
             return [paired(factored(forms[0]), search.free)]
+        before = search.seconds
         for other in islice(self._starts(forms, search), search.variants):
             found.setdefault(other)
-            if search.seconds < 0:
-                break
             found.setdefault(paired(other, search.free))
+            left = search.seconds
+            if left < 2 * (before - left):  # another variant, and the checks that follow, would not fit
+                break
+            before = left
         return list(found)
 
     @staticmethod

@@ -212,7 +212,9 @@ def _rewritten(
         # The check costs as much as many searches: only what may be used is checked, best first.
         accepted = 0
         for form in ranked:
-            if accepted < ACCEPTED and _holds(roots, form, search):
+            if accepted == ACCEPTED or (accepted and search.seconds <= 0):
+                break
+            if _holds(roots, form, search):
                 forms.append(form)
                 accepted += 1
     best = min(forms, key=cost)

@@ -158,10 +158,13 @@ class System:
             counts.append(f"{len(self.events)} events")
         return f"<System {self.name}: {', '.join(counts)}>"
 
-    def _repr_latex_(self) -> str:
-        from symnum.rewriting.show import latex
+    def _repr_latex_(self) -> str | None:
+        from symnum.rewriting.show import latex, too_deep
 
-        lines = [f"{latex(e.lhs)} &= {latex(e.rhs)}" for e in self.equations[:_SHOWN]]
+        shown = self.equations[:_SHOWN]
+        if any(too_deep(e.lhs) or too_deep(e.rhs) for e in shown):
+            return None  # a notebook shows the text instead
+        lines = [f"{latex(e.lhs)} &= {latex(e.rhs)}" for e in shown]
         if len(self.equations) > _SHOWN:
             lines.append(r"&\;\;\vdots")
         return r"$$\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}$$" if lines else repr(self)
