@@ -22,11 +22,11 @@ from symnum.language.block import (
 )
 from symnum.language.variables import checked_name
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, Symbol, as_expr, slot, symbol
+from symnum.rewriting.expr import Expr, Symbol, add, as_expr, slot, symbol
 from symnum.rewriting.operators import cosh, log, sin, tanh
-from symnum.rewriting.walk import leaves
+from symnum.rewriting.walk import leaves, substitute
 
-__all__ = ["ACTIVATIONS", "NeuralNetwork", "network", "networks_in"]
+__all__ = ["ACTIVATIONS", "NeuralNetwork", "network", "networks_in", "with_networks_written_out"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -67,7 +67,8 @@ class NeuralNetwork:
             symbol(Symbol(f"{name}[{i}]", "variable", about=about)) for i in range(sizes[-1])
         )
         self.weights = tuple(
-            symbol(Symbol(f"{name}.weights[{i}]", "parameter")) for i in range(len(initial))
+            symbol(Symbol(f"{name}.weights[{i}]", "parameter", default=as_expr(value)))
+            for i, value in enumerate(initial.tolist())
         )
         inside = tuple(symbol(Symbol(f"{name}.input[{i}]", "variable")) for i in range(sizes[0]))
         self.equations = tuple(Equation(one, value) for one, value in zip(inside, inputs, strict=True))
@@ -123,6 +124,19 @@ class NeuralNetwork:
             ))  # fmt: skip
             first, before = first + a * b + b, after
         return Block(tuple(quantities), tuple(equations), tuple(sums))
+
+    def expressions(self) -> tuple[Expr, ...]:
+        """The outputs written out over the inputs and the weights: as long as there are weights."""
+        now, first = list(self.inputs), 0
+        for layer, (a, b) in enumerate(pairwise(self.sizes)):
+            weights, biases = self.weights[first:], self.weights[first + a * b :]
+            now = [
+                add([biases[row], *(weights[row * a + k] * now[k] for k in range(a))]) for row in range(b)
+            ]
+            if layer < len(self.sizes) - 2:
+                now = [ACTIVATIONS[self.activation](value) for value in now]
+            first += a * b + b
+        return tuple(now)
 
     # ---- numbers ----------------------------------------------------------------------------------
     def layers(self, weights: Any = None) -> list[tuple[FloatArray, FloatArray]]:
@@ -184,8 +198,8 @@ def network(
     Bengio, AISTATS 2010); scale multiplies those of the last layer: a small one makes a small term at first.
     They are parameters in one block, ``f.weights``, for `fit` and for ``Problem(..., parameters=...)``.
 
-    The systems in whose equations an output stands hold the network by themselves. Its code is made of
-    loops over each layer, whatever their sizes.
+    The systems in whose equations an output stands hold the network by themselves; its code is made of
+    loops over each layer, whatever their sizes. In field equations it is written out once for all points.
     """
     checked_name(name, "network: ")
     if isinstance(inputs, (str, Expr)) or not isinstance(inputs, Sequence) or not len(inputs):
@@ -225,6 +239,18 @@ def networks_in(equations: Sequence[Equation]) -> list[NeuralNetwork]:
                 inputs += one.inputs
         waiting = inputs
     return found
+
+
+def with_networks_written_out(equations: Sequence[Equation]) -> tuple[Equation, ...]:
+    """Equations with expressions in place of networks: one template then serves all points of a grid."""
+    for one in networks_in(equations):
+        replaced = dict(zip(one.outputs, one.expressions(), strict=True))
+        sides = substitute([side for e in equations for side in (e.lhs, e.rhs)], replaced)
+        equations = [
+            e if e.lhs is left and e.rhs is right else Equation(left, right)
+            for e, left, right in zip(equations, sides[::2], sides[1::2], strict=True)
+        ]
+    return tuple(equations)
 
 
 def _label(text: str) -> Callable[[int], str]:

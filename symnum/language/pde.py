@@ -8,6 +8,7 @@ from typing import Any
 from symnum.errors import ModelError, UnknownName
 from symnum.language.complex_equations import complex_fields, real_equations, real_values
 from symnum.language.event import Event, checked_events
+from symnum.language.neural_network import with_networks_written_out
 from symnum.language.variables import checked_name
 from symnum.record import record
 from symnum.rewriting.equation import Equation
@@ -66,7 +67,9 @@ class PDE:
         events: Iterable[Event] = (),
     ) -> None:
         self.name = checked_name(name, "PDE: ")
-        self.equations = real_equations(_checked_equations(equations, f"{name}: the equations"))
+        self.equations = with_networks_written_out(
+            real_equations(_checked_equations(equations, f"{name}: the equations"))
+        )
         self.events = checked_events(events, name)
         found: dict[Expr, None] = {}
         for equation in self.equations:
@@ -81,7 +84,10 @@ class PDE:
         self._check_names()
         self.equation_of = _assigned(name, self.equations, self.fields)
         self.conditions = _conditions(
-            self, real_equations(_checked_equations(boundary, f"{name}: the boundary conditions"))
+            self,
+            with_networks_written_out(
+                real_equations(_checked_equations(boundary, f"{name}: the boundary conditions"))
+            ),
         )
         self.initial = _checked_initial(name, initial or {}, self.fields)
 

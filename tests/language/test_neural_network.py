@@ -146,3 +146,35 @@ def test_wrong_use() -> None:
     ):
         with pytest.raises(ModelError, match=message):
             refused()
+
+
+def test_a_network_in_a_field_equation() -> None:
+    """u_t = 0.1 u_xx + f(u): values against NumPy at every point, the gradient against differences."""
+    xi = sn.coordinate("xi", 0, 1)
+    u = sn.field("u", xi)
+    f = Network("f", [u, xi], [4], 1, seed=2)
+    heat: Any = sn.PDE(
+        "heat", [sn.D(u) == 0.1 * sn.D(u, xi, 2) + f[0]], boundary=[u.at(xi, 0) == 0, u.at(xi, 1) == 0],
+        initial={u: xi * (1 - xi)},
+    )  # fmt: skip
+    plain: Any = sn.PDE(
+        "plain", [sn.D(u) == 0.1 * sn.D(u, xi, 2)], boundary=[u.at(xi, 0) == 0, u.at(xi, 1) == 0],
+        initial={u: xi * (1 - xi)},
+    )  # fmt: skip
+    rods = [sn.Problem(sn.discretize(pde, {xi: sn.Central(21)}), span=(0, 0.5)) for pde in (heat, plain)]
+    values = np.random.default_rng(0).normal(size=rods[0].flat.n)
+    with_term, without = (rod.compiled.rhs(0.0, values, rod.p) for rod in rods)
+    place = np.linspace(0, 1, 21)[1:-1]
+    assert with_term - without == pytest.approx(f(np.stack([values, place]))[0], abs=1e-11)
+    mapping = sn.SolutionMap(
+        rods[0], at=[0.5], parameters=f.weights, method="Rodas5P", rtol=1e-10, atol=1e-12
+    )
+    outputs, pull = mapping.vjp()
+    found, theta = pull(np.ones_like(outputs)), mapping.theta
+    assert theta == pytest.approx(f.initial)
+    for j in (0, 5, 9, 13, 16):
+        h = np.zeros_like(theta)
+        h[j] = 1e-3
+        near = (mapping(theta + h) - mapping(theta - h)).sum()
+        far = (mapping(theta + 2 * h) - mapping(theta - 2 * h)).sum()
+        assert found[j] == pytest.approx((8 * near - far) / 12e-3, rel=1e-6, abs=1e-9)
