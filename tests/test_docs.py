@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symnum as sn
+
 
 def run(page: Path) -> dict[str, Any]:
     """Run the code of a page; what its names are in the end."""
@@ -34,6 +36,10 @@ def test_models(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert names["fall"].events[0].t == pytest.approx(np.sqrt(2 / 9.81), rel=1e-6)
     assert names["charge"]["c1.v"][-1] < 5
     assert names["charge"]["c1.v"][-1] > names["charge"]["c50.v"][-1] > 0
+    problem = sn.Problem(names["relay"], {names["x"]: 1.0, names["v"]: 0.0}, span=(0, 10))
+    assert sn.solve(problem).events[1].t == pytest.approx(np.sqrt(2), rel=1e-9)
+    # m s^2 + c s + k = 0
+    np.testing.assert_allclose(names["linear"].state_space.poles, np.roots([1.0, 0.2, 4.0]), rtol=1e-8)
     assert "Nothing determines\n    v" in capsys.readouterr().out
 
 

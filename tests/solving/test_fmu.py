@@ -15,11 +15,16 @@ import numpy as np
 import pytest
 
 import symnum as sn
-from symnum.errors import ModelError
+from symnum.codegen.emit_c import compiler
+from symnum.errors import CodegenError, ModelError
 from symnum.models.power import kundur
 
 fmpy = pytest.importorskip("fmpy", reason="the extra fmi is not installed")
 validation = pytest.importorskip("fmpy.validation")
+try:
+    compiler()
+except CodegenError as error:
+    pytest.skip(str(error), allow_module_level=True)
 
 D = sn.D
 VERSIONS = ["2.0", "3.0"]
