@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def diffrax(problem: GradientProblem) -> Run:
     import jax.numpy as jnp
 
     def right(t: Any, u: Any, k: Any) -> Any:
-        return problem.right(u, k, jnp.stack, jnp.roll)
+        return problem.right(u, k, jnp)
 
     def loss(theta: Any, tolerance: Any) -> Any:
         found = dx.diffeqsolve(
@@ -63,7 +64,8 @@ def _casadi(problem: GradientProblem, more: dict[str, Any]) -> Run:
         parts = ca.vertsplit(vector)
         return ca.vertcat(*(parts[(i - places) % len(parts)] for i in range(len(parts))))
 
-    system = {"x": u, "p": k, "ode": problem.right(u, k, lambda parts: ca.vertcat(*parts), roll)}
+    xp = SimpleNamespace(stack=lambda parts: ca.vertcat(*parts), roll=roll)
+    system = {"x": u, "p": k, "ode": problem.right(u, k, xp)}
     known: dict[float, Any] = {}
 
     def run(tolerance: float) -> Any:

@@ -139,6 +139,16 @@ def test_a_stiff_problem() -> None:
     assert found.theta == pytest.approx([0.04, 3e7, 1e4], rel=1e-5)
 
 
+def test_a_damped_spiral(shared_data: Path) -> None:
+    """u' = A u^3 by a network of the cubes: mean square of the misfit at most 5e-3 on 30 points."""
+    table = np.loadtxt(shared_data / "neural_hybrid" / "damped_spiral.csv", delimiter=",", skiprows=1)
+    times, first, second = table.T
+    f: Any = sn.network("f", [x**3 / 8, y**3 / 8], [8], 2)
+    problem = sn.Problem(sn.System("spiral", [sn.D(x) == f[0], sn.D(y) == f[1]]), {x: 2, y: 0}, (0, 1.5))
+    found = Fit(problem, {x: first, y: second}, times, f.weights, regularize=1e-6, iterations=60, target=1e-3)
+    assert np.mean((found.solve(saveat=times).y - table[:, 1:].T) ** 2) <= 5e-3
+
+
 @pytest.mark.parametrize("optimizer", ["least squares", "L-BFGS"])
 def test_points_where_the_run_fails_are_survived(optimizer: str) -> None:
     """x' = k x^2 blows up at t = 1/k; the data end just before."""
