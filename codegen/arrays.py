@@ -33,9 +33,14 @@ class Remembered(Generic[T]):
         key = id(array)
         known = self._known.get(key)
         if known is None or known[0]() is not array:
-            value = self._function(array)
-            self._known[key] = known = weakref.ref(array, lambda _: self._known.pop(key, None)), value
+            return self.remember(array, self._function(array))
         return known[1]
+
+    def remember(self, array: npt.NDArray[Any], value: T) -> T:
+        """Note the value of an array that is known from elsewhere."""
+        key = id(array)
+        self._known[key] = weakref.ref(array, lambda _: self._known.pop(key, None)), value
+        return value
 
 
 class Arrays:

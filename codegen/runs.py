@@ -66,11 +66,16 @@ _remembered = Remembered(_found)
 
 
 def expanded(runs: Runs) -> npt.NDArray[np.int32]:
-    """The places, (count,), of runs whose step is not zero."""
+    """The places, (count,), of runs whose step is not zero; runs that go on where one ends are joined."""
+    new = np.ones(len(runs.first), bool)
+    new[1:] = runs.first[1:] != runs.last[:-1] + runs.step
+    runs = Runs(np.append(runs.start[:-1][new], runs.start[-1]), runs.first[new], runs.step)
     count = int(runs.start[-1])
     offset = (runs.first - runs.step * runs.start[:-1]).astype(np.int32)
     places = np.repeat(offset, np.diff(runs.start))
     places += np.arange(0, runs.step * count, runs.step, dtype=np.int32)
+    if (len(runs.first) - 1) * _SHORTEST <= count:
+        _remembered.remember(places, runs)
     return places
 
 

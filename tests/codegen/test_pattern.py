@@ -52,6 +52,10 @@ def test_grids_are_placed_by_their_runs(shape, periodic):
     assert pattern.size == len(indices)
     for found, wanted in zip(places, expected, strict=True):
         assert np.array_equal(found, wanted)
+        known, anew = runs_of(found), runs_of(found.copy())
+        assert (known is None) == (anew is None)
+        if known is not None:  # what is known from the pieces is what would be found
+            assert all(map(np.array_equal, known, anew))
 
 
 @pytest.mark.parametrize(
