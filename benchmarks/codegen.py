@@ -251,7 +251,8 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
         for row in rows if row["case"] == "brusselator loop"
     ]  # fmt: skip
     lines += ["", "One thread and two (`sn.compile(system, threads=2)`), single calls in turns, the fastest",
-              "of many; the same bits: whether the results agree to the last bit.", "",
+              "of many; the same bits: whether the results agree to the last bit.",
+              f"Load when measured: {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors.", "",
               "| Brusselator | function | one / us | two / us | times faster | the same bits |",
               "|---|---|---|---|---|---|"]  # fmt: skip
     lines += [
