@@ -12,6 +12,7 @@ from symnum.solving.guards import guard_message
 from symnum.solving.initialize import check_given, consistent
 from symnum.solving.options import FloatArray
 from symnum.solving.problem import Problem
+from symnum.solving.values import value_function
 
 if TYPE_CHECKING:
     from symnum.solving.state_selection import StateSelection
@@ -32,6 +33,38 @@ def starting_point(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """(u, p) to begin with: what initial equations and constraints on states determine is solved for."""
     if problem.resumed is not None:
         return problem.u, problem.p.copy()
+    u, p = _determined(problem)
+    return _with_switches(problem, u, p) if problem.flat.triggers else (u, p)
+
+
+def _with_switches(problem: Problem, u: FloatArray, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Each switch as its condition is at the start, for the algebraic unknowns that follow from that."""
+    flat, t = problem.flat, problem.span[0]
+    switches = {
+        target
+        for event, _ in flat.triggers
+        for target in event.then
+        if target.kind == "parameter" and target.data.condition is not None
+    }
+    found = [
+        (
+            flat.parameter_index(switch, "switch"),
+            value_function(flat, flat.with_numbers((switch.data.condition,), "switch")[0]),
+        )
+        for switch in sorted(switches, key=lambda switch: switch.name)
+    ]
+    for _ in range(2 * len(found)):  # where they never settle, the run says so
+        holds = [float(bool(condition(t, u, p))) for _, condition in found]
+        numbers = [number for number, _ in found]
+        settled = bool((p[numbers] == holds).all())
+        p[numbers] = holds
+        u = consistent(problem.compiled, t, u, p)
+        if settled:
+            break
+    return u, p
+
+
+def _determined(problem: Problem) -> tuple[FloatArray, FloatArray]:
     if problem.flat.structure.choices:
         if problem.initial:
             raise ModelError(

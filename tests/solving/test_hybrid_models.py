@@ -248,6 +248,16 @@ def test_two_tanks_with_valves(options: dict[str, float]) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-8 if options is TIGHT else 5e-3)
 
 
+def test_the_start_is_on_the_right_branch() -> None:
+    """Also for a linearization, and where the other branch has no solution at all."""
+    x, y = sn.variables("x y")
+    system = sn.System("s", [D(x) == -y, y == sn.switch(x > 0, 3, 1) * x])
+    for start, slope in ((2.0, -3.0), (-2.0, -1.0)):
+        np.testing.assert_allclose(sn.linearize(sn.Problem(system, {x: start})).eigenvalues, [slope])
+    far = sn.System("far", [D(x) == -y, sn.switch(x > 0, y + y**3 - 2 * x, y**2 + 1) == 0])
+    assert sn.solve(sn.Problem(far, {x: 1}, (0, 0.1)))[y][0] == pytest.approx(1)
+
+
 def test_chattering_is_named() -> None:
     v = sn.variable("v")
     system = sn.System("dry", [D(v) == 0.3 - sn.switch(v > 0, 1, -1)])
