@@ -26,6 +26,7 @@ from results import machine, replace_section
 import symnum as sn
 from symnum.lowering.functions import functions_of
 from symnum.lowering.lower import lower
+from symnum.models.electrical.pins import Pin
 
 D = sn.D
 TITLE = "## Structure: passes of lowering against size"
@@ -34,11 +35,6 @@ PASSES = ("flattened", "aliases joined", "matched", "index reduced", "solved whe
 
 
 # ---- models -------------------------------------------------------------------------------------------
-class Pin(sn.Connector):
-    v = sn.potential(unit="V")
-    i = sn.flow(unit="A")
-
-
 class Section(sn.Component):
     """A series resistor, then a capacitor to ground."""
 
