@@ -8,11 +8,14 @@ them {"rhs": CPU seconds of a right-hand side}, or null where the program gives 
 """
 
 import json
+import os
 import sys
 import time
 
 import numpy as np
 
+# one thread, as all the others: threads that wait count as CPU time
+os.environ["NUMBA_NUM_THREADS"] = "1"
 sys.path.pop(0)  # py-pde is called pde, as the script beside this one
 
 
