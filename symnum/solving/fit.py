@@ -16,8 +16,10 @@ from symnum.record import record
 from symnum.rewriting.expr import Expr
 from symnum.solving.fit_objective import Objective, Penalty, flattened, trajectories_of
 from symnum.solving.method import Method
+from symnum.solving.options import Times
 from symnum.solving.problem import Problem
 from symnum.solving.solution import Solution
+from symnum.solving.solution_map import SolutionMap
 from symnum.solving.solve import solve
 
 __all__ = ["Fit", "fit"]
@@ -96,13 +98,33 @@ class Fit:
 
     def intervals(self, confidence: float = 0.95) -> FloatArray:
         """(m, 2) confidence intervals from the covariance and Student's t."""
+        width = np.sqrt(np.diag(self.covariance())) * self._quantile(confidence)
+        return np.stack([self.theta - width, self.theta + width], axis=1)
+
+    def band(
+        self, outputs: Sequence[Any], at: Times, confidence: float = 0.95, number: int = 0
+    ) -> tuple[FloatArray, FloatArray]:
+        """Values (outputs, times) of a trajectory with half the width of their confidence intervals.
+
+        From the covariance by the derivatives of the outputs (the delta method): what is not known of the
+        learnt numbers, without the scatter of single measurements. Seber, Wild (1989), section 5.1.
+        """
+        before = self.objective.trajectories[number].mapping
+        mapping = SolutionMap(
+            self.problems[number], outputs, at=at, parameters=self.parameters, method=before.method,
+            rtol=before.rtol, atol=before.atol,
+        )  # fmt: skip
+        jacobian = mapping.jacobian()
+        variance = np.einsum("okm,mn,okn->ok", jacobian, self.covariance(), jacobian)
+        return mapping(), np.sqrt(np.maximum(variance, 0.0)) * self._quantile(confidence)
+
+    def _quantile(self, confidence: float) -> float:
         from scipy.stats import t
 
-        if not 0 < confidence < 1:
+        if not (isinstance(confidence, (int, float)) and 0 < confidence < 1):
             raise ModelError(f"confidence={confidence!r}: give a number between 0 and 1")
         freedom = self.objective.count + int(np.count_nonzero(self.objective.penalty.root)) - len(self.theta)
-        width = np.sqrt(np.diag(self.covariance())) * t.ppf(0.5 + confidence / 2, freedom)
-        return np.stack([self.theta - width, self.theta + width], axis=1)
+        return float(t.ppf(0.5 + confidence / 2, freedom))
 
     def plot(self, axes: Any = None) -> Any:
         """The history of the loss; returns the axes of Matplotlib."""

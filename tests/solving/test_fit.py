@@ -80,6 +80,13 @@ def test_confidence_of_linear_regression() -> None:
     assert found.covariance() == pytest.approx(covariance, rel=1e-6)
     width = student.ppf(0.975, 11) * linregress(t, values).stderr
     assert found.intervals()[0] == pytest.approx([found[k] - width, found[k] + width], rel=1e-6)
+    shown = np.array([0.0, 1.0, 2.9])
+    middle, half = found.band([x], shown, 0.9)
+    assert middle[0] == pytest.approx(np.polyval(line_of, shown), rel=1e-8)
+    spread = covariance[0, 0] * shown**2 + 2 * covariance[0, 1] * shown + covariance[1, 1]
+    assert half[0] == pytest.approx(student.ppf(0.95, 11) * np.sqrt(spread), rel=1e-5)
+    with pytest.raises(ModelError, match="confidence=1"):
+        found.band([x], shown, 1)
     residuals = values - np.polyval(line_of, t)
     assert found.loss == pytest.approx((residuals**2).mean(), rel=1e-8)
 
