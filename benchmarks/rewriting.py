@@ -178,7 +178,8 @@ NOTES = {
     "seconds; reading is not counted. SymPy's `simplify` is stopped after five seconds an expression; "
     "symengine has none.",
     "size": "Right-hand side and Jacobian of equations no two of which are alike (varied), and of "
-    "networks written out. By default: the rewriter steps aside beyond 20,000 nodes. Factoring: "
+    "networks written out. By default: the rewriter steps aside beyond 20,000 nodes (below, it takes "
+    "its budget of two seconds). Factoring: "
     "with a budget that lets it work; factoring, pairs and the numerical check. Timed on a "
     "machine with other load.",
 }
