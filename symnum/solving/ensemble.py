@@ -25,6 +25,7 @@ from symnum.solving.problem import Problem
 from symnum.solving.solution import Sample, Segment, Solution
 from symnum.solving.specialised import LaneSteps, lane_steps, specialised_step, unfit, vector_lanes
 from symnum.solving.statistics import Status
+from symnum.solving.tableau import ExplicitTableau
 
 __all__ = ["Ensemble", "EnsembleSolution", "EnsembleStatistics", "in_parallel", "solve_ensemble"]
 
@@ -303,6 +304,8 @@ def _not_in_lanes(task: EnsembleTask, tier: str | None) -> str:
     between = ((task.times > begin) & (task.times < end)).any()
     if between and (task.method.dense_table() is None or task.method.extra_stages):
         return f"{task.method} has no dense output from the stages of its steps alone"
+    if isinstance(task.method, ExplicitTableau) and task.method.second:
+        return f"{task.method} has two error estimates"
     return unfit(task.problem.compiled.model, task.method)
 
 

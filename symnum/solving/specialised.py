@@ -58,8 +58,6 @@ def unfit(model: CompiledModel, method: Method) -> str:
     """Why there is no specialised step; "" where there is one."""
     if not isinstance(method, (ExplicitTableau, RosenbrockTableau)):
         return f"{method} has no specialised step"
-    if isinstance(method, ExplicitTableau) and method.second:
-        return f"{method} has two error estimates"
     if model.functions.n > LARGEST:
         return f"{model.functions.n} unknowns are more than {LARGEST}"
     return ""
@@ -150,6 +148,9 @@ def step_text(model: CompiledModel, method: Method, elimination: Elimination | N
     lanes = Lanes(1)
     lowered = model.lowered
     emit_step(method, lowered, model.functions, elimination, lanes)
+    if isinstance(method, ExplicitTableau) and method.second:
+        lanes.declare("double", "llvm.fabs.f64", "double")
+        lanes.declare("double", "llvm.sqrt.f64", "double")
     step = scalar_step(method, model.functions, "time_gradient" in lowered)
     return f"{lanes.text()}\n\n{step}"
 

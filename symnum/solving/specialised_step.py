@@ -211,7 +211,7 @@ class _Writer:
     def explicit(self, method: ExplicitTableau) -> None:
         s, table = method.stages, method.table()
         c, a = table[:s], table[s : s + s * s].reshape(s, s)
-        b, e = table[-2 * s : -s], table[-s:]
+        b, e = table[s + s * s : 2 * s + s * s], table[2 * s + s * s : 3 * s + s * s]
         step = self.splats("%h")
         for first, width in self.pieces:
             self.store(self.load("%f0", first, width), "%k0", first, width)
@@ -223,6 +223,11 @@ class _Writer:
                 self.store(self.plus_product(u, total, step[width], width), target, first, width)
             self.call_rhs(self.time_of_stage(float(c[i])), f"%k{i}", target)
         self.ends(np.zeros(0) if method.first_same_as_last else b, e, step)
+        if method.second:
+            second = table[3 * s + s * s :]
+            for first, width in self.pieces:
+                other = self.operate("fmul", self.combination("", second, first, width), step[width], width)
+                self.store(other, "%y", first, width)
         self.finish(self.lanes.number(0.0), s)
 
     def ends(self, m: FloatArray, e: FloatArray, step: dict[int, str]) -> None:
@@ -240,6 +245,63 @@ class _Writer:
             if step:
                 error = self.operate("fmul", error, step[width], width)
             self.store(error, "%error", first, width)
+
+
+def _of_two_estimates(n: int) -> list[str]:
+    """The error of `step_explicit` with TWO_ESTIMATES from the first in %error and the other in %y."""
+    zero, one = literal(0.0), literal(1.0)
+    return [
+        f"%atol.p = getelementptr inbounds ptr, ptr %a, i64 {slot.ATOL}",
+        "%atol = load ptr, ptr %atol.p, align 8",
+        f"%rtol.p = getelementptr inbounds double, ptr %x, i64 {slot.RTOL}",
+        "%rtol = load double, ptr %rtol.p, align 8",
+        "br label %two",
+        "two:",
+        "%i = phi i64 [ 0, %begin ], [ %i.n, %two ]",
+        f"%s1 = phi double [ {zero}, %begin ], [ %s1.n, %two ]",
+        f"%s2 = phi double [ {zero}, %begin ], [ %s2.n, %two ]",
+        *(
+            line
+            for name, array in (("ui", "u"), ("vi", "v"), ("ei", "error"), ("gi", "y"), ("ai", "atol"))
+            for line in (
+                f"%{name}.p = getelementptr inbounds double, ptr %{array}, i64 %i",
+                f"%{name} = load double, ptr %{name}.p, align 8",
+            )
+        ),
+        "%ui.a = call double @llvm.fabs.f64(double %ui)",
+        "%vi.a = call double @llvm.fabs.f64(double %vi)",
+        "%larger = fcmp ogt double %ui.a, %vi.a",
+        "%size = select i1 %larger, double %ui.a, double %vi.a",
+        "%size.r = fmul double %size, %rtol",
+        "%scale = fadd double %size.r, %ai",
+        "%e = fdiv double %ei, %scale",
+        "%g = fdiv double %gi, %scale",
+        "%e2 = fmul double %e, %e",
+        "%g2 = fmul double %g, %g",
+        "%s1.n = fadd double %s1, %e2",
+        "%s2.n = fadd double %s2, %g2",
+        "%i.n = add i64 %i, 1",
+        f"%more = icmp ult i64 %i.n, {n}",
+        "br i1 %more, label %two, label %both",
+        "both:",
+        f"%s2.w = fmul double %s2.n, {literal(0.01)}",
+        "%sum = fadd double %s1.n, %s2.w",
+        "%part = fdiv double %s1.n, %sum",
+        "%root = call double @llvm.sqrt.f64(double %part)",
+        f"%some = fcmp ogt double %s1.n, {zero}",
+        f"%share = select i1 %some, double %root, double {one}",
+        "br label %apply",
+        "apply:",
+        "%j = phi i64 [ 0, %both ], [ %j.n, %apply ]",
+        "%ej.p = getelementptr inbounds double, ptr %error, i64 %j",
+        "%ej = load double, ptr %ej.p, align 8",
+        "%ej.n = fmul double %ej, %share",
+        "store double %ej.n, ptr %ej.p, align 8",
+        "%j.n = add i64 %j, 1",
+        f"%rest = icmp ult i64 %j.n, {n}",
+        "br i1 %rest, label %apply, label %end",
+        "end:",
+    ]
 
 
 def scalar_step(method: Method, model: ModelFunctions, timed: bool) -> str:
@@ -292,6 +354,8 @@ def scalar_step(method: Method, model: ModelFunctions, timed: bool) -> str:
         "%growth = call double @attempt(double %t, double %h, ptr %u, ptr %f0, ptr %jacobian, ptr %gradient, "
         "ptr %p, ptr %w, ptr %v, ptr %error, ptr %k, ptr %y, ptr %lu)"
     )
+    if isinstance(method, ExplicitTableau) and method.second:
+        lines += ["br label %begin", "begin:", *_of_two_estimates(model.n)]
     count("calls", slot.RHS_CALLS, method.stages - 1)
     if implicit:
         count("solves", slot.SOLVES, method.stages)
