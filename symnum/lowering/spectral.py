@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+_MOST_MIXED = 600  # points that may all depend on each other: their Jacobian has the square of it in entries
+
 
 class SpectralTerms:
     """Rewrites expressions so that no derivative along a spectral axis is left in them."""
@@ -45,6 +47,13 @@ class SpectralTerms:
         cut = [x for x in u.data.coordinates if x in self.axes and self.axes[x].scheme.dealias]
         if not cut:
             return self.plain(residual)
+        points = int(np.prod([self.axes[x].scheme.points for x in cut]))
+        if len(cut) > 1 and points > _MOST_MIXED:
+            raise ModelError(
+                f"{self.build.where}: dealias=True along {' and '.join(map(str, cut))} makes each of "
+                f"{points} values of {u} depend on all others, a full Jacobian of {points}**2 entries. "
+                f"Take fewer points ({_MOST_MIXED} at most), or dealias=True along one coordinate only."
+            )
         part = linear_part(residual)
         total = ZERO
         for leaf, coefficient in part.terms.items():

@@ -14,9 +14,11 @@ from symnum.errors import ModelError
 D = sn.D
 x, y = sn.coordinate("x", 0, 1), sn.coordinate("y", 0, 1)
 ring = sn.coordinate("ring", 0, 1, periodic=True)
+bow = sn.coordinate("bow", 0, 1, periodic=True)
 u, v = sn.fields("u v", x)
 w = sn.field("w", x, y)
 around = sn.field("around", ring)
+whirl = sn.field("whirl", ring, bow)
 HEAT = [D(u) == D(u, x, 2)]
 ENDS = [u.at(x, 0) == 0, u.at(x, 1) == 0]
 
@@ -64,6 +66,13 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
             {ring: sn.Fourier(16, dealias=True)},
         ),
         r"D\(around\) has a factor that is not constant in the equation for around",
+    ),
+    "products without aliases in two dimensions": (
+        lambda: sn.discretize(
+            sn.PDE("torus", [D(whirl) == D(whirl, ring, 2) + D(whirl, bow, 2) + whirl**2]),
+            {ring: sn.Fourier(32, dealias=True), bow: sn.Fourier(32, dealias=True)},
+        ),
+        r"torus: dealias=True along ring and bow makes each of 1024 values of whirl depend on all others",
     ),
     "upwinding without a velocity": (
         lambda: sn.discretize(
