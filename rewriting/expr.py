@@ -91,10 +91,14 @@ class Expr(Node):
 
     __slots__ = ()
 
-    # NumPy must not try to make arrays of us: ``np.float64(2) * x`` then calls ``x.__rmul__``.
-    __array_ufunc__ = None
-    # Nor SymPy numbers: ``sympy.Symbol("a") * x`` then calls ``x.__rmul__`` too.
+    # SymPy numbers must not take us for theirs: ``sympy.Symbol("a") * x`` then calls ``x.__rmul__``.
     _op_priority = 1000.0
+
+    # NumPy calls this for ``np.sin(x)`` and for all arithmetic of its arrays and numbers with us.
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        from symnum.rewriting.numpy_functions import applied  # NumPy is loaded: it called
+
+        return applied(ufunc, method, inputs, options)
 
     # ---- what it is -------------------------------------------------------------------------------
     @property

@@ -24,7 +24,6 @@ from symnum.language.block import (
 from symnum.language.system import System
 from symnum.language.variables import checked_name, parameter
 from symnum.lowering.traced_array import (
-    OPERATIONS,
     Heap,
     TracedArray,
     addresses,
@@ -34,6 +33,7 @@ from symnum.lowering.traced_array import (
     summed,
 )
 from symnum.rewriting.expr import TIME, Expr, slot
+from symnum.rewriting.numpy_functions import SYMBOLIC
 from symnum.rewriting.operators import ifelse
 from symnum.rewriting.walk import substitute
 
@@ -272,7 +272,7 @@ def _gradient(heap: Heap, array: TracedArray, *spacing: Any, axis: Any = None, e
 
 def _dot(heap: Heap, left: Any, right: Any) -> TracedArray:
     if np.ndim(left) == 0 or np.ndim(right) == 0:
-        return elementwise(heap, OPERATIONS["multiply"], left, right)
+        return elementwise(heap, SYMBOLIC["multiply"], left, right)
     return product(heap, left, right)
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from symnum.codegen.arrays import Arrays
 from symnum.errors import TraceError
-from symnum.rewriting import operators
 from symnum.rewriting.expr import Expr, number, slot
+from symnum.rewriting.numpy_functions import SYMBOLIC
 from symnum.rewriting.walk import leaves, postorder, substitute
 
 IntArray = NDArray[np.int64]
@@ -238,7 +238,7 @@ class TracedArray:
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> TracedArray:
         total = summed(self, axis, keepdims)
-        return elementwise(self.heap, OPERATIONS["multiply"], total, total.size / self.size)
+        return elementwise(self.heap, SYMBOLIC["multiply"], total, total.size / self.size)
 
     def dot(self, other: Any) -> TracedArray:
         return product(self.heap, self, other)
@@ -274,8 +274,8 @@ class TracedArray:
             refuse(f"np.{name}.{method} with {', '.join(options) or 'these arguments'}")
         if name == "matmul":
             result = product(self.heap, *inputs)
-        elif name in OPERATIONS:
-            result = elementwise(self.heap, OPERATIONS[name], *inputs)
+        elif name in SYMBOLIC:
+            result = elementwise(self.heap, SYMBOLIC[name], *inputs)
         else:
             refuse(f"np.{name}")
         if out is None:
@@ -299,19 +299,19 @@ class TracedArray:
         pair = (other, self) if swapped else (self, other)
         if name == "matmul":
             return product(self.heap, *pair)
-        return elementwise(self.heap, OPERATIONS[name], *pair)
+        return elementwise(self.heap, SYMBOLIC[name], *pair)
 
     def __neg__(self) -> Any:
-        return elementwise(self.heap, OPERATIONS["negative"], self)
+        return elementwise(self.heap, SYMBOLIC["negative"], self)
 
     def __pos__(self) -> Any:
         return self
 
     def __abs__(self) -> Any:
-        return elementwise(self.heap, OPERATIONS["absolute"], self)
+        return elementwise(self.heap, SYMBOLIC["absolute"], self)
 
     def __invert__(self) -> Any:
-        return elementwise(self.heap, OPERATIONS["logical_not"], self)
+        return elementwise(self.heap, SYMBOLIC["logical_not"], self)
 
     def __eq__(self, other: object) -> Any:
         refuse("== between arrays; compare with < or >, or use np.where on a constant mask")
@@ -340,66 +340,6 @@ def _install() -> None:
 
 
 _install()
-
-
-def _power(base: Expr, exponent: Expr) -> Expr:
-    return base**exponent
-
-
-OPERATIONS: dict[str, Callable[..., Expr]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-    "divide": lambda a, b: a / b,
-    "true_divide": lambda a, b: a / b,
-    "power": _power,
-    "float_power": _power,
-    "negative": lambda a: -a,
-    "positive": lambda a: a,
-    "square": lambda a: a**2,
-    "reciprocal": lambda a: 1 / a,
-    "less": lambda a, b: a < b,
-    "less_equal": lambda a, b: a <= b,
-    "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b,
-    "logical_and": lambda a, b: a & b,
-    "logical_or": lambda a, b: a | b,
-    "logical_not": lambda a: ~a,
-    "arcsin": operators.asin,
-    "arccos": operators.acos,
-    "arctan": operators.atan,
-    "arctan2": operators.atan2,
-    "arcsinh": operators.asinh,
-    "arccosh": operators.acosh,
-    "arctanh": operators.atanh,
-    "fabs": operators.absolute,
-    "fmin": operators.minimum,
-    "fmax": operators.maximum,
-    **{
-        name: getattr(operators, name)
-        for name in (
-            "sin",
-            "cos",
-            "tan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "exp",
-            "expm1",
-            "log",
-            "log1p",
-            "log10",
-            "sqrt",
-            "absolute",
-            "sign",
-            "floor",
-            "ceil",
-            "minimum",
-            "maximum",
-            "hypot",
-        )
-    },
-}
 
 
 def addresses(heap: Heap, value: Any) -> IntArray:
@@ -439,9 +379,9 @@ def product(heap: Heap, left: Any, right: Any) -> TracedArray:
     """A matrix product of which one factor is constant (dense or sparse)."""
     if isinstance(left, TracedArray) and isinstance(right, TracedArray):
         if left.ndim == right.ndim == 1:
-            return summed(elementwise(heap, OPERATIONS["multiply"], left, right), None)
+            return summed(elementwise(heap, SYMBOLIC["multiply"], left, right), None)
         if left.ndim == 2 and right.ndim == 1:
-            return summed(elementwise(heap, OPERATIONS["multiply"], left, right), 1)
+            return summed(elementwise(heap, SYMBOLIC["multiply"], left, right), 1)
         refuse("a matrix product of two traced matrices; write it with sums")
     if isinstance(left, TracedArray):
         if left.ndim == 1:
