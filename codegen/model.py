@@ -186,9 +186,10 @@ class CompiledModel:
     """
 
     def __init__(
-        self, inputs: _Inputs, functions: ModelFunctions, operations: int, fingerprint: str
+        self, inputs: _Inputs, functions: ModelFunctions, operations: int, fingerprint: str, emitter: Emitter
     ) -> None:
         self._inputs = inputs
+        self._emitter = emitter
         self.fingerprint = fingerprint  # of the functions that the code was made from; empty: unknown
         self.functions = functions
         self.operations = operations  # in one call of the right-hand side and one of the Jacobian
@@ -260,6 +261,12 @@ class CompiledModel:
     def key(self, purpose: str) -> str:
         """Content hash of everything the model is made from, for the cache of what is made from it."""
         return self._inputs.key(purpose)
+
+    def stored(self) -> list[tuple[str, str, bytes]]:
+        """(kind, key, content) of the model in the cache, where it is there."""
+        key = self._inputs.key(self._emitter.name)
+        data = cache.fetch("model", key) if self._emitter.cached else None
+        return [] if data is None else [("model", key, data)]
 
     def _evaluate(self, name: str, t: float, u: FloatArray, p: FloatArray, size: int) -> FloatArray:
         u, p = self._checked(u, p)
@@ -350,4 +357,4 @@ def build_model(
         event_direction=direction, event_side=side, limit_parameter=limits,
         owners=loaded.owners, grid=grid,
     )  # fmt: skip
-    return CompiledModel(inputs, functions, made.operations, made.fingerprint)
+    return CompiledModel(inputs, functions, made.operations, made.fingerprint, emitter)

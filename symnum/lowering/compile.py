@@ -41,16 +41,19 @@ class CompiledSystem:
 
     flat: names, structure and definitions. model: addresses for the solvers. defaults: starts and values
     of parameters that the system gives over those of the declarations. simplify: level of the rewriter.
-    All arrays are float64 in the order of ``states`` and ``parameters``.
+    backend, threads: as in `compile`. All arrays are float64 in the order of ``states`` and ``parameters``.
     """
 
     def __init__(
-        self, flat: FlatSystem, model: CompiledModel, defaults: Mapping[Expr, Any], simplify: str | None
-    ) -> None:
+        self, flat: FlatSystem, model: CompiledModel, defaults: Mapping[Expr, Any], simplify: str | None,
+        backend: str = "llvm", threads: int = 1,
+    ) -> None:  # fmt: skip
         self.flat = flat
         self.model = model
         self.defaults = defaults
         self.simplify = simplify
+        self.backend = backend
+        self.threads = threads
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -99,6 +102,18 @@ class CompiledSystem:
         # solvers belong to a room above: they are reached through the public names, as users reach them
         exported: Path = import_module("symnum").export(self, kind, path, **options)
         return exported
+
+    # Nothing of it changes, so a copy is the system itself; a pickle makes it anew in its process.
+    def __copy__(self) -> CompiledSystem:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> CompiledSystem:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from symnum.lowering.pickling import reduced
+
+        return reduced(self)
 
     def __repr__(self) -> str:
         n = self.flat.n
@@ -174,7 +189,7 @@ def compile_flat(
         threads=threads,
         grid=grid_places(flat),
     )
-    return CompiledSystem(flat, model, defaults, simplify)
+    return CompiledSystem(flat, model, defaults, simplify, backend, threads)
 
 
 def _instead(given: object) -> str:

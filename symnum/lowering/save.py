@@ -32,7 +32,7 @@ from symnum.lowering.structure import StateChoice, Structure
 from symnum.rewriting.expr import Expr, Symbol
 from symnum.rewriting.node_table import NodeTable, nodes_of
 
-__all__ = ["read", "write"]
+__all__ = ["pack", "read", "unpack", "write"]
 
 _HEAD = b"symnum model "
 _VERSION = 4
@@ -53,6 +53,13 @@ def write(path: str | Path, flat: FlatSystem, defaults: Mapping[Expr, Any], simp
     """
     if flat.guards:
         log.warning("%s: checks of parameter values (guards) are functions and are not saved", flat.name)
+    target = Path(path)
+    target.write_bytes(pack(flat, defaults, simplify))
+    return target
+
+
+def pack(flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None) -> bytes:
+    """What `write` writes: the same bytes for the same system in every process."""
     writer = _Writer()
     tree = {
         "name": flat.name,
@@ -66,10 +73,8 @@ def write(path: str | Path, flat: FlatSystem, defaults: Mapping[Expr, Any], simp
     arrays = {f"a{k}": array for k, array in enumerate(writer.arrays)}
     np.savez_compressed(buffer, text=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     payload = buffer.getvalue()
-    target = Path(path)
     head = _HEAD + str(_VERSION).encode() + b"\n"
-    target.write_bytes(head + blake2b(payload, digest_size=_DIGEST_BYTES).digest() + payload)
-    return target
+    return head + blake2b(payload, digest_size=_DIGEST_BYTES).digest() + payload
 
 
 def read(path: str | Path) -> tuple[FlatSystem, dict[Expr, Any], str | None]:
@@ -82,6 +87,17 @@ def read(path: str | Path) -> tuple[FlatSystem, dict[Expr, Any], str | None]:
         data = source.read_bytes()
     except OSError as error:
         raise ModelError(f"load: {source} cannot be read: {error.strerror}") from error
+    flat, defaults, simplify, guards = unpack(data, str(source))
+    if guards:
+        log.warning("%s: loaded without the checks of parameter values that its system makes", flat.name)
+    return flat, defaults, simplify
+
+
+def unpack(data: bytes, source: str) -> tuple[FlatSystem, dict[Expr, Any], str | None, int]:
+    """(system without guards, defaults, level of rewriting, how many guards it had) from what `pack` made.
+
+    source: where it is from, for errors.
+    """
     line, _, rest = data.partition(b"\n")
     if not line.startswith(_HEAD) or not line[len(_HEAD) :].isdigit():
         raise ModelError(f"load: {source} is not a saved model; model.save(path) writes one")
@@ -107,9 +123,7 @@ def read(path: str | Path) -> tuple[FlatSystem, dict[Expr, Any], str | None]:
         raise ModelError(
             f"load: {source} was written by another symnum and does not fit this one: {error}"
         ) from error
-    if tree["guards"]:
-        log.warning("%s: loaded without the checks of parameter values that its system makes", flat.name)
-    return flat, defaults, tree["simplify"]
+    return flat, defaults, tree["simplify"], tree["guards"]
 
 
 class _Writer:

@@ -88,6 +88,7 @@ class Problem:
         if self._compiled is not None:
             self.defaults, self.flat = self._compiled.defaults, self._compiled.flat
         timed = tuple(event for event in extra if event.at is not None)
+        self._crossing = crossing
         self.events = (*self.flat.events, *timed)
         self.span = _checked_span(span)
         self.given_start = _checked_values(start, "start")
@@ -128,8 +129,7 @@ class Problem:
                 f"{self.flat.name}: a problem that goes on from a solution has its numbers from there; "
                 "change the first problem, or let an event change them"
             )
-        other = Problem.__new__(Problem)
-        other.__dict__.update(self.__dict__)
+        other = self.__copy__()
         other.span = self.span if span is None else _checked_span(span)
         other.given_start = {**self.given_start, **_checked_values(start, "start")}
         other.given_parameters = {**self.given_parameters, **_checked_values(parameters, "parameters")}
@@ -156,12 +156,36 @@ class Problem:
             found = read_checkpoint(done, self.flat)
         if found is None:
             raise ModelError(f"{self.flat.name}: {NO_CHECKPOINT}")
-        other = Problem.__new__(Problem)
-        other.__dict__.update(self.__dict__)
+        other = self.__copy__()
         other.span = _checked_span((found.t, self.span[1] if end is None else end))
         other.u, other.p, other.starts, other.resumed = found.u.copy(), found.p.copy(), {}, found
         other.straight = False
         return other
+
+    def __copy__(self) -> Problem:
+        other = Problem.__new__(Problem)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a copy in another process, which compiles the system from what is stored of it."""
+        state = {**self.__dict__, "memory": {}, "system": None}
+        state["events"] = self.events[len(self.flat.events) :]
+        made = ("_resolver", "flat", *(("_compiled",) if self.hybrid is not None else ()))
+        return {name: value for name, value in state.items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.stochastic is not None:
+            self.flat = lower(self.stochastic.drift())
+        elif self.hybrid is not None:
+            # its events are known by what they are, so they have to be those of this copy
+            self._compiled = compile_system(self.hybrid.between_events(), events=self._crossing)
+        if self._compiled is not None:
+            self.flat = self._compiled.flat
+        self.events = (*self.flat.events, *self.events)
+        self._resolver = self._new_resolver()
+        self._resolver.values()  # finds what follows from what; the numbers are those of the first problem
 
     def _new_resolver(self) -> ParameterResolver:
         defaults = _checked_values(_of_kind(self.defaults, "parameter"), "defaults")
