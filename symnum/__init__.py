@@ -94,7 +94,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.rewriting.sympy_bridge import from_sympy
     from symnum.solving.continuation import continuation
     from symnum.solving.discover import discover
-    from symnum.solving.ensemble import Ensemble
+    from symnum.solving.ensembles.ensemble import Ensemble
     from symnum.solving.export import export
     from symnum.solving.export_fmu import export_fmu
     from symnum.solving.fit import fit
@@ -153,7 +153,7 @@ _NAMES = {
     "symnum.solving.export_fmu": "export_fmu",
     "symnum.solving.continuation": "continuation",
     "symnum.solving.discover": "discover",
-    "symnum.solving.ensemble": "Ensemble",
+    "symnum.solving.ensembles.ensemble": "Ensemble",
     "symnum.solving.fit": "fit",
     "symnum.solving.gradient": "gradient",
     "symnum.solving.linearize": "linearize",

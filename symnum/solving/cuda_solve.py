@@ -12,7 +12,8 @@ from symnum.errors import ModelError
 from symnum.solving.choice import choice_for_all
 from symnum.solving.cuda_ensemble import solve_ensemble_cuda
 from symnum.solving.cuda_integrate import solve_cuda
-from symnum.solving.ensemble import Ensemble, EnsembleSolution, EnsembleStatistics
+from symnum.solving.ensembles.ensemble import Ensemble
+from symnum.solving.ensembles.solution import EnsembleSolution, EnsembleStatistics
 from symnum.solving.method import Method
 from symnum.solving.problem import Problem
 from symnum.solving.solution import Segment, Solution
@@ -62,7 +63,7 @@ def ensemble_on_gpu(
         run.steps.astype(np.int64), run.rejected.astype(np.int64), "on a GPU", 1, 0,
         1e3 * (middle - began), 1e3 * (time.perf_counter() - middle),
     )  # fmt: skip
-    return EnsembleSolution(problem.flat, run.t, run.y, parameters, status, stats)
+    return EnsembleSolution(problem.flat, run.t, run.y, parameters, status, stats, ensemble.parameters())
 
 
 def _consistent(problem: Problem, u: FloatArray, p: FloatArray) -> FloatArray:

@@ -108,6 +108,13 @@ class Sample:
                 raise ModelError(f"solution[{key!r}]: ask for a variable, an expression or a name") from error
         return np.array(np.broadcast_to(self._evaluate(expr), np.shape(self.t)), float)[()]
 
+    def grid_of(self, item: Expr | str) -> tuple[tuple[str, FloatArray], ...]:
+        """Name and points of every coordinate that an expression varies with; empty for time alone."""
+        if isinstance(item, str):
+            found = self.flat.unknowns.grid(item)
+            return () if found is None else found[1].axes
+        return grid_of(self, item) if isinstance(item, Expr) else ()
+
     def _evaluate(self, expr: Expr) -> Any:
         """Definitions are evaluated in the order of their dependence, each once, over all times."""
         values: dict[Expr, Any] = {TIME: self.t}
@@ -257,13 +264,6 @@ class Solution(Sample):
         from symnum.solving.field_plot import animated_field
 
         return animated_field(self.t, self[field], grid, str(field), interval)
-
-    def grid_of(self, item: Expr | str) -> tuple[tuple[str, FloatArray], ...]:
-        """Name and points of every coordinate that an expression varies with; empty for time alone."""
-        if isinstance(item, str):
-            found = self.flat.unknowns.grid(item)
-            return () if found is None else found[1].axes
-        return grid_of(self, item) if isinstance(item, Expr) else ()
 
     def to_dataframe(self, *what: Expr | str) -> pandas.DataFrame:
         """A table with the time as index and one column per expression (all unknowns without arguments)."""

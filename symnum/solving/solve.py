@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
@@ -18,7 +18,12 @@ from symnum.solving.straight import Straight, is_straight
 from symnum.solving.tableaus import METHODS, find
 
 if TYPE_CHECKING:
-    from symnum.solving.ensemble import Ensemble, EnsembleSolution
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from symnum.solving.ensembles.ensemble import Ensemble
+    from symnum.solving.ensembles.members import Inputs, MemberRuns
+    from symnum.solving.ensembles.solution import EnsembleSolution
 
     Seed: TypeAlias = int | np.random.SeedSequence | None  # NumPy imports its random numbers when asked for
 
@@ -62,8 +67,11 @@ def solve(
     max_step: float = np.inf,
     first_step: float | None = None,
     max_steps: int | None = None,
+    progress: bool = False,
     tier: str | None = None,
     threads: int | None = None,
+    executor: Executor | Any = None,
+    store: str | Path | None = None,
     on: str = "cpu",
     seed: Seed = None,
     step: float | None = None,
@@ -88,6 +96,8 @@ def solve(
     tier: str | None = None,
     linear: str | None = None,
     threads: int | None = None,
+    executor: Executor | Any = None,
+    store: str | Path | None = None,
     on: str = "cpu",
     seed: Seed = None,
     step: float | None = None,
@@ -109,7 +119,10 @@ def solve(
     problem's stages are solved, "dense" or "sparse" by factors, "factored" by approximate ones along the
     lines of a grid (methods that keep their order with any Jacobian), "krylov" by iteration; chosen from
     the pattern without it. An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end
-    alone. threads: how many share its members (all processors without it). max_steps: a million without it.
+    alone. threads: how many share its members (all processors without it). executor: runs them instead, any
+    `concurrent.futures.Executor` or the client of a Dask cluster. store: a folder, "runs.zarr", that results
+    are written to while they come (the `scale` extra); members that are there are not run again. Results
+    depend on none of these. max_steps: a million without it.
     on: "cuda" solves on a GPU (the `cuda` extra): of an ensemble one member per thread, up to 64 unknowns;
     one large system with an explicit method. Without events, limits and delays; without saveat the end alone.
 
@@ -119,13 +132,14 @@ def solve(
     of propensities that a leap may bring (0.03). step: a fixed step in place of one chosen by epsilon.
 
     Ctrl-C ends a long run with status "interrupted" and what was computed (a second one raises
-    KeyboardInterrupt); `Problem.after` goes on from there.
+    KeyboardInterrupt); `Problem.after` goes on from there. Of an ensemble the members that were not come to
+    are interrupted.
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
     key: Any = None
     if (
         isinstance(problem, Problem) and on == "cpu" and seed is None and epsilon is None and not progress
-        and not len(tstops) and linear is None and is_straight(problem)
+        and not len(tstops) and linear is None and executor is None and store is None and is_straight(problem)
     ):  # fmt: skip
         tolerance = _as_key(atol)
         key = (method, rtol, tolerance, max_step, first_step, max_steps, controller, tier, step)
@@ -134,11 +148,17 @@ def solve(
             return _straight(known, problem, saveat, dense)
     runs: Any = getattr(problem, "problem", problem)  # of an ensemble; what is neither is refused below
     _check_arguments(runs, max_step, first_step, max_steps)
+    where = {"threads": threads, "executor": executor, "store": store}  # the members of an ensemble are run
+    if isinstance(problem, Problem):
+        for name in ("executor", "store"):
+            if where[name] is not None:
+                raise ModelError(f"{name}=: this is for an Ensemble; a single problem is one run")
+    where["progress"] = progress
     if runs.stochastic is not None:
         if on != "cpu":
             raise ModelError(f"on={on!r}: random processes run on='cpu' only")
         return _solve_stochastic(
-            problem, method, saveat, dense, max_step, max_steps, progress, threads, seed, step, epsilon
+            problem, method, saveat, dense, max_step, max_steps, where, seed, step, epsilon
         )
     for name, value in (("seed", seed), ("epsilon", epsilon)):
         if value is not None and not (name == "seed" and runs.hybrid):
@@ -161,24 +181,29 @@ def solve(
         check_gpu_options(on, {
             "dense": dense, "max_step": None if max_step == np.inf else max_step, "first_step": first_step,
             "tstops": len(tstops) or None, "controller": controller, "progress": progress or None,
-            "tier": tier, "linear": linear, "threads": threads, "step": step, "hybrid": runs.hybrid or None,
+            "tier": tier, "linear": linear, "threads": threads, "executor": executor, "store": store,
+            "step": step, "hybrid": runs.hybrid or None,
         })  # fmt: skip
-        times = np.array([runs.span[1]]) if saveat is None else save_times(saveat, runs.span)
+        times = _times(saveat, runs.span)
         if isinstance(problem, Problem):
             return problem_on_gpu(problem, chosen, times, rtol=rtol, atol=atol, max_steps=max_steps)
         return ensemble_on_gpu(problem, chosen, times, rtol=rtol, atol=atol)
     if not isinstance(problem, Problem) and not runs.hybrid:
-        from symnum.solving.ensemble import solve_ensemble
+        from symnum.solving.ensembles.deterministic import DeterministicRuns
 
         if step is not None or controller is not None or linear is not None or len(tstops):
             raise ModelError(
                 "step=, controller=, linear= and tstops= are for a single problem, not for an ensemble"
             )
-        times = np.array([problem.problem.span[1]]) if saveat is None else save_times(saveat, runs.span)
-        return solve_ensemble(
-            problem, chosen, times, rtol=rtol, atol=tolerances(runs.flat, rtol, atol), max_step=max_step,
-            first_step=first_step, max_steps=max_steps, threads=threads, tier=tier,
-        )  # fmt: skip
+
+        def made(inputs: Inputs) -> MemberRuns:
+            return DeterministicRuns(
+                runs, chosen, _times(saveat, runs.span), inputs, rtol=rtol,
+                atol=tolerances(runs.flat, rtol, atol), max_step=max_step, first_step=first_step,
+                max_steps=max_steps, tier=tier,
+            )  # fmt: skip
+
+        return _solve_ensemble(problem, made, None, where)
     options: dict[str, Any] = {
         "rtol": rtol, "atol": tolerances(runs.flat, rtol, atol), "max_step": max_step,
         "first_step": first_step, "max_steps": max_steps, "controller": controller,
@@ -188,7 +213,7 @@ def solve(
     if step is not None:
         options |= {"first_step": positive(step, "step"), "adaptive": False}
     if runs.hybrid:
-        return _solve_hybrid(problem, chosen, options, saveat, dense, progress, tier, tstops, threads, seed)
+        return _solve_hybrid(problem, chosen, options, saveat, dense, where, tier, tstops, seed)
     assert isinstance(problem, Problem)
     if key is not None and (chosen is None or chosen.family != "outside"):
         new = Straight(problem, chosen, options, tier)
@@ -236,9 +261,23 @@ def _straight(known: Straight, problem: Problem, saveat: Times | None, dense: bo
     return Run(problem, method, known.options, grid, dense, False, known.tier, done).run()
 
 
+def _times(saveat: Times | None, span: tuple[float, float]) -> FloatArray:
+    """What an ensemble keeps: without saveat the end alone."""
+    return np.array([span[1]]) if saveat is None else save_times(saveat, span)
+
+
+def _solve_ensemble(
+    ensemble: Ensemble, made: Callable[[Inputs], MemberRuns], seed: Seed, where: dict[str, Any]
+) -> EnsembleSolution:
+    """made: how members are run, given all of them. where: see `run_ensemble`."""
+    from symnum.solving.ensembles.run import run_ensemble
+
+    return run_ensemble(ensemble, made, seed, **where)
+
+
 def _solve_stochastic(
     problem: Any, method: Any, saveat: Times | None, dense: bool | None, max_step: float,
-    max_steps: int | None, progress: bool, threads: int | None, seed: Any, step: Any, epsilon: Any,
+    max_steps: int | None, where: dict[str, Any], seed: Any, step: Any, epsilon: Any,
 ) -> Solution | EnsembleSolution:  # fmt: skip
     from symnum.solving.stochastic.solve import StochasticOptions, solve_stochastic
 
@@ -246,28 +285,28 @@ def _solve_stochastic(
     options = StochasticOptions(
         runs, method, seed=seed, step=step, epsilon=epsilon, max_step=max_step, max_steps=max_steps
     )
-    grid = None if saveat is None else save_times(saveat, runs.span)
     if isinstance(problem, Problem):
-        return solve_stochastic(problem, options, grid=grid, dense=dense, progress=progress)
-    from symnum.solving.stochastic.ensemble import solve_stochastic_ensemble
+        grid = None if saveat is None else save_times(saveat, runs.span)
+        return solve_stochastic(problem, options, grid=grid, dense=dense, progress=where["progress"])
+    from symnum.solving.stochastic.ensemble import StochasticRuns
 
-    grid = np.array([runs.span[1]]) if grid is None else grid
-    return solve_stochastic_ensemble(problem, options, grid, threads)
+    times = _times(saveat, runs.span)
+    return _solve_ensemble(problem, lambda _: StochasticRuns(runs, options, times), seed, where)
 
 
 def _solve_hybrid(
     problem: Any, method: Method | None, options: dict[str, Any], saveat: Times | None, dense: bool | None,
-    progress: bool, tier: str | None, tstops: Any, threads: int | None, seed: Any,
+    where: dict[str, Any], tier: str | None, tstops: Any, seed: Any,
 ) -> Solution | EnsembleSolution:  # fmt: skip
-    from symnum.solving.stochastic.hybrid import HybridRun, solve_hybrid_ensemble
+    from symnum.solving.stochastic.hybrid import HybridRun, HybridRuns
 
     if isinstance(problem, Problem):
-        run = HybridRun(problem, method, options, saveat, dense, progress, tier, seed)
+        run = HybridRun(problem, method, options, saveat, dense, where["progress"], tier, seed)
         run.stop_at(tstops)
         return run.run()
-    span = problem.problem.span
-    times = np.array([span[1]]) if saveat is None else save_times(saveat, span)
-    return solve_hybrid_ensemble(problem, method, options, times, tier, threads, seed)
+    runs = problem.problem
+    times = _times(saveat, runs.span)
+    return _solve_ensemble(problem, lambda _: HybridRuns(runs, method, options, times, tier), seed, where)
 
 
 def _check_arguments(problem: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:

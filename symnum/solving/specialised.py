@@ -121,8 +121,7 @@ def specialised_step(
         reason = unfit(model, method)
         if reason:
             raise ModelError(f"no specialised tier: {reason}. Use tier='generic', or leave tier out.")
-        whole = model.key("step"), model.fingerprint
-        key = cache.digest(*whole, _FORMAT, method.name, method.table().tobytes())
+        key = _step_key(model, method)
         stored = cache.fetch("step", key)
         if stored is None:
             if stored_only:
@@ -138,6 +137,11 @@ def specialised_step(
             loaded.address("step"), loaded.address("function"), factors, milliseconds
         )
     return known[method]
+
+
+def _step_key(model: CompiledModel, method: Method) -> str:
+    whole = model.key("step"), model.fingerprint
+    return cache.digest(*whole, _FORMAT, method.name, method.table().tobytes())
 
 
 def step_text(model: CompiledModel, method: Method, elimination: Elimination | None) -> str:
@@ -201,7 +205,7 @@ def lane_steps(
     known = _lane_steps.setdefault(model, {})
     if method not in known:
         lanes = vector_lanes()
-        key = cache.digest(model.key("lanes"), _FORMAT, str(lanes), method.name, method.table().tobytes())
+        key = _lanes_key(model, method)
         stored = cache.fetch("lanes", key)
         if stored is None:
             elimination = None
@@ -222,6 +226,20 @@ def lane_steps(
         begin, run = (loaded.address(f"lanes_{name}") for name in ("begin", "run"))
         known[method] = LaneSteps(lanes, begin, run, prepared, factors)
     return known[method]
+
+
+def _lanes_key(model: CompiledModel, method: Method) -> str:
+    what = _FORMAT, str(vector_lanes()), method.name, method.table().tobytes()
+    return cache.digest(model.key("lanes"), *what)
+
+
+def stored_steps(model: CompiledModel, method: Method) -> list[tuple[str, str, bytes]]:
+    """(kind, key, content) of what the cache holds of steps for this model and method."""
+    if unfit(model, method):
+        return []
+    wanted = (("step", _step_key(model, method)), ("lanes", _lanes_key(model, method)))
+    found = ((kind, key, cache.fetch(kind, key)) for kind, key in wanted)
+    return [(kind, key, data) for kind, key, data in found if data is not None]
 
 
 def lanes_text(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import SolveFailed
-from symnum.solving.ensemble import Ensemble, EnsembleSolution, EnsembleStatistics, in_parallel
+from symnum.solving.ensembles.members import Inputs, Outcome
 from symnum.solving.events import Action
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library, slot
@@ -29,7 +26,7 @@ from symnum.solving.stochastic.simulation import Simulation, StochasticStatus, s
 from symnum.solving.stochastic.solve import Seed, checked_seed, explain
 from symnum.solving.stochastic.tables import NetworkTables
 
-__all__ = ["HybridRun", "solve_hybrid_ensemble"]
+__all__ = ["HybridRun", "HybridRuns"]
 
 _HYBRID = StochasticMethod(
     name="hybrid",
@@ -166,27 +163,38 @@ class HybridRun(Run):
         return super().explain(status)
 
 
-def solve_hybrid_ensemble(
-    ensemble: Ensemble, method: Method | None, options: dict[str, Any], times: FloatArray,
-    tier: str | None, threads: int | None, seed: Seed,
-) -> EnsembleSolution:  # fmt: skip
-    """All members at the times of the grid, member k with stream k of the seed. Results do not depend on
-    ``threads``. A member that fails has a status, and NaN from there on."""
-    began = time.perf_counter()
-    problem = ensemble.problem
-    u, p = ensemble.numbers()
-    members = len(u)
-    stream = streams(checked_seed(seed), members)
-    y = np.full((members, len(times), problem.flat.n), np.nan)
-    status: NDArray[Any] = np.full(members, "done", dtype="<U24")
-    steps, rejected, events = (np.zeros(members, np.int64) for _ in range(3))
-    Jumps(problem, stream[0])  # tables and kernels are made once, before the threads
+class HybridRuns:
+    """How members of an ensemble of hybrid problems are run, member k with stream k of the seed. A member
+    that fails has a status, and NaN from there on."""
 
-    def work(first: int, last: int) -> None:
-        for member in range(first, last):
-            one = copy.copy(problem)
-            one.u, one.p = u[member].copy(), p[member].copy()
-            run = HybridRun(one, method, options, times, False, False, tier, stream[member])
+    width = 1
+    counts_events = True
+    how = "one by one, hybrid"
+
+    def __init__(
+        self, problem: Problem, method: Method | None, settings: dict[str, Any], times: FloatArray,
+        tier: str | None,
+    ) -> None:  # fmt: skip
+        self.problem, self.method, self.settings = problem, method, settings
+        self.times, self.tier = times, tier
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Tables and kernels are made once, before there are threads."""
+        Jumps(self.problem, streams(0, 1)[0])
+
+    def options(self) -> dict[str, Any]:
+        method = None if self.method is None else self.method.name
+        return {"method": str(method), "tier": str(self.tier), **self.settings}
+
+    def __call__(self, given: Inputs, out: Outcome) -> None:
+        assert given.streams is not None
+        for member in range(len(given)):
+            one = copy.copy(self.problem)
+            one.u, one.p = given.starts[member].copy(), given.parameters[member].copy()
+            run = HybridRun(
+                one, self.method, self.settings, self.times, False, False, self.tier, given.streams[member]
+            )
             try:
                 found = run.run()
             except SolveFailed as error:
@@ -194,16 +202,11 @@ def solve_hybrid_ensemble(
                 if reached is None:
                     raise
                 found = reached
-                status[member] = found.status
-            y[member, : len(found.t)] = found.y.T
-            steps[member], rejected[member] = found.stats.steps, found.stats.rejected
-            events[member] = run.jumps.table[slot.S_EVENTS]
+            out.status[member] = found.status
+            out.y[member, : len(found.t)] = found.y.T
+            out.steps[member], out.rejected[member] = found.stats.steps, found.stats.rejected
+            out.events[member] = run.jumps.table[slot.S_EVENTS]
 
-    middle = time.perf_counter()
-    count = max(1, min(threads or os.cpu_count() or 1, members))
-    in_parallel(work, members, count, 1)
-    end = time.perf_counter()
-    stats = EnsembleStatistics(
-        steps, rejected, "one by one, hybrid", count, 0, 1e3 * (middle - began), 1e3 * (end - middle), events
-    )
-    return EnsembleSolution(problem.flat, times, y.transpose(0, 2, 1), p, status, stats)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._prepare()

@@ -1,0 +1,1 @@
+"""Ensembles: one problem with many parameters, starts and seeds; how they are run, shared out and kept."""

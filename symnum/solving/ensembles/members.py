@@ -1,0 +1,91 @@
+"""What the members of an ensemble are given and what comes of them, as arrays over the members."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.codegen.model_functions import FloatArray, IntArray
+from symnum.record import record
+from symnum.solving.problem import Problem
+
+__all__ = ["NOT_RUN", "Inputs", "MemberRuns", "Outcome", "Stopped"]
+
+NOT_RUN = "interrupted"
+"""Status of a member that was not come to."""
+
+
+class Stopped(Exception):
+    """The members cannot be run any further; what has come of them stays."""
+
+
+@record
+class Inputs:
+    """(k, n) starts, (k, n_parameters) parameters, and (k, 4) random streams where there is chance."""
+
+    starts: FloatArray
+    parameters: FloatArray
+    streams: IntArray | None
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def part(self, first: int, last: int) -> Inputs:
+        streams = None if self.streams is None else self.streams[first:last]
+        return Inputs(self.starts[first:last], self.parameters[first:last], streams)
+
+
+@record
+class Outcome:
+    """y: (k, m, n), NaN where a member did not come to. All others (k,): the name of a status, counts of
+    steps, rejected steps and random events, and whether the member had to leave the lanes."""
+
+    y: FloatArray
+    status: NDArray[np.str_]
+    steps: IntArray
+    rejected: IntArray
+    events: IntArray
+    alone: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, members: int, times: int, n: int) -> Outcome:
+        status: NDArray[np.str_] = np.full(members, NOT_RUN, "<U24")
+        steps, rejected, events = (np.zeros(members, np.int64) for _ in range(3))
+        alone = np.zeros(members, bool)
+        return cls(np.full((members, times, n), np.nan), status, steps, rejected, events, alone)
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.y, self.status, self.steps, self.rejected, self.events, self.alone
+
+    def part(self, first: int, last: int) -> Outcome:
+        """A view: what is written to it is written here."""
+        return Outcome(*(array[first:last] for array in self.arrays()))
+
+    def fill(self, arrays: tuple[NDArray[Any], ...]) -> None:
+        for mine, theirs in zip(self.arrays(), arrays, strict=True):
+            mine[:] = theirs
+
+
+class MemberRuns(Protocol):
+    """How the members of one ensemble are run. What comes of a member depends on it alone: not on which
+    others run with it, nor on where. Pickles."""
+
+    problem: Problem
+    times: FloatArray
+    counts_events: bool
+
+    @property
+    def width(self) -> int:
+        """Members that go side by side."""
+
+    @property
+    def how(self) -> str:
+        """How the members run, and why so."""
+
+    def options(self) -> dict[str, Any]:
+        """What the results depend on beside the problem and the inputs: numbers, texts and arrays by name."""
+
+    def __call__(self, given: Inputs, out: Outcome) -> None:
+        """Run the members, one or several at once."""
