@@ -55,6 +55,22 @@ def digest(*parts: bytes | str) -> str:
     return state.hexdigest()
 
 
+def version_of(*files: str) -> str:
+    """Changes with names, sizes and times of the Python files in the folders of ``files`` and below."""
+    parts = []
+    for file in files:
+        folders = [os.path.dirname(file)]
+        while folders:  # os.scandir: many times faster than pathlib
+            with os.scandir(folders.pop()) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.name.endswith(".py"):
+                        status = entry.stat()
+                        parts.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
+                    elif entry.is_dir() and entry.name != "__pycache__":
+                        folders.append(entry.path)
+    return digest(*parts)
+
+
 def directory() -> Path | None:
     """The cache directory, made on first use; None where there is none that is writable and ours alone."""
     chosen = os.environ.get("SYMNUM_CACHE")

@@ -6,8 +6,8 @@ A model on disk is known by the content of the functions it is made from; a hit 
 from __future__ import annotations
 
 import marshal
-import os
 import threading
+from collections.abc import Callable
 from functools import cache as remember
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,17 +29,21 @@ if TYPE_CHECKING:
 
     from symnum.codegen.passes import Lowered, Simplify
 
-__all__ = ["CompiledModel", "build_model"]
+__all__ = ["CompiledModel", "build_deferred", "build_model"]
 
 _FINGERPRINTED = 1000  # unknowns: above, hashing the tables would take longer than it is worth
 
 
 @record
 class _Inputs:
-    """Everything a compiled model is determined by."""
+    """Everything a compiled model is determined by.
 
-    rhs: Function
-    roots: Function | None
+    content: hash of what ``make`` makes right-hand side and roots from. They are made when something needs
+    them, which a model that is on disk does not.
+    """
+
+    content: str
+    make: Callable[[], tuple[Function, Function | None]]
     n: int
     n_parameters: int
     simplify: Rewritten | None
@@ -47,58 +51,48 @@ class _Inputs:
     reassociate: bool
 
     @cached_property
+    def functions(self) -> tuple[Function, Function | None]:
+        """The right-hand side, and the roots or None. CodegenError where they do not fit together."""
+        rhs, roots = self.make()
+        rhs.check(self.n, self.n_parameters)
+        if roots is not None:
+            roots.check(self.n, self.n_parameters)
+        return rhs, roots
+
+    @cached_property
     def lowered(self) -> Lowered:
         """The result of the passes, which take long enough to be remembered."""
         from symnum.codegen import passes  # not needed for a model that is on disk
 
-        return passes.lowered(
-            self.rhs, self.roots, self.n, self.simplify, reassociate=self.reassociate
-        )
+        return passes.lowered(*self.functions, self.n, self.simplify, reassociate=self.reassociate)
 
     def rewritten(self) -> tuple[dict[str, Function], dict[str, Function]]:
         """Functions by name without and with the rewriter, run anew."""
         from symnum.codegen import passes
 
-        plain = passes.lowered(self.rhs, self.roots, self.n, None)
+        plain = passes.lowered(*self.functions, self.n, None)
         anew = None if self.simplify is None else self.simplify.forgetting()
-        ours = passes.lowered(self.rhs, self.roots, self.n, anew, reassociate=self.reassociate)
+        ours = passes.lowered(*self.functions, self.n, anew, reassociate=self.reassociate)
         return plain.functions, ours.functions
 
     def as_differentiated(self) -> dict[str, Function]:
         """The functions before hoisting: all that they depend on is an argument."""
         from symnum.codegen import passes
 
-        return passes.differentiated(self.rhs, self.n)
-
-    def check(self) -> None:
-        self.rhs.check(self.n, self.n_parameters)
-        if self.roots is not None:
-            self.roots.check(self.n, self.n_parameters)
+        return passes.differentiated(self.functions[0], self.n)
 
     def key(self, backend_name: str) -> str:
-        roots = digest(self.roots) if self.roots is not None else "no roots"
         level = f"{self.simplify is not None} {self.simplify_tag} {self.reassociate}"
         sizes = f"{self.n} {self.n_parameters} {level}"
-        return cache.digest(digest(self.rhs), roots, sizes, backend_name, machine.target(), _code_version())
+        return cache.digest(self.content, sizes, backend_name, machine.target(), _code_version())
 
 
 @remember
 def _code_version() -> str:
-    """Changes whenever the code that generates models does: names, sizes and times of its files."""
+    """Changes whenever the code that generates models does."""
     import symnum.rewriting
 
-    parts = []
-    for module in (__file__, symnum.rewriting.__file__):
-        folders = [os.path.dirname(module)]
-        while folders:  # os.scandir: many times faster than pathlib
-            with os.scandir(folders.pop()) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    if entry.name.endswith(".py"):
-                        status = entry.stat()
-                        parts.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
-                    elif entry.is_dir() and entry.name != "__pycache__":
-                        folders.append(entry.path)
-    return cache.digest(*parts)
+    return cache.version_of(__file__, symnum.rewriting.__file__)
 
 
 # ---- on disk --------------------------------------------------------------------------------------
@@ -328,24 +322,54 @@ def build_model(
 
     Raises `CodegenError` where sizes do not agree.
     """
+    n = len(mass)
+    events, limits = (0 if a is None else len(a) for a in (event_direction, limit_parameter))
+    wanted = events + 2 * limits
+    if rhs.n_out != n:
+        raise CodegenError(f"function {rhs.name!r} writes {rhs.n_out} rows, but the mass matrix has {n}")
+    if (roots.n_out if roots else 0) != wanted:
+        raise CodegenError(
+            f"{events} events and {limits} limits need {wanted} root values, "
+            f"but the roots function writes {roots.n_out if roots else 0}"
+        )
+    content = cache.digest(digest(rhs), digest(roots) if roots is not None else "no roots")
+    return build_deferred(
+        content, lambda: (rhs, roots), mass=mass, n_parameters=n_parameters, event_direction=event_direction,
+        event_side=event_side, limit_parameter=limit_parameter, simplify=simplify, simplify_tag=simplify_tag,
+        reassociate=reassociate, backend=backend, threads=threads, grid=grid,
+    )  # fmt: skip
+
+
+def build_deferred(
+    content: str,
+    make: Callable[[], tuple[Function, Function | None]],
+    *,
+    mass: FloatArray,
+    n_parameters: int,
+    event_direction: IntArray | None = None,
+    event_side: IntArray | None = None,
+    limit_parameter: IntArray | None = None,
+    simplify: Simplify | None = None,
+    simplify_tag: str = "",
+    reassociate: bool = False,
+    backend: str = "llvm",
+    threads: int = 1,
+    grid: ShortArray | None = None,
+) -> CompiledModel:
+    """The same from functions that are made when the model is not on disk, or something asks for them.
+
+    make: returns ``rhs`` and ``roots`` of `build_model`. content: hash of all that they are made from, the
+    code that makes them included. The rest as for `build_model`.
+    """
     mass = np.ascontiguousarray(mass, float)
     direction = np.ascontiguousarray(() if event_direction is None else event_direction, np.int64)
     side = np.zeros(len(direction), np.int64) if event_side is None else np.ascontiguousarray(event_side)
     limits = np.ascontiguousarray(() if limit_parameter is None else limit_parameter, np.int64)
     n = len(mass)
-    wanted = len(direction) + 2 * len(limits)
-    if rhs.n_out != n:
-        raise CodegenError(f"function {rhs.name!r} writes {rhs.n_out} rows, but the mass matrix has {n}")
-    if (roots.n_out if roots else 0) != wanted:
-        raise CodegenError(
-            f"{len(direction)} events and {len(limits)} limits need {wanted} root values, "
-            f"but the roots function writes {roots.n_out if roots else 0}"
-        )
     if len(limits) and not (limits.min() >= 0 and limits.max() < n_parameters):
         raise CodegenError(f"a limit is switched by parameter {limits.max()}, but there are {n_parameters}")
     remembered = None if simplify is None else Rewritten(simplify)
-    inputs = _Inputs(rhs, roots, n, n_parameters, remembered, simplify_tag, reassociate)
-    inputs.check()
+    inputs = _Inputs(content, make, n, n_parameters, remembered, simplify_tag, reassociate)
     emitter = emitter_for(backend, threads)
     made = _artefact(inputs, emitter)
     loaded = emitter.load(made.names, made.code, made.tables)

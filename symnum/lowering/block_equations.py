@@ -31,10 +31,8 @@ class BlockEquations:
                     [self.numbering.number_declared(leaf) for leaf in quantities.symbols], np.int64
                 )
                 continue
-            for name in (
-                quantities.names if not isinstance(quantities.names, GridNames) else (quantities.names[0],)
-            ):
-                self.numbering.must_be_new(name)
+            names = quantities.names
+            self.numbering.must_be_new(*(names[:1] if isinstance(names, GridNames) else names))
             table = self.raw.parameters if quantities.kind == "parameter" else self.raw.unknowns
             first = self.first[id(quantities)] = table.add_block(quantities)
             self.numbers[id(quantities)] = np.arange(first, first + len(quantities))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache as remember
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -13,12 +14,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from symnum.codegen.model import CompiledModel, build_model
+from symnum.codegen.function import Function, digest
+from symnum.codegen.model import CompiledModel, build_deferred
 from symnum.errors import ModelError
 from symnum.language.event import Event, checked_events
 from symnum.language.system import System
+from symnum.lowering.content import content
 from symnum.lowering.flat import FlatSystem
-from symnum.lowering.functions import functions_of
 from symnum.lowering.grid_places import grid_places
 from symnum.lowering.lower import lower
 from symnum.rewriting.expr import Expr
@@ -173,10 +175,17 @@ def compile_flat(
     threads: int = 1,
 ) -> CompiledSystem:
     """Machine code for a system that passes of lowering have made."""
-    functions = functions_of(flat)
-    model = build_model(
-        functions.rhs,
-        functions.roots,
+
+    @remember
+    def make() -> tuple[Function, Function | None]:
+        from symnum.lowering.functions import functions_of  # not needed for a model that is on disk
+
+        functions = functions_of(flat)
+        return functions.rhs, functions.roots
+
+    model = build_deferred(
+        content(flat) or digest([function for function in make() if function is not None]),
+        make,
         mass=flat.mass,
         n_parameters=len(flat.parameters),
         event_direction=np.array([direction for _, direction, _ in flat.crossings], np.int64),

@@ -7,6 +7,7 @@ derivative, so that derivatives take part in matching like any other unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -113,9 +114,7 @@ def compacted(family: Family) -> Family:
     letters: list[str] = []
     columns: list[AnyArray] = []
     arrays, known = Arrays(), dict[tuple[str, int], Expr]()
-    for leaf in leaves((family.root,)):
-        if leaf.op != "slot":
-            continue
+    for leaf in slots_of(family.root):
         letter, k = leaf.data
         column = family.columns[k]
         if letter == "c" and len(column) and (column == column[0]).all():
@@ -132,8 +131,13 @@ def compacted(family: Family) -> Family:
     (root,) = substitute((family.root,), mapping)
     compact = replace(family, root=root, letters="".join(letters), columns=tuple(columns))
     # merging columns may cancel leaves: x - y with y standing for x
-    used = {leaf for leaf in leaves((root,)) if leaf.op == "slot"}
-    return compact if len(used) == len(columns) else compacted(compact)
+    return compact if len(slots_of(root)) == len(columns) else compacted(compact)
+
+
+@lru_cache(maxsize=1024)
+def slots_of(root: Expr) -> tuple[Expr, ...]:
+    """The distinct slots of a template in order of use; passes ask for them again and again."""
+    return tuple(leaf for leaf in leaves((root,)) if leaf.op == "slot")
 
 
 def split_by(family: Family, pattern: AnyArray) -> list[tuple[int, Family]]:

@@ -141,6 +141,12 @@ class Names:
     def __contains__(self, name: str) -> bool:
         return self.find(name) is not None
 
+    def first_of(self, names: Sequence[str]) -> str | None:
+        """The first of these that is a name here, or None."""
+        if not self._at_path and not self._grids and self._number.keys().isdisjoint(names):
+            return None  # blocks bring thousands of names at once
+        return next((name for name in names if name in self), None)
+
     def near(self, name: str, count: int = 3) -> list[str]:
         """Names that the user may have meant."""
         searched = list(self._number) if len(self._number) < _SEARCHED else []

@@ -170,6 +170,10 @@ class Numbering:
         self.must_be_new(info.name)
         return self.raw.parameters.add(info)
 
-    def must_be_new(self, name: str) -> None:
-        if name in self.raw.unknowns or name in self.raw.parameters:
-            raise ModelError(f"{self.raw.name}: the name {name} is used twice; rename one of the quantities")
+    def must_be_new(self, *names: str) -> None:
+        for known in (self.raw.unknowns, self.raw.parameters):
+            name = known.first_of(names)
+            if name is not None:
+                raise ModelError(
+                    f"{self.raw.name}: the name {name} is used twice; rename one of the quantities"
+                )
