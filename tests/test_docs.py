@@ -116,10 +116,35 @@ def test_neural(docs: Path) -> None:
     assert [float(formula[i] / (x * y)) for i in (0, 1)] == pytest.approx([-0.9, 0.8], rel=1e-4)
 
 
+def test_ensembles(docs: Path) -> None:
+    names = run(docs / "ensembles.md")
+    runs, again, k, c = (names[name] for name in ("runs", "again", "stiffness", "drag"))
+    t, values = runs.t, runs.changes["stiffness"][:, None]
+    omega = np.sqrt(values - 0.05**2)
+    start = np.linspace(0.5, 1.5, 1000)[:, None]
+    exact = start * np.exp(-0.05 * t) * (np.cos(omega * t) + 0.05 / omega * np.sin(omega * t))
+    assert runs["x"] == pytest.approx(exact, abs=2e-4)
+    np.testing.assert_array_equal(again.y, runs.y)
+    assert (np.diff(names["amplitude"], axis=1) < 0).all()  # the more drag, the less is left
+    assert names["left"] == pytest.approx(100 * np.exp([-0.1, -1.0]), rel=0.05)
+    assert list(names["table"].columns) == ["stiffness", "drag", "x", "v"]
+    assert names["data"].sel(member=1).drag == 0.2
+    assert runs[k * c][3, 0] == pytest.approx(0.1 * values[3, 0])
+
+
+def test_clusters(docs: Path) -> None:
+    pytest.importorskip("distributed")
+    pytest.importorskip("zarr")
+    names = run(docs / "clusters.md")
+    omega = np.sqrt(names["runs"].changes["stiffness"][:, None])
+    for solution in (names["runs"], names["again"]):
+        assert solution["x"] == pytest.approx(np.cos(omega * solution.t), abs=2e-3)
+
+
 def test_every_page_with_code_is_run(docs: Path) -> None:
     tested = {
         "models", "gradients", "fitting", "neural", "power", "sbml", "solving", "mechanisms", "fields",
-        "reactions", "stochastic",
+        "reactions", "stochastic", "ensembles", "clusters",
     }  # fmt: skip
     assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
 
