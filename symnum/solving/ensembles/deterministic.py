@@ -13,7 +13,7 @@ from symnum.errors import SolveFailed
 from symnum.lowering.pickling import adopt
 from symnum.solving.choice import MANY_TIMES, Choice, choice_for_all, stiff_method
 from symnum.solving.ensembles.lanes import Codes, run_lanes
-from symnum.solving.ensembles.members import Inputs, Outcome
+from symnum.solving.ensembles.members import Inputs, Outcome, numbers_of
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import slot
 from symnum.solving.method import Method
@@ -37,10 +37,6 @@ __all__ = ["DeterministicRuns"]
 _LARGEST_IN_LANES = 32
 _LOOKED_AT = 5000  # steps in which a member has to show that it is stiff, before all of them are run
 _MANY = 100  # members for which compiling a step pays
-
-_CODES = {status.value: status.name.lower() for status in Status}
-_NAMES = np.array([_CODES.get(code, "") for code in range(1 + max(_CODES))])
-"""Names of `Status` by their values, "" in between."""
 
 
 class DeterministicRuns:
@@ -138,7 +134,7 @@ class DeterministicRuns:
             stiff = np.flatnonzero(codes.status == slot.MAX_STEPS_REACHED)
             out.alone[stiff] = steps is not None
             self._one_by_one(self.fallback, stiff, given, out, codes)
-        out.status[:] = _NAMES[codes.status]
+        out.status[:] = numbers_of(codes.status)
         out.steps[:], out.rejected[:] = codes.steps, codes.rejected
 
     def _one_by_one(

@@ -10,11 +10,27 @@ from numpy.typing import NDArray
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.record import record
 from symnum.solving.problem import Problem
+from symnum.solving.statistics import Status
 
-__all__ = ["NOT_RUN", "Inputs", "MemberRuns", "Outcome", "Stopped"]
+__all__ = ["NOT_RUN", "STATUSES", "Inputs", "MemberRuns", "Outcome", "Stopped", "number_of", "numbers_of"]
 
-NOT_RUN = "interrupted"
-"""Status of a member that was not come to."""
+STATUSES = ("interrupted", *(status.name.lower() for status in Status), "terminated")
+"""Names of how a member can end; the first: it was not come to. Members carry their numbers, -1 for none."""
+NOT_RUN = 0
+_NAMES = np.array(STATUSES)
+_NUMBERS = np.full(1 + max(status.value for status in Status), -1, np.int8)
+for _number, _status in enumerate(Status, 1):
+    _NUMBERS[_status.value] = _number
+
+
+def numbers_of(codes: NDArray[np.int64]) -> NDArray[np.int8]:
+    """The numbers in `STATUSES` of values of `Status`."""
+    return _NUMBERS[codes]
+
+
+def number_of(name: str) -> int:
+    """The number of a status in `STATUSES`."""
+    return STATUSES.index(name)
 
 
 class Stopped(Exception):
@@ -39,11 +55,11 @@ class Inputs:
 
 @record
 class Outcome:
-    """y: (k, m, n), NaN where a member did not come to. All others (k,): the name of a status, counts of
+    """y: (k, m, n), NaN where a member did not come to. All others (k,): numbers in `STATUSES`, counts of
     steps, rejected steps and random events, and whether the member had to leave the lanes."""
 
     y: FloatArray
-    status: NDArray[np.str_]
+    status: NDArray[np.int8]
     steps: IntArray
     rejected: IntArray
     events: IntArray
@@ -51,7 +67,7 @@ class Outcome:
 
     @classmethod
     def empty(cls, members: int, times: int, n: int) -> Outcome:
-        status: NDArray[np.str_] = np.full(members, NOT_RUN, "<U24")
+        status: NDArray[np.int8] = np.full(members, NOT_RUN, np.int8)
         steps, rejected, events = (np.zeros(members, np.int64) for _ in range(3))
         alone = np.zeros(members, bool)
         return cls(np.full((members, times, n), np.nan), status, steps, rejected, events, alone)
@@ -62,6 +78,10 @@ class Outcome:
     def part(self, first: int, last: int) -> Outcome:
         """A view: what is written to it is written here."""
         return Outcome(*(array[first:last] for array in self.arrays()))
+
+    def names(self) -> NDArray[np.str_]:
+        """(k,) how the members ended."""
+        return _NAMES[self.status]
 
     def fill(self, arrays: tuple[NDArray[Any], ...]) -> None:
         for mine, theirs in zip(self.arrays(), arrays, strict=True):

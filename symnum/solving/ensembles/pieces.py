@@ -15,7 +15,7 @@ class Pieces:
     of so many members, but for the end of a range. longest: seconds that a piece should take at most, as far
     as one unit does not. shortest: seconds below which handing out costs too much.
 
-    The first pieces are of one or a few units; then they are sized by what those before took. Towards the
+    The first pieces are of one unit; then they are sized by what those before took. Towards the
     end they get shorter, so that no worker waits long for the last one: C. D. Polychronopoulos, D. J. Kuck,
     "Guided self-scheduling", IEEE Trans. Comput. C-36 (1987) 1425.
     """
@@ -26,7 +26,8 @@ class Pieces:
         self._waiting = [list(piece) for piece in reversed(list(waiting))]
         self._workers, self._unit = workers, unit
         self._longest, self._shortest = longest, shortest
-        self._rate = 0.0  # members a second, of one worker
+        self.rate = 0.0  # members a second, of one worker
+        self._timed = 0
         self._lock = threading.Lock()
         self.left = sum(last - first for first, last in self._waiting)
 
@@ -45,19 +46,21 @@ class Pieces:
             return first, last
 
     def _size(self) -> int:
-        if self._rate == 0.0:
-            size = min(4 * self._unit, self.left // (4 * self._workers))
-        else:
-            size = int(self._longest * self._rate)
-            if self._workers > 1:
-                size = min(size, max(self.left // (2 * self._workers), int(self._shortest * self._rate)))
+        if self.rate == 0.0:
+            return self._unit
+        size, least = int(self._longest * self.rate), int(self._shortest * self.rate)
+        if self._timed == 1:  # of one unit, which tells little where it was over at once
+            size = least
+        elif self._workers > 1:
+            size = min(size, max(self.left // (2 * self._workers), least))
         return max(size // self._unit, 1) * self._unit
 
     def took(self, members: int, seconds: float) -> None:
         """A piece of so many members was done by one worker in this time."""
         with self._lock:
             rate = members / max(seconds, 1e-9)
-            self._rate = rate if self._rate == 0.0 else 0.5 * (self._rate + rate)
+            self._timed += 1
+            self.rate = rate if self._timed <= 2 else 0.5 * (self.rate + rate)
 
     def stop(self) -> None:
         """Hand out nothing more."""

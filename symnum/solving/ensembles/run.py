@@ -68,7 +68,7 @@ class InMemory:
         whole = self.whole
         return EnsembleSolution(
             self.ensemble.problem.flat, self.runs.times, whole.y.transpose(0, 2, 1),
-            self.inputs.parameters.copy(), whole.status, statistics(self.runs, whole, stats),
+            self.inputs.parameters.copy(), whole.names(), statistics(self.runs, whole, stats),
             self.ensemble.parameters(),
         )  # fmt: skip
 
@@ -168,17 +168,18 @@ class Crew:
         return ""
 
     def run(self, runs: MemberRuns, results: Results, pieces: Pieces, watch: Watch) -> None:
-        """The first piece here: where little is left after it, no thread is worth its making."""
+        """The first pieces here: where little is left after them, no thread is worth its making."""
 
         def piece() -> int:
             return self.piece(runs, results, pieces, watch)
 
-        began = time.perf_counter()
-        done = piece()
+        for _ in range(2):  # the first shows whether it is a matter of moments, the second how many
+            if not piece() or not pieces.left or pieces.left / pieces.rate > 100 * _WORTH_THREADS:
+                break
         if not pieces.left:
             return
         watch.interruption.watch()
-        if self.workers > 1 and _since(began) / max(done, 1) * pieces.left > _WORTH_THREADS:
+        if self.workers > 1 and pieces.left / pieces.rate > _WORTH_THREADS:
             self.together(piece, pieces, watch)
         else:
             while not watch.look() and piece():

@@ -24,10 +24,16 @@ from symnum.codegen.cache import digest
 from symnum.errors import ModelError
 from symnum.lowering.save import pack
 from symnum.solving.ensembles.ensemble import Ensemble
-from symnum.solving.ensembles.members import NOT_RUN, Inputs, MemberRuns, Outcome, Stopped
+from symnum.solving.ensembles.members import (
+    NOT_RUN,
+    STATUSES,
+    Inputs,
+    MemberRuns,
+    Outcome,
+    Stopped,
+    number_of,
+)
 from symnum.solving.ensembles.solution import EnsembleSolution, statistics
-from symnum.solving.statistics import Status
-from symnum.solving.stochastic.simulation import StochasticStatus
 
 __all__ = ["Store"]
 
@@ -36,12 +42,6 @@ _BLOCKS = 64  # into so many the members are divided, ...
 _BYTES = 1 << 22  # ... and further where a block would be larger than this
 _DIGEST_BYTES = 20
 _COUNTS = ("steps", "rejected", "events", "alone")
-# Numbers of the names of a status in the file; what is not written is 0.
-_STATUS = [
-    NOT_RUN,
-    *sorted({status.name.lower() for kind in (Status, StochasticStatus) for status in kind}),
-    "terminated",
-]
 
 
 class Store:
@@ -65,6 +65,8 @@ class Store:
             self.unit = int(found["block"])
             _compare(self.path, found, described)
             self.arrays = {name: self.group[name] for name in ("y", "status", "written", *_COUNTS)}
+            meanings = dict(self.arrays["status"].attrs)["flag_meanings"].split()
+            self.numbers = np.array([number_of(name) for name in meanings], np.int8)  # as of today
             if inputs.streams is not None:
                 self.inputs = Inputs(inputs.starts, inputs.parameters, self.group["streams"][:])
 
@@ -82,7 +84,7 @@ class Store:
                 "y", shape=(members, n, m), chunks=(block, n, max(m, 1)), dtype="f8", fill_value=np.nan,
                 dimension_names=("member", "state", "t"),
             )  # fmt: skip
-            meanings = {"flag_values": list(range(len(_STATUS))), "flag_meanings": " ".join(_STATUS)}
+            meanings = {"flag_values": list(range(len(STATUSES))), "flag_meanings": " ".join(STATUSES)}
             for name in ("status", *_COUNTS):
                 group.create_array(
                     name, shape=(members,), chunks=(block,), dtype="i8", fill_value=0,
@@ -145,7 +147,8 @@ class Store:
         if written != _digest(y, *counts):
             return None
         status, steps, rejected, events, alone = counts
-        return Outcome(y[:, :0], np.array(_STATUS)[status], steps, rejected, events, alone.astype(bool))
+        numbers = self.numbers[status]
+        return Outcome(y[:, :0], numbers, steps, rejected, events, alone.astype(bool))
 
     def _count(self, first: int, out: Outcome) -> None:
         """Remember all but y."""
@@ -173,8 +176,7 @@ class Store:
 
     def _write(self, first: int, last: int, out: Outcome) -> None:
         y = np.ascontiguousarray(out.y.transpose(0, 2, 1))
-        status = np.array([_STATUS.index(str(name)) for name in out.status])
-        counts = [getattr(out, name).astype(np.int64) for name in _COUNTS]
+        status, *counts = (getattr(out, name).astype(np.int64) for name in ("status", *_COUNTS))
         with _quiet():
             self.arrays["y"][first:last] = y
             for name, values in zip(("status", *_COUNTS), (status, *counts), strict=True):
@@ -186,7 +188,7 @@ class Store:
         """With ``y`` as it is in the folder."""
         return EnsembleSolution(
             self.ensemble.problem.flat, self.runs.times, self.arrays["y"], self.inputs.parameters.copy(),
-            self.whole.status, statistics(self.runs, self.whole, stats), self.ensemble.parameters(),
+            self.whole.names(), statistics(self.runs, self.whole, stats), self.ensemble.parameters(),
         )  # fmt: skip
 
 

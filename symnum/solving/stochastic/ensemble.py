@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import SolveFailed
-from symnum.solving.ensembles.members import Inputs, Outcome
+from symnum.solving.ensembles.members import Inputs, Outcome, number_of, numbers_of
 from symnum.solving.kernel import slot
 from symnum.solving.problem import Problem
-from symnum.solving.stochastic.simulation import Simulation, StochasticStatus
+from symnum.solving.stochastic.simulation import Simulation
 from symnum.solving.stochastic.solve import Member, StochasticOptions, solve_stochastic, tables_of
 
 __all__ = ["StochasticRuns"]
@@ -77,8 +77,7 @@ class StochasticRuns:
             simulation.trajectories(first, last, span, starts, streams, into)
         if self.chosen.method.exact:
             out.events[:] = out.steps
-        codes, where = np.unique(status, return_inverse=True)
-        out.status[:] = np.array([StochasticStatus(int(code)).name.lower() for code in codes])[where]
+        out.status[:] = numbers_of(status)
 
     def with_events(self, one: Member, out: Outcome) -> None:
         try:
@@ -88,7 +87,7 @@ class StochasticRuns:
         except SolveFailed as error:
             found = error.solution
         out.y[0, : len(found.t)] = found.y.T
-        out.status[:] = found.status
+        out.status[:] = number_of(found.status)
         out.steps[:], out.rejected[:] = found.stats.steps, found.stats.rejected
         out.events[:] = found.stats.steps if self.chosen.method.exact else found.stats.events
 

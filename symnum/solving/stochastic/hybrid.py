@@ -10,7 +10,7 @@ import numpy as np
 
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import SolveFailed
-from symnum.solving.ensembles.members import Inputs, Outcome
+from symnum.solving.ensembles.members import Inputs, Outcome, number_of
 from symnum.solving.events import Action
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library, slot
@@ -202,7 +202,7 @@ class HybridRuns:
                 if reached is None:
                     raise
                 found = reached
-            out.status[member] = found.status
+            out.status[member] = number_of(found.status)
             out.y[member, : len(found.t)] = found.y.T
             out.steps[member], out.rejected[member] = found.stats.steps, found.stats.rejected
             out.events[member] = run.jumps.table[slot.S_EVENTS]
