@@ -42,7 +42,7 @@ def check_balance(system: System, raw: RawSystem, equations: Equations, plain: D
     matching = match(graph)
     if not is_perfect(graph, matching):
         sums = replace(equations.sums, unknown=chains.numbers(equations.sums.unknown))
-        merged = Equations(families, sums, chains.base)
+        merged = Equations(families, sums, chains.base, equations.sign)
         suspects = _left_over(equations, plain)
         alone = _alone(equations, chains)
         raise _imbalance(system, raw, merged, found, matching.equation_of, suspects, alone)

@@ -75,7 +75,7 @@ def _once(equations: Equations) -> Equations | None:
         if keep.any():
             new.append(family if keep.all() else family.select(np.flatnonzero(keep)))
     new += [_scalar(root, text) for _, root, text in done]
-    return Equations([*new, *chains.removed], equations.sums, equations.representative)
+    return Equations([*new, *chains.removed], equations.sums, equations.representative, equations.sign)
 
 
 def _combination(

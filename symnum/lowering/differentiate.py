@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from symnum.lowering.families import AnyArray, Family
-from symnum.lowering.raw import Sums, Texts
+from symnum.lowering.raw import Sums
 from symnum.record import replace
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import TIME, Expr, add, slot
@@ -36,13 +36,6 @@ def differentiated_sums(sums: Sums, n: int) -> Sums:
     return Sums(
         sums.indptr, sums.unknown + n, sums.coefficient, tuple(_of_text(label) for label in sums.labels)
     )
-
-
-def selected_sums(sums: Sums, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Sums:
-    length = np.diff(sums.indptr)[rows]
-    indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    entry = np.repeat(sums.indptr[rows] - indptr[:-1], length) + np.arange(int(indptr[-1]))
-    return Sums(indptr, sums.unknown[entry], sums.coefficient[entry], Texts.of(sums.labels).select(rows))
 
 
 def joined_sums(parts: list[Sums]) -> Sums:

@@ -188,7 +188,7 @@ def _check_regular(inspected: Inspection) -> None:
     assert equations is not None
     chains, families, found = in_chains(equations)
     sums = replace(equations.sums, unknown=chains.numbers(equations.sums.unknown))
-    known = Equations(families, sums, chains.base)
+    known = Equations(families, sums, chains.base, equations.sign)
     check_regular(raw.name, families, sums, found, offsets(found), known.text, raw.number_name)
 
 

@@ -98,8 +98,8 @@ class _Selection:
         explicit[sum_targets] = True
         implicit = np.flatnonzero(self.graph.is_unknown & ~explicit)
         return Structure(
-            representative, states, implicit, tuple(order), self.sums, sum_rows, sum_targets,
-            tuple(residuals), left, self.placed(choices),
+            representative, np.full(len(representative), -1), states, implicit, tuple(order), self.sums,
+            sum_rows, sum_targets, tuple(residuals), left, self.placed(choices),
         )  # fmt: skip
 
     def placed(self, choices: tuple[StateChoice, ...]) -> tuple[StateChoice, ...]:

@@ -166,15 +166,6 @@ def inlined(consumer: Family, producers: Mapping[int, tuple[Family, IntArray]]) 
     return consumer.with_root(root, extra)
 
 
-def is_equality(root: Expr) -> bool:
-    """Whether the root is ``slot - slot`` of two unknowns (either sign): an alias."""
-    if root.op != "+" or len(root.args) != 2 or root.constant != 0:
-        return False
-    if any(arg.op != "slot" or arg.data[0] != "u" for arg in root.args):
-        return False
-    return set(root.data[1]) == {1, -1}
-
-
 def coefficient_rank(coefficient: Expr) -> int:
     """0: plus or minus one, 1: another number, 2: parameters only, 3: anything else.
 

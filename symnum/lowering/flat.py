@@ -155,6 +155,22 @@ class FlatSystem:
             raise ModelError(self._unknown_name(name, self.unknowns, self.parameters, "variable", where))
         return int(self.structure.representative[found])
 
+    def without_sign(self, number: int) -> tuple[int, int]:
+        """(number, sign) of an unknown: of what it is the opposite of by an alias, else of itself.
+
+        What sets values goes by it: starts, tolerances, events.
+        """
+        if number >= len(self.unknowns) or self.structure.opposite[number] < 0:
+            return number, 1
+        return int(self.structure.opposite[number]), -1
+
+    def without_signs(
+        self, numbers: IntArray, values: np.ndarray[tuple[int], np.dtype[np.float64]]
+    ) -> tuple[IntArray, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        """As `without_sign`, of many unknowns and their values."""
+        behind = self.structure.opposite[numbers]
+        return np.where(behind < 0, numbers, behind), np.where(behind < 0, values, -values)
+
     def _unknown_name(self, name: str, table: Names, other: Names, kind: str, where: str) -> str:
         if name in other:
             return f"{where}: {name} is not a {kind} of {self.name}"

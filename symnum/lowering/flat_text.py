@@ -22,9 +22,11 @@ def some(names: list[str]) -> str:
 
 
 def unknowns_text(flat: FlatSystem) -> str:
-    aliases = int((flat.structure.representative != np.arange(len(flat.unknowns))).sum())
+    equal = int((flat.structure.representative != np.arange(len(flat.unknowns))).sum())
+    opposite = int((flat.structure.opposite >= 0).sum())
+    also = f", {opposite} the opposite of one" if opposite else ""
     lines = [
-        f"{len(flat.unknowns)} variables ({aliases} of them equal to another one), "
+        f"{len(flat.unknowns)} variables ({equal} of them equal to another one{also}), "
         f"{len(flat.parameters)} parameters",
         f"variables:  {some([info.name for info in flat.unknowns])}",
         f"parameters: {some([info.name for info in flat.parameters])}",

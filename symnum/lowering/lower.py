@@ -14,7 +14,7 @@ from symnum.lowering.alias import Equations, Unknowns, unknowns_of, without_alia
 from symnum.lowering.delays import Delay, without_delays
 from symnum.lowering.explicit import choose_explicit
 from symnum.lowering.explicit_sums import with_explicit_sums
-from symnum.lowering.families import Family, compacted
+from symnum.lowering.families import Family, IntArray, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import flatten
 from symnum.lowering.incidence import (
@@ -26,6 +26,7 @@ from symnum.lowering.incidence import (
     match,
 )
 from symnum.lowering.names import Names
+from symnum.lowering.opposite import with_opposites
 from symnum.lowering.raw import LimitFamily, RawSystem
 from symnum.lowering.structure import Structure
 from symnum.record import replace
@@ -58,7 +59,7 @@ def lower(
         structure = choose_explicit(equations, unknowns.states, graph, matching)
         structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
     watch("solved where explicit", structure)
-    return _numbered(system, raw, structure, delays)
+    return _numbered(system, raw, structure, equations, delays)
 
 
 def _of_higher_index(
@@ -101,7 +102,9 @@ def matched(equations: Equations, unknowns: Unknowns) -> tuple[Incidence, Matchi
     return graph, match(graph)
 
 
-def _numbered(system: System, raw: RawSystem, structure: Structure, delays: tuple[Delay, ...]) -> FlatSystem:
+def _numbered(
+    system: System, raw: RawSystem, structure: Structure, equations: Equations, delays: tuple[Delay, ...]
+) -> FlatSystem:
     n = len(raw.unknowns)
     vector = structure.states
     if len(structure.implicit):
@@ -111,6 +114,7 @@ def _numbered(system: System, raw: RawSystem, structure: Structure, delays: tupl
     position[vector] = np.arange(len(vector))
     mass = np.zeros(len(vector))
     mass[position[structure.states]] = 1.0
+    structure = with_opposites(structure, equations, raw.unknowns)
     limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
     return FlatSystem(
         system.name, raw.unknowns, parameters, structure, vector, position, mass, limits, limit_parameter,
@@ -132,7 +136,7 @@ def _limits(
     parameters = raw.parameters
     free: dict[int, int] = {}
     limits, flags = [], []
-    for limit in raw.limits:
+    for limit in _of_one_side(raw, structure.opposite):
         state = structure.representative[limit.state]
         for row, x in enumerate(state.tolist()):
             if position[x] < 0 or not mass[position[x]]:
@@ -146,6 +150,19 @@ def _limits(
             flags.append(free[x])
         limits.append(replace(limit, state=state, distance=_renumbered(limit.distance, number)))
     return tuple(limits), np.array(flags, np.int64), parameters
+
+
+def _of_one_side(raw: RawSystem, opposite: IntArray) -> list[LimitFamily]:
+    """The limits of unknowns that stand for themselves: an upper bound of x is a lower one of -x."""
+    found = []
+    for limit in raw.limits:
+        turned = opposite[limit.state] >= 0
+        for rows, side in ((np.flatnonzero(~turned), limit.side), (np.flatnonzero(turned), -limit.side)):
+            state = limit.state[rows]
+            if len(rows):
+                state = np.where(turned[rows], opposite[state], state)
+                found.append(LimitFamily(limit.distance.select(rows), state, side))
+    return found
 
 
 def _renumbered(family: Family, number: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Family:

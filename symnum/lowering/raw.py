@@ -57,6 +57,15 @@ class Sums:
     def row(self, r: int) -> slice:
         return slice(int(self.indptr[r]), int(self.indptr[r + 1]))
 
+    def select(self, rows: IntArray) -> Sums:
+        """These rows only."""
+        length = np.diff(self.indptr)[rows]
+        indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        entry = np.repeat(self.indptr[rows] - indptr[:-1], length) + np.arange(int(indptr[-1]))
+        marked = None if self.written_out is None else self.written_out[rows]
+        labels = Texts.of(self.labels).select(rows)
+        return Sums(indptr, self.unknown[entry], self.coefficient[entry], labels, marked)
+
 
 @record
 class LimitFamily:

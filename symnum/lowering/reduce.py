@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from symnum.codegen.distinct import difference, distinct
 from symnum.lowering.alias import Equations, Unknowns
-from symnum.lowering.differentiate import differentiated, differentiated_sums, joined_sums, selected_sums
-from symnum.lowering.families import Family, IntArray, compacted, is_equality
+from symnum.lowering.differentiate import differentiated, differentiated_sums, joined_sums
+from symnum.lowering.families import Family, IntArray, compacted
 from symnum.lowering.index import Offsets, Signature, offsets, signature
 from symnum.lowering.raw import RawSystem, Sums
 from symnum.lowering.regularity import check_regular
+from symnum.lowering.same_unknown import relation_of
 from symnum.lowering.state_selection import Block, select_states
 from symnum.lowering.structure import StateChoice
 from symnum.record import record, replace
@@ -73,7 +74,7 @@ def derivative_chains(equations: Equations) -> Chains:
     kept: list[Family] = []
     removed: list[Family] = []
     for family in equations.families:
-        if not is_equality(family.root):
+        if relation_of(family.root) <= 0:
             kept.append(family)
             continue
         rows = []
@@ -159,7 +160,7 @@ class _Reduction:
             self.place(j)
 
     def check_regular(self) -> None:
-        known = Equations(self.families, self.sums, self.chains.base)
+        known = Equations(self.families, self.sums, self.chains.base, self.given.sign)
         check_regular(
             self.raw.name, self.families, self.sums, self.signature, self.offsets, known.text,
             self.raw.number_name,
@@ -247,7 +248,8 @@ class _Reduction:
         wanted[self.number[self.number >= 0]] = True
         wanted[states] = False
         wanted[n + states] = True
-        equations = Equations([*families, *extra], joined_sums(parts), self.representative(n))
+        sign = np.concatenate([self.given.sign, np.ones(n - self.n, np.int64)])
+        equations = Equations([*families, *extra], joined_sums(parts), self.representative(n), sign)
         return Reduced(equations, Unknowns(np.sort(states), wanted), np.concatenate(keep), numbered)
 
     def representative(self, n: int) -> IntArray:
@@ -276,10 +278,10 @@ class _Reduction:
 
     def differentiated_sums(self) -> list[tuple[Sums, IntArray, int]]:
         equation = int(self.signature.first[-2]) + np.arange(self.sums.count)
-        found = [(selected_sums(self.sums, np.zeros(0, np.int64)), equation[:0], 0)]
+        found = [(self.sums.select(np.zeros(0, np.int64)), equation[:0], 0)]
         for most in distinct(self.offsets.c[equation]).tolist():
             rows = np.flatnonzero(self.offsets.c[equation] == most)
-            part = selected_sums(self.sums, rows)
+            part = self.sums.select(rows)
             for taken in range(most + 1):
                 part = differentiated_sums(part, self.n) if taken else part
                 found.append((part, equation[rows], taken))

@@ -199,10 +199,18 @@ def _eliminated(flat: FlatSystem) -> str:
         f"<code>{escape(flat.number_name(int(representative[i])))}</code>"
         for i in gone[:_SHOWN].tolist()
     ]
+    turned = np.flatnonzero(flat.structure.opposite >= 0)
+    opposite = [
+        f"<code>{escape(flat.unknowns[int(i)].name)}</code> equals "
+        f"<code>-{escape(flat.number_name(int(flat.structure.opposite[i])))}</code>"
+        for i in turned[:_SHOWN].tolist()
+    ]
     count = sum(family.count for family in flat.structure.definitions)
     return (
         f"<p>{len(gone)} variables are equal to another one, by a connection or by an equation that says so."
         f"</p><details><summary>show</summary>{_list(equal, len(gone))}</details>"
+        f"<p>{len(turned)} variables are the opposite of another one, as the currents into the two pins of a "
+        f"part are.</p><details><summary>show</summary>{_list(opposite, len(turned))}</details>"
         f"<p>{count} unknowns are given explicitly by an equation: they are computed where needed and "
         "can be asked for in a solution. The equations are below.</p>"
     )

@@ -26,13 +26,15 @@ class StateChoice:
 class Structure:
     """The outcome, in the numbers of `families` (n + i is the derivative of unknown i).
 
-    representative: (n,) the unknown that stands for each one. definitions: explicit families in an order in
+    representative: (n,) the unknown that stands for each one. opposite: (n,) the unknown of which it is the
+    opposite by an alias, or -1. definitions: explicit families in an order in
     which each reads only earlier ones, apart from sums. sum_rows / sum_targets: rows of ``sums`` solved for
     one unknown. residuals, residual_sums: the implicit equations. states, implicit:
     numbers.
     """
 
     representative: IntArray
+    opposite: IntArray
     states: IntArray
     implicit: IntArray
     definitions: tuple[Family, ...]

@@ -161,7 +161,8 @@ class _Builder:
         return self.known[number, q]
 
     def start_of(self, leaf: Expr) -> Expr:
-        return self.starts.get(self.flat.number_of(leaf, "start"), ZERO)
+        number, sign = self.flat.without_sign(self.flat.number_of(leaf, "start"))
+        return sign * self.starts.get(number, ZERO)
 
     def parameter_column(self, column: IntArray, q: int) -> tuple[str, AnyArray] | Expr:
         """The derivatives of the parameters in a column: one number for all, numbers, or other parameters."""
@@ -256,10 +257,11 @@ class _Builder:
             (*sums.labels, *(f"derivative by {name} of: {label}" for name in self.names
                              for label in sums.labels)),
         )  # fmt: skip
-        every_row = np.arange(m + 1)[:, None] * count
+        every_row, opposite = np.arange(m + 1)[:, None] * count, structure.opposite
         joint = replace(
             structure,
             representative=np.concatenate([structure.representative + n * k for k in range(m + 1)]),
+            opposite=np.concatenate([np.where(opposite < 0, -1, opposite + n * k) for k in range(m + 1)]),
             states=all_numbers(structure.states), implicit=all_numbers(structure.implicit),
             definitions=all_families(structure.definitions), sums=joint_sums,
             sum_rows=(structure.sum_rows + every_row).ravel(), sum_targets=all_numbers(structure.sum_targets),
@@ -334,11 +336,11 @@ class _Builder:
         assert event.when is not None
         f = right_hand_side(flat)
         h, *given = written_out(flat, flat.with_numbers((event.when, *event.then.values()), where))
-        states = {
-            int(flat.position[flat.number_of(target, where)]): value
-            for target, value in zip(event.then, given, strict=True)
-            if target.kind == "variable"
-        }
+        states = {}
+        for target, value in zip(event.then, given, strict=True):
+            if target.kind == "variable":
+                number, sign = flat.without_sign(flat.number_of(target, where))
+                states[int(flat.position[number])] = sign * value
         parameters = {
             flat.parameter_index(target, where): value
             for target, value in zip(event.then, given, strict=True)

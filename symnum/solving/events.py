@@ -40,14 +40,14 @@ class Action:
             if target.kind == "parameter":
                 parameters.append((flat.parameter_index(target, where), value))
                 continue
-            number = flat.number_of(target, where)
+            number, sign = flat.without_sign(flat.number_of(target, where))
             at = flat.position[number]
             if at < 0 or not (flat.mass[at] or number in constrained):
                 raise ModelError(
                     f"{where}: {target} is determined by the equations and cannot be set. "
                     "Set a state or a parameter that it follows from."
                 )
-            states.append((int(at), value))
+            states.append((int(at), sign * value))
         functions = tuple(value_function(flat, value) for _, value in (*states, *parameters))
         return cls(event, tuple(states), tuple(parameters), functions)
 

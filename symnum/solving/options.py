@@ -31,7 +31,7 @@ def tolerances(flat: FlatSystem, rtol: float, atol: float | Mapping[Any, float] 
     if isinstance(atol, Mapping):
         result = 1e-9 * nominal
         for key, value in atol.items():
-            at = flat.position[flat.number_of(key, "atol")]
+            at = flat.position[flat.without_sign(flat.number_of(key, "atol"))[0]]
             if at < 0:
                 raise ModelError(f"atol: {key} is given by the other unknowns and is not integrated itself")
             result[at] = numbers(value, f"atol of {key}")

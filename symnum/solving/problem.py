@@ -210,13 +210,15 @@ class Problem:
     def start_expressions(self) -> dict[int, Expr]:
         """{number of an unknown: expression} of the starts that are no plain numbers."""
         flat = self.flat
-        found: dict[int, Any] = {
-            int(flat.structure.representative[i]): info.default
-            for i, info in flat.unknowns.singles()
-            if info.default is not None
-        }
+        found: dict[int, Any] = {}
+        for i, info in flat.unknowns.singles():
+            if info.default is not None:
+                number, sign = flat.without_sign(int(flat.structure.representative[i]))
+                found[number] = sign * info.default
         for values, where in ((_of_kind(self.defaults, "variable"), "defaults"), (self.given_start, "start")):
-            found |= {flat.number_of(key, where): value for key, value in values.items()}
+            for key, value in values.items():
+                number, sign = flat.without_sign(flat.number_of(key, where))
+                found[number] = sign * value
         return {
             number: value
             for number, value in found.items()
@@ -233,14 +235,15 @@ class Problem:
         rank = np.full(flat.n, 9, np.int64)
 
         def put(number: int, value: Any, name: str, level: int) -> None:
+            number, sign = flat.without_sign(number)
             at = flat.position[number]
             if at < 0 or rank[at] < level:
                 return
-            found = self.value(value, f"start of {name}")
+            found = sign * self.value(value, f"start of {name}")
             if rank[at] == level and values[at] != found:
                 raise ModelError(
-                    f"{flat.name}: {flat.state_names[at]} stands for several equal variables that "
-                    "have different starts: "
+                    f"{flat.name}: {flat.state_names[at]} stands for several equal or opposite variables "
+                    "that have different starts: "
                     f"{values[at]:g}, and {found:g} from {name}. Give one of them."
                 )
             values[at], rank[at] = found, level
@@ -251,22 +254,25 @@ class Problem:
                 first, quantities = field
                 points = flat.structure.representative[first : first + len(quantities)]
                 on_grid = start_on_grid(quantities, value, f"{flat.name}: start of {key}")
+                points, on_grid = flat.without_signs(points, on_grid)
                 inside = flat.position[points] >= 0
                 values[flat.position[points[inside]]] = on_grid[inside]
                 rank[flat.position[points[inside]]] = 0
                 continue
             number = flat.number_of(key, "start")
             put(number, value, str(key), 0)
-            self.starts[number] = self.value(value, f"start of {key}")
+            number, sign = flat.without_sign(number)
+            self.starts[number] = sign * self.value(value, f"start of {key}")
         for key, value in _of_kind(self.defaults, "variable").items():
             put(flat.number_of(key, "defaults"), value, str(key), 1)
 
         def put_declared(i: int, name: str, default: Any, guess: Any) -> None:
-            number = int(flat.structure.representative[i])
+            own = int(flat.structure.representative[i])
+            number, _ = flat.without_sign(own)
             if default is not None:
-                put(number, default, name, 2)
+                put(own, default, name, 2)
             if guess is not None and flat.position[number] >= 0 and not flat.mass[flat.position[number]]:
-                put(number, guess, name, 3)
+                put(own, guess, name, 3)
 
         for i, info in flat.unknowns.own_symbols():
             put_declared(i, info.name, info.default, info.guess)
@@ -278,9 +284,10 @@ class Problem:
                 put_declared(i, joined(component.path, part), default, declaration.guess)
         from_blocks = flat.unknowns.block_values()
         given = np.flatnonzero(~np.isnan(from_blocks))
-        places = flat.position[flat.structure.representative[given]]
+        points, own_values = flat.without_signs(flat.structure.representative[given], from_blocks[given])
+        places = flat.position[points]
         fresh = (places >= 0) & np.isnan(values[places])
-        values[places[fresh]] = from_blocks[given[fresh]]
+        values[places[fresh]] = own_values[fresh]
         rank[places[fresh]] = 2
         self.start_rank = rank
         chosen = [flat.position[choice.states] for choice in flat.structure.choices]  # follow from others

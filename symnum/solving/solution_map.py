@@ -241,7 +241,9 @@ class _Entry:
                 mapping[leaf] = as_expr(self.problem.value(leaf, f"parameter {leaf}"))
             else:
                 known = flat.unknowns.find(leaf.name)
-                at = -1 if known is None else int(flat.position[flat.structure.representative[known]])
+                own_number = -1 if known is None else int(flat.structure.representative[known])
+                number, sign = flat.without_sign(own_number) if own_number >= 0 else (-1, 1)
+                at = -1 if number < 0 else int(flat.position[number])
                 if at in own:
                     raise ModelError(
                         f"parameters: the start of {leaf} also determines {value}; make the start a "
@@ -249,7 +251,7 @@ class _Entry:
                     )
                 start = self._starts.get(at) if at >= 0 else None
                 if start is not None:
-                    mapping[leaf] = self._over_p(start, own)
+                    mapping[leaf] = sign * self._over_p(start, own)
                 else:
                     mapping[leaf] = as_expr(self.problem.value(leaf, f"parameter {leaf}"))
         return substitute((value,), mapping)[0]

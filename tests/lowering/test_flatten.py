@@ -142,7 +142,7 @@ def test_a_state_and_its_alias() -> None:
 
 def test_aliases_with_different_starts_are_refused() -> None:
     system = sn.System("s", [sn.D(x) == -y, y == x])
-    with pytest.raises(ModelError, match="several equal variables that have different starts"):
+    with pytest.raises(ModelError, match="several equal or opposite variables that have different starts"):
         sn.Problem(system, {x: 1, y: 2})
 
 

@@ -1,0 +1,117 @@
+"""Aliases with signs: x == -y, chains of them, what cancels, and what becomes of the eliminated names."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import symnum as sn
+from symnum.errors import LoweringError
+from symnum.lowering.lower import lower
+
+x, y, z, w, v = sn.variables("x y z w v")
+D = sn.D
+
+
+def test_a_chain_of_signs_leaves_one_state() -> None:
+    system = sn.System("chain", [D(x) == -x, x == -y, y + z == 0, 2 * z == -2 * w])
+    flat = lower(system)
+    assert flat.state_names == ("x",)
+    assert flat.structure.implicit.size == 0
+    sol = sn.solve(sn.Problem(system, {x: 1.0}, span=(0, 1)), "Tsit5", rtol=1e-9, atol=1e-12)
+    for name, sign in ((x, 1), (y, -1), (z, 1), (w, -1)):
+        assert np.allclose(sol[name], sign * np.exp(-sol.t), rtol=1e-8, atol=0)
+    assert np.allclose(sol[D(y)], np.exp(-sol.t), rtol=1e-8, atol=0)
+    assert np.allclose(sol[y * z + w], -np.exp(-2 * sol.t) - np.exp(-sol.t), rtol=1e-7, atol=0)
+
+
+def test_the_derivative_of_an_eliminated_name_is_that_of_its_opposite() -> None:
+    """No index reduction is needed where both names are differentiated."""
+    system = sn.System("both", [D(x) == v, D(y) == w, x + y == 0, v == -3 * x])
+    sol = sn.solve(sn.Problem(system, {y: -2.0}, span=(0, 1)), "Tsit5", rtol=1e-9, atol=1e-12)
+    assert np.allclose(sol[x], 2 * np.exp(-3 * sol.t), rtol=1e-7, atol=0)
+    assert np.allclose(sol[w], 6 * np.exp(-3 * sol.t), rtol=1e-7, atol=0)
+    assert sn.explain(system).degrees_of_freedom == 1
+
+
+def test_terms_that_cancel_show_what_they_hid() -> None:
+    """x + y == z + w with y == -x says z == -w; then D(z) + D(w) == v says v == 0."""
+    system = sn.System("sums", [D(x) == 1 + 0 * y, y == -x, x + y == z + w, D(z) == -z, D(z) + D(w) == v])
+    flat = lower(system)
+    assert set(flat.state_names) == {"x", "z"}
+    sol = sn.solve(sn.Problem(system, {x: 0.5, z: 2.0}, span=(0, 1)), "Tsit5", rtol=1e-9, atol=1e-12)
+    assert np.allclose(sol[w], -2 * np.exp(-sol.t), rtol=1e-8, atol=0)
+    assert np.array_equal(sol[v], np.zeros_like(sol.t))
+
+
+@pytest.mark.parametrize(
+    "circle",
+    [[x == -x], [x == -y, x == y], [x == y, y == z, z == -w, w == x]],
+    ids=["itself", "two", "four"],
+)
+def test_what_is_its_own_opposite_is_zero(circle: list[sn.Equation]) -> None:
+    system = sn.System("zero", [*circle, D(v) == -v + x])
+    sol = sn.solve(sn.Problem(system, {v: 1.0}, span=(0, 1)), "Tsit5", rtol=1e-9, atol=1e-12)
+    assert np.array_equal(sol[x], np.zeros_like(sol.t))
+    assert np.allclose(sol[v], np.exp(-sol.t), rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(x == -y, x + y == 1), (x == y, x == y + 1)], ids=["opposite", "equal"]
+)
+def test_a_contradiction_names_both_equations(first: sn.Equation, second: sn.Equation) -> None:
+    with pytest.raises(LoweringError, match=r"contradiction: .*cannot hold with.*0 ==") as caught:
+        lower(sn.System("contradiction", [D(v) == -v, first, second]))
+    assert str(first) in str(caught.value)
+    assert str(second) in str(caught.value)
+
+
+def test_events_starts_and_tolerances_of_an_eliminated_name() -> None:
+    """A ball whose height is watched and whose speed is set through their opposites."""
+    depth, fall = sn.variables("depth fall")
+    bounce = sn.Event(when=depth, crossing="up", then={fall: -0.5 * fall})
+    system = sn.System("ball", [D(x) == v, D(v) == -9.81, depth == -x, fall == -v], events=[bounce])
+    problem = sn.Problem(system, {depth: -1.0, fall: 0.0}, span=(0, 0.9))
+    sol = sn.solve(problem, "Tsit5", rtol=1e-10, atol={depth: 1e-12})
+    hit = np.sqrt(2 / 9.81)
+    after = sol.t > hit + 1e-9
+    s = sol.t[after] - hit
+    assert np.allclose(sol[depth][after], -(0.5 * 9.81 * hit * s - 0.5 * 9.81 * s**2), atol=1e-8)
+
+
+def test_an_opposite_name_with_another_start_is_refused() -> None:
+    a = sn.variable("a", start=1.0)
+    b = sn.variable("b", start=1.0)
+    system = sn.System("starts", [D(a) == -a, b == -a])
+    with pytest.raises(sn.SymnumError, match="a stands for several equal or opposite variables"):
+        sn.Problem(system, span=(0, 1))
+
+
+def test_a_bound_of_an_eliminated_name_is_turned_round() -> None:
+    low = sn.variable("low", start=0.0)
+    system = sn.System("bounded", [D(low) == -1.0, v == -low, sn.Limit(v, high=0.25)])
+    sol = sn.solve(sn.Problem(system, span=(0, 1)), "Tsit5", rtol=1e-9, atol=1e-12)
+    assert np.allclose(sol[v], np.minimum(sol.t, 0.25), atol=1e-8)
+
+
+def test_families_stay_families(electrical: ModuleType) -> None:
+    """A ladder has as many templates however long it is, whichever way round its parts are connected."""
+
+    def ladder(n: int) -> sn.System:
+        source, ground = electrical.Source("source"), electrical.Ground("ground")
+        rs = [electrical.Resistor(f"r{i}") for i in range(n)]
+        cs = [electrical.Capacitor(f"c{i}") for i in range(n)]
+        nodes = [sn.connect(source.n, ground.p, *(c.n for c in cs))]
+        before = [source.p]
+        for i, (r, c) in enumerate(zip(rs, cs, strict=True)):
+            near, far = (r.n, r.p) if i % 3 else (r.p, r.n)
+            nodes.append(sn.connect(*before, near))
+            before = [far, c.p]
+        return sn.System("ladder", [*nodes, sn.connect(*before)])
+
+    short, long = lower(ladder(6)), lower(ladder(60))
+    assert len(long.structure.definitions) == len(short.structure.definitions)
+    assert len(long.state_names) == 60
+    assert (long.structure.opposite >= 0).sum() > 60
