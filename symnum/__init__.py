@@ -100,6 +100,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.solving.fit import fit
     from symnum.solving.gradient import gradient
     from symnum.solving.linearize import linearize
+    from symnum.solving.order_reduction import reduce_order
     from symnum.solving.problem import Problem
     from symnum.solving.sensitivity import sensitivities
     from symnum.solving.solution import Solution
@@ -157,6 +158,7 @@ _NAMES = {
     "symnum.solving.fit": "fit",
     "symnum.solving.gradient": "gradient",
     "symnum.solving.linearize": "linearize",
+    "symnum.solving.order_reduction": "reduce_order",
     "symnum.solving.problem": "Problem",
     "symnum.solving.sensitivity": "sensitivities",
     "symnum.solving.solution": "Solution",
@@ -269,6 +271,7 @@ __all__ = [
     "potential",
     "read",
     "real",
+    "reduce_order",
     "sensitivities",
     "sign",
     "simplify",

@@ -82,6 +82,7 @@ def test_reactions(docs: Path) -> None:
 
 def test_fields(docs: Path) -> None:
     names = run(docs / "fields.md")
+    assert names["reduced"].error(names["saved"], rtol=1e-7) < 1e-3
     solution = names["solution"]
     assert solution["u"].shape == (len(solution.t), 2, 64, 64)
     assert np.isfinite(solution["u"]).all()
