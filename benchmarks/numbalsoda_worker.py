@@ -29,6 +29,11 @@ def robertson(t, y, d, p):
     d[2] = 3e7 * y[1] * y[1]
 
 
+def van_der_pol(t, y, d, p):
+    d[0] = y[1]
+    d[1] = ((1.0 - y[0] * y[0]) * y[1] - y[0]) / p[0]
+
+
 def hires(t, y, d, p):
     v = 280.0 * y[5] * y[7]
     d[0] = -1.71 * y[0] + 0.43 * y[1] + 8.32 * y[2] + 0.0007
@@ -77,6 +82,7 @@ POLLU[[1, 3, 6, 7, 8, 16]] = 0.2, 0.04, 0.1, 0.3, 0.01, 0.007
 PROBLEMS = {
     "lorenz": (lorenz, np.array([1.0, 0, 0]), 1.0, 1.0, np.linspace(0.0, 21.0, MEMBERS)),
     "robertson": (robertson, np.array([1.0, 0, 0]), 1e5, 1e-8, np.linspace(0.02, 0.08, MEMBERS)),
+    "van_der_pol": (van_der_pol, np.array([2.0, 0]), 11.0, 1.0, np.geomspace(1e-6, 1.0, 20_000)[::10]),
     "hires": (hires, np.array([1.0, 0, 0, 0, 0, 0, 0, 0.0057]), 321.8122, 1e-6, None),
     "pollu": (pollu, POLLU, 60.0, 1e-6, None),
 }  # fmt: skip

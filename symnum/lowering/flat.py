@@ -51,6 +51,11 @@ class FlatSystem:
     guards: tuple[Guard, ...]
     delays: tuple[Delay, ...] = ()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        from symnum.lowering.pickling import reduced_flat
+
+        return reduced_flat(self)
+
     @property
     def n(self) -> int:
         """Length of ``u``."""

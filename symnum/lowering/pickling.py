@@ -1,16 +1,18 @@
-"""Pickling compiled systems: what is saved to a file, with the code that was made from it.
+"""Pickling systems: a flattened one as what is saved to a file, a compiled one with its code as well.
 
-A process that gets one loads the code from its own cache. Where nothing is stored there what came along is
-stored first, so that all processes on machines of one kind run the same code; on another kind of processor,
-or with another version of symnum, the code is made anew.
+A process that gets a compiled system loads the code from its own cache. Where nothing is stored there what
+came along is stored first, so that all processes on machines of one kind run the same code; on another kind
+of processor, or with another version of symnum, the code is made anew. A system that comes back to a process
+that still has it is the one that went out.
 """
 
 from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from symnum.codegen import cache
 from symnum.record import replace
@@ -18,34 +20,33 @@ from symnum.record import replace
 if TYPE_CHECKING:
     from symnum.language.system import Guard
     from symnum.lowering.compile import CompiledSystem
+    from symnum.lowering.flat import FlatSystem
+    from symnum.rewriting.expr import Expr
 
-__all__ = ["Entry", "adopt", "reduced"]
+__all__ = ["Entry", "adopt", "reduced", "reduced_flat"]
 
 Entry: TypeAlias = tuple[str, str, bytes]
 """Kind, key and content of something in the cache of generated code."""
 
 log = logging.getLogger("symnum")
 
+_packed: WeakKeyDictionary[FlatSystem, bytes] = WeakKeyDictionary()
+_known: WeakValueDictionary[str, FlatSystem] = WeakValueDictionary()
+
 
 def reduced(compiled: CompiledSystem) -> tuple[Any, ...]:
     """What ``__reduce__`` of a compiled system returns."""
-    from symnum.lowering.save import pack
-
-    saved = pack(compiled.flat, compiled.defaults, compiled.simplify)
-    guards = _packed_guards(compiled)
-    return restored, (saved, guards, compiled.backend, compiled.threads, compiled.model.stored())
+    options = compiled.defaults, compiled.simplify, compiled.backend, compiled.threads
+    return restored, (compiled.flat, *options, compiled.model.stored())
 
 
 def restored(
-    saved: bytes, guards: bytes | None, backend: str, threads: int, entries: Iterable[Entry]
-) -> CompiledSystem:
+    flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None, backend: str, threads: int,
+    entries: Iterable[Entry],
+) -> CompiledSystem:  # fmt: skip
     """The compiled system in this process."""
     from symnum.lowering.compile import compile_flat
-    from symnum.lowering.save import unpack
 
-    flat, defaults, simplify, _ = unpack(saved, "a pickled system")
-    if guards is not None:
-        flat = replace(flat, guards=_restored_guards(guards, flat.name))
     adopt(entries)
     return compile_flat(flat, defaults, simplify, backend, threads)
 
@@ -57,8 +58,37 @@ def adopt(entries: Iterable[Entry]) -> None:
             cache.store(kind, key, data)
 
 
-def _packed_guards(compiled: CompiledSystem) -> bytes | None:
-    flat = compiled.flat
+def reduced_flat(flat: FlatSystem) -> tuple[Any, ...]:
+    """What ``__reduce__`` of a flattened system returns."""
+    from symnum.lowering.save import pack
+
+    data, guards = _packed.get(flat), _packed_guards(flat)
+    if data is None:
+        data = _packed[flat] = pack(flat, {}, None)
+    if guards is not None or not flat.guards:
+        _known[_key(data, guards)] = flat
+    return restored_flat, (data, guards)
+
+
+def restored_flat(data: bytes, packed_guards: bytes | None) -> FlatSystem:
+    """The flattened system in this process."""
+    from symnum.lowering.save import unpack
+
+    found = _known.get(_key(data, packed_guards))
+    if found is None:
+        found, *_ = unpack(data, "a pickled system")
+        if packed_guards is not None:
+            found = replace(found, guards=_restored_guards(packed_guards))
+        _packed[found] = data
+        _known[_key(data, packed_guards)] = found
+    return found
+
+
+def _key(data: bytes, packed_guards: bytes | None) -> str:
+    return cache.digest(data, packed_guards or b"")
+
+
+def _packed_guards(flat: FlatSystem) -> bytes | None:
     if not flat.guards:
         return None
     try:
@@ -71,10 +101,10 @@ def _packed_guards(compiled: CompiledSystem) -> bytes | None:
         return None
 
 
-def _restored_guards(data: bytes, name: str) -> tuple[Guard, ...]:
+def _restored_guards(data: bytes) -> tuple[Guard, ...]:
     try:
         found: tuple[Guard, ...] = pickle.loads(data)
     except (pickle.UnpicklingError, AttributeError, ImportError):  # defined in a program that is not here
-        log.warning("%s: the checks of parameter values (guards) are not known in this process", name)
+        log.warning("checks of parameter values (guards) of a pickled system are not known in this process")
         return ()
     return found

@@ -68,6 +68,46 @@ def test_a_copy_gives_the_same_solution(name: str) -> None:
         np.testing.assert_array_equal(states(later), states(problem.with_(span=(0.0, 0.5))))
 
 
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_solutions_travel_as_well(name: str) -> None:
+    problem = PROBLEMS[name]()
+    seed = {} if problem.stochastic is None and problem.hybrid is None else {"seed": 5}
+    solution = sn.solve(problem, **seed)
+    data = pickle.dumps(solution)
+    again = pickle.loads(data)
+    assert again.flat is problem.flat  # it has come home
+    names = solution.states
+    middle = 0.4 * problem.span[1]
+    for one in names:
+        np.testing.assert_array_equal(again[one], solution[one])
+        np.testing.assert_array_equal(again(middle)[one], solution(middle)[one])
+    assert (again.status, again.method) == (solution.status, solution.method)
+    assert str(again.events) == str(solution.events)
+    assert str(again.stats) == str(solution.stats)
+
+
+def test_ensembles_and_their_solutions_travel_as_well() -> None:
+    ensemble = sn.Ensemble(robertson(100.0), {"k1": np.linspace(0.02, 0.08, 5)})
+    runs = sn.solve(pickle.loads(pickle.dumps(ensemble)), saveat=10.0)
+    again = pickle.loads(pickle.dumps(runs))
+    np.testing.assert_array_equal(again["A"], sn.solve(ensemble, saveat=10.0)["A"])
+    assert again.stats.how == runs.stats.how
+
+
+def test_a_solution_comes_from_another_process(tmp_path: Path) -> None:
+    (tmp_path / "solution").write_bytes(pickle.dumps(sn.solve(robertson(100.0), "Rodas5P")))
+    program = (
+        "import pickle, symnum as sn; from pathlib import Path;"
+        "solution = pickle.loads(Path('solution').read_bytes());"
+        "print(float(solution(50.0)['A']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == float(sn.solve(robertson(100.0), "Rodas5P")(50.0)["A"])
+
+
 def test_a_copy_follows_changes_and_keeps_its_checks() -> None:
     problem = ball()
     again = pickle.loads(pickle.dumps(problem))
