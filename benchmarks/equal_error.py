@@ -92,8 +92,10 @@ def compare(
     for target in targets:
         runs = [(c, found[target]) for c, found in zip(candidates, chosen, strict=True) if found[target]]
         taken: dict[str, list[float]] = {candidate.name: [] for candidate, _ in runs}
-        for _ in range(rounds):
-            for candidate, (tolerance, _error) in runs:
+        for k in range(rounds):
+            for candidate, (tolerance, _error) in runs if k % 2 == 0 else reversed(runs):
+                if repeat > 1:  # what ran before has emptied the caches
+                    candidate.run(tolerance, 1)
                 taken[candidate.name].append(candidate.run(tolerance, repeat))
         first = statistics.median(taken[candidates[0].name]) if candidates[0].name in taken else np.nan
         for candidate, (tolerance, error) in runs:
