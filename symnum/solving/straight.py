@@ -28,6 +28,7 @@ __all__ = ["PAUSE", "Leg", "Straight", "is_straight"]
 
 _INFO = 20  # logging.INFO
 PAUSE = 2000  # steps between looks at the keyboard and the progress bar
+_REMEMBERED = 500  # numbers of a start and its parameters that are compared faster than a Jacobian is made
 
 
 class Leg(NamedTuple):
@@ -68,6 +69,18 @@ class Straight:
             functions, rtol = self.model.functions, options["rtol"]
             self.choices = Choice(functions, rtol, False), Choice(functions, rtol, True)
         self.idle: dict[Method, list[Integrator]] = {}
+        self.begun: dict[Choice, tuple[tuple[Any, ...], tuple[Method, str]]] = {}
+
+    def first(self, choice: Choice, problem: Problem) -> tuple[Method, str]:
+        """The method to begin with, and why: known from the last run if that began in the same way."""
+        start = problem.span, problem.u.tobytes(), problem.p.tobytes()
+        known = self.begun.get(choice)
+        if known is not None and known[0] == start:
+            return known[1]
+        found = choice.begin(problem.span, problem.u, problem.p, self.fixed)
+        if len(problem.u) + len(problem.p) <= _REMEMBERED:
+            self.begun[choice] = start, found
+        return found
 
     def ready(self, method: Method) -> Integrator:
         try:
@@ -84,7 +97,7 @@ class Straight:
             method = self.method
         else:
             choice = self.choices[dense or grid is None or len(grid) > MANY_TIMES]
-            method, reason = choice.begin(problem.span, u, p, self.fixed)
+            method, reason = self.first(choice, problem)
         integrator = self.ready(method)
         integrator.start(begin, u, p)
         stats = integrator.new_statistics()
