@@ -10,7 +10,8 @@ import numpy as np
 from symnum.codegen import cache
 from symnum.codegen.emitter import Emitter, Tables, emitter_for
 from symnum.codegen.function import Function, digest
-from symnum.codegen.model import CompiledModel
+from symnum.codegen.machine import target
+from symnum.codegen.model import CompiledModel, code_version
 from symnum.codegen.pullback import pullback
 from symnum.record import record
 
@@ -59,7 +60,7 @@ def _made_for(model: CompiledModel) -> CompiledPullback:
 def compiled_functions(functions: Mapping[str, Function]) -> CompiledPullback:
     """Machine code of a few functions by their names."""
     emitter = emitter_for("llvm")
-    key = cache.digest(*functions, digest(functions.values()), emitter.name)
+    key = cache.digest(*functions, digest(functions.values()), emitter.name, target(), code_version())
     data = cache.fetch("pullback", key)
     if data is None:
         data = _built(emitter, functions)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from symnum.codegen.passes import Lowered, Simplify
 
-__all__ = ["CompiledModel", "build_deferred", "build_model"]
+__all__ = ["CompiledModel", "build_deferred", "build_model", "code_version"]
 
 _FINGERPRINTED = 1000  # unknowns: above, hashing the tables would take longer than it is worth
 
@@ -84,11 +84,11 @@ class _Inputs:
     def key(self, backend_name: str) -> str:
         level = f"{self.simplify is not None} {self.simplify_tag} {self.reassociate}"
         sizes = f"{self.n} {self.n_parameters} {level}"
-        return cache.digest(self.content, sizes, backend_name, machine.target(), _code_version())
+        return cache.digest(self.content, sizes, backend_name, machine.target(), code_version())
 
 
 @remember
-def _code_version() -> str:
+def code_version() -> str:
     """Changes whenever the code that generates models does."""
     import symnum.rewriting
 

@@ -104,7 +104,8 @@ def fastest_rate(model: ModelFunctions, t: float, u: FloatArray, p: FloatArray) 
         model_function(function, t, address, states, parameters, address + 8 * entries)
     values = memory[:entries]
     if model.n <= _SMALL:
-        rate = math.sqrt(values @ values)
+        with np.errstate(over="ignore"):  # an infinite rate is as good as any other that is too large
+            rate = math.sqrt(values @ values)
     else:
         sizes = np.abs(values)
         rows = np.bincount(model.indices, sizes, model.n)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import time
+from functools import cache as remember
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -32,7 +33,6 @@ LARGEST = 128
 # Statements of the right-hand side and the Jacobian up to which it pays.
 _STATEMENTS = 4000
 _PASSES, _CODEGEN = 2, 2
-_FORMAT = "2"
 # Time steps, as parts of the span, at which the pivot order has to be a good one.
 _SCALES = (1e-8, 1e-5, 1e-3, 1e-1)
 
@@ -139,9 +139,20 @@ def specialised_step(
     return known[method]
 
 
+def _key(kind: str, model: CompiledModel, method: Method, *more: str) -> str:
+    """What a step is made from: the model (f and M), the method, and the code that writes steps."""
+    masses = model.functions.mass.tobytes()
+    return cache.digest(model.key(kind), masses, _version(), method.name, method.table().tobytes(), *more)
+
+
+@remember
+def _version() -> str:
+    """Changes whenever the code that writes steps does."""
+    return cache.version_of(__file__)
+
+
 def _step_key(model: CompiledModel, method: Method) -> str:
-    whole = model.key("step"), model.fingerprint
-    return cache.digest(*whole, _FORMAT, method.name, method.table().tobytes())
+    return _key("step", model, method, model.fingerprint)
 
 
 def step_text(model: CompiledModel, method: Method, elimination: Elimination | None) -> str:
@@ -229,8 +240,10 @@ def lane_steps(
 
 
 def _lanes_key(model: CompiledModel, method: Method) -> str:
-    what = _FORMAT, str(vector_lanes()), method.name, method.table().tobytes()
-    return cache.digest(model.key("lanes"), *what)
+    from symnum.codegen.lanes import vector_library
+
+    # code that calls the vector library ends the process where the library is not there
+    return _key("lanes", model, method, f"{vector_lanes()} {vector_library() is not None}")
 
 
 def stored_steps(model: CompiledModel, method: Method) -> list[tuple[str, str, bytes]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symnum.codegen import passes
+from symnum.codegen import compiled_pullback, passes
 from symnum.codegen.function import Column, Function, Loop, Output, digest
 from symnum.codegen.model import build_model
 from symnum.errors import CodegenError
@@ -53,6 +53,15 @@ def events(count: int) -> Function:
     roots = tuple(slot("u", 0) - k for k in range(count))
     outputs = tuple(Output("out", np.array([k])) for k in range(count))
     return Function("events", (Loop("events", 1, roots, (Column("u", np.array([1])),), outputs),), count, 0)
+
+
+def test_functions_beside_a_model_are_kept_per_processor(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SYMNUM_CACHE", str(tmp_path))
+    for processor in ("", "another", "another"):
+        if processor:
+            monkeypatch.setattr(compiled_pullback, "target", lambda: processor)
+        compiled_pullback.compiled_functions({"pendulum": pendulum()})
+    assert sum(path.name.startswith("pullback-") for path in tmp_path.iterdir()) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,28 @@ def test_a_failing_member_does_not_take_others_along() -> None:
     assert np.isnan(runs[x][[3, 17, 29], -1]).all()
     short = sn.solve(sn.Ensemble(problem, {a: values}), "Tsit5", rtol=1e-10, atol=1e-12, max_steps=5)
     assert "max_steps_reached" in short.status
+
+
+def test_a_member_that_an_event_ends_has_not_failed() -> None:
+    (a,) = sn.parameters(a=1.0)
+    half = sn.Event(when=x - 0.5, crossing="down", then={}, terminal=True)
+    problem = sn.Problem(sn.System("fading", [D(x) == -a * x], events=[half]), {x: 1}, (0, 1))
+    runs = sn.solve(sn.Ensemble(problem, {a: [0.1, 1.0, 0.5]}), saveat=[0.0, 0.5, 1.0], rtol=1e-8)
+    assert runs.status.tolist() == ["done", "terminated", "done"]
+    assert runs.status[1] == sn.solve(problem).status
+    assert runs.failed.tolist() == []
+    assert runs[x][1, 1] == pytest.approx(np.exp(-0.5), rel=1e-6)
+    assert np.isnan(runs[x][1, 2])  # ln 2 < 1
+
+
+def test_rates_beyond_all_numbers_choose_a_method_silently() -> None:
+    (a,) = sn.parameters(a=1.0)
+    problem = sn.Problem(sn.System("blow", [D(x) == a * x**2]), {x: 1}, (0, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs = sn.solve(sn.Ensemble(problem, {a: [1e308, 0.5]}), saveat=[1.0], rtol=1e-8)
+    assert runs.failed.tolist() == [0]
+    assert runs[x][1, 0] == pytest.approx(2.0, rel=1e-5)
 
 
 def test_a_bad_pivot_order_leaves_the_lanes() -> None:

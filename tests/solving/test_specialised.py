@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 
 import symnum as sn
-from symnum.codegen import machine
+from symnum.codegen import lanes, machine
+from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.lanes import Lanes
 from symnum.codegen.lu import Elimination, emit_lu
+from symnum.codegen.model import build_model
 from symnum.errors import ModelError
 from symnum.models.classic.kinetics import robertson
 from symnum.models.classic.oscillators import lorenz
 from symnum.record import replace
+from symnum.rewriting.expr import slot
+from symnum.solving import specialised
 from symnum.solving.integrator import Integrator
-from symnum.solving.specialised import specialised_step
+from symnum.solving.specialised import _lanes_key, _step_key, specialised_step
 from symnum.solving.start import consistent_start
 from symnum.solving.statistics import Status
 from symnum.solving.tableaus import find
@@ -216,6 +220,27 @@ def test_methods_of_one_name_have_steps_of_their_own() -> None:
     expected = sn.solve(problem, rodas4, saveat=[1.0], tier="specialised")
     assert sol.stats.steps == expected.stats.steps
     assert sol.y == pytest.approx(expected.y, rel=1e-9)  # the same method, perhaps another pivot order
+
+
+def test_keys_hold_all_that_steps_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two models of one f and different M, two versions of the code, machines without vector functions."""
+    write = Output("out", np.arange(2))
+    f = Function("f", (Loop("f", 2, (-slot("u", 0),), (Column("u", np.arange(2)),), (write,)),), 2, 0)
+    states, mixed = (build_model(f, mass=np.array([1.0, m]), n_parameters=0) for m in (1.0, 0.0))
+    assert states.key("step") == mixed.key("step")  # the code of f itself is shared
+    method = find("Rodas5P")
+
+    def keys() -> set[str]:
+        return {key(model, method) for model in (states, mixed) for key in (_step_key, _lanes_key)}
+
+    before = keys()
+    assert len(before) == 4
+    with monkeypatch.context() as other:
+        other.setattr(specialised, "_version", lambda: "of other code")
+        assert not before & keys()
+    there = lanes.vector_library() is not None
+    monkeypatch.setattr(lanes, "vector_library", lambda: None if there else object())
+    assert len(before & keys()) == 2  # scalar steps do not call it
 
 
 def test_no_step_is_made_beside_code_of_other_functions() -> None:

@@ -21,6 +21,8 @@ _NAMES = np.array(STATUSES)
 _NUMBERS = np.full(1 + max(status.value for status in Status), -1, np.int8)
 for _number, _status in enumerate(Status, 1):
     _NUMBERS[_status.value] = _number
+# a member that stands at an event was ended by it
+_NUMBERS[Status.EVENT.value] = STATUSES.index("terminated")
 
 
 def numbers_of(codes: NDArray[np.int64]) -> NDArray[np.int8]:

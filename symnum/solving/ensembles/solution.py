@@ -84,8 +84,8 @@ class EnsembleSolution:
 
     @property
     def failed(self) -> NDArray[np.int64]:
-        """The members that did not arrive."""
-        return np.flatnonzero(self.status != "done")
+        """The members that came neither to the end nor to an event that ends a run."""
+        return np.flatnonzero((self.status != "done") & (self.status != "terminated"))
 
     def member(self, k: int) -> Sample:
         """One member: ``member[expr]`` is (m,)."""
