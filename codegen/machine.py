@@ -91,10 +91,11 @@ def _binding() -> Any:
 @functools.cache
 def _processor() -> tuple[str, str]:
     """Name and features of the processor to compile for; SYMNUM_CPU (x86-64-v3, say) chooses another."""
+    llvm = _binding()
     chosen = os.environ.get("SYMNUM_CPU")
     if chosen:
-        return chosen, ""
-    llvm = _binding()
+        # for a name that LLVM does not know it takes one without 64 bits, and then ends the process
+        return chosen, "+64bit,+sse2" if llvm.get_process_triple().startswith("x86_64") else ""
     return str(llvm.get_host_cpu_name()), str(llvm.get_host_cpu_features().flatten())
 
 

@@ -2,6 +2,10 @@
 
 import ctypes
 import math
+import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -68,3 +72,17 @@ def test_cached_object_is_compiled_once(tmp_path, monkeypatch):
     assert machine.cached_object("test", EXP) == first
     key = cache.digest(machine.target(), "0", "1", EXP)
     assert cache.fetch("test", key) == first
+
+
+@pytest.mark.parametrize("name", ["x86-64-v2" if platform.machine() == "x86_64" else "generic", "no such one"])
+def test_another_processor_may_be_named(name):
+    """In a process of its own: the name is read once, and LLVM ends processes that it cannot serve."""
+    program = "from symnum.codegen import machine; print(len(machine.compile_text(input())))"
+    text = "define double @f(double %x) { %y = fmul double %x, %x ret double %y }"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "SYMNUM_CPU": name}, input=text, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert int(found.stdout) > 100
+    assert ("not a recognized processor" in found.stderr) == (name == "no such one")
