@@ -74,7 +74,9 @@ def test_cached_object_is_compiled_once(tmp_path, monkeypatch):
     assert cache.fetch("test", key) == first
 
 
-@pytest.mark.parametrize("name", ["x86-64-v2" if platform.machine() == "x86_64" else "generic", "no such one"])
+@pytest.mark.parametrize(
+    "name", ["x86-64-v2" if platform.machine() == "x86_64" else "generic", "no such one"]
+)
 def test_another_processor_may_be_named(name):
     """In a process of its own: the name is read once, and LLVM ends processes that it cannot serve."""
     program = "from symnum.codegen import machine; print(len(machine.compile_text(input())))"
