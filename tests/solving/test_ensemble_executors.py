@@ -48,6 +48,25 @@ def mixed() -> sn.Ensemble:
     return sn.Ensemble(sn.Problem(system, {x: 1, v: 0}, (0, 10)), {rate: rates})
 
 
+def delayed() -> sn.Ensemble:
+    past = sn.variable("past", start=1.0)
+    rate, tau = sn.parameters(rate=1.5, tau=1.0)
+    system = sn.System("delayed", [D(past) == -rate * sn.delay(past, tau)])
+    return sn.Ensemble(sn.Problem(system, {past: 1}, (0, 5)), {rate: np.linspace(0.5, 1.8, 12)})
+
+
+def field() -> sn.Ensemble:
+    """More unknowns than go in lanes, and a sparse Jacobian."""
+    place = sn.coordinate("place", 0, 1)
+    u = sn.field("u", place)
+    (spread,) = sn.parameters(spread=0.1)
+    ends = [D(u, place).at(place, 0) == 0, D(u, place).at(place, 1) == 0]
+    right = spread * D(u, place, 2) + u * (1 - u)
+    pde = sn.PDE("fisher", [D(u) == right], boundary=ends, initial={u: sn.exp(-10 * place)})
+    rod = sn.discretize(pde, {place: sn.Central(points=150)})
+    return sn.Ensemble(sn.Problem(rod, span=(0, 2)), {spread: np.linspace(0.01, 0.5, 9)})
+
+
 def random(kind: str) -> sn.Ensemble:
     A, B, C = sn.species(A=60, B=0, C=3)
     birth, bind = sn.parameters(birth=4.0, bind=0.02)
@@ -67,6 +86,8 @@ ENSEMBLES: dict[str, tuple[Callable[[], sn.Ensemble], dict[str, Any]]] = {
     "algebraic": (algebraic, {}),
     "events": (events, {"method": "Tsit5"}),
     "mixed": (mixed, {"method": "Tsit5"}),
+    "delays": (delayed, {}),
+    "field": (field, {}),
     "jumps": (lambda: random("jumps"), {"seed": 5}),
     "langevin": (lambda: random("langevin"), {"seed": 5}),
     "jumps with events": (lambda: random("events"), {"seed": 5}),
@@ -207,14 +228,13 @@ def test_ctrl_c_gives_what_was_computed(where: str) -> None:
     ensemble = long()
     options: dict[str, Any] = {"method": "Tsit5", "rtol": 1e-5, "max_steps": 10**7}
     sn.solve(sn.Ensemble(ensemble.problem, {"rate": [1.0]}), **options)  # compiled
-    options |= {"threads": 2 if where == "two threads" else 1}
     pressed = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     pressed.start()
     if where == "executor":
         with ThreadPoolExecutor(2) as pool:
             runs = sn.solve(ensemble, executor=pool, **options)
     else:
-        runs = sn.solve(ensemble, **options)
+        runs = sn.solve(ensemble, threads=2 if where == "two threads" else 1, **options)
     done, rest = runs.status == "done", runs.status == "interrupted"
     assert done.any()
     assert rest.any()
@@ -242,6 +262,8 @@ def test_members_that_become_stiff_later_choose_the_method() -> None:
 def test_what_is_no_executor_is_refused() -> None:
     with pytest.raises(ModelError, match=r"give a concurrent.futures.Executor"):
         sn.solve(stiff(), executor=4)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ModelError, match="give one of them"):
+        sn.solve(stiff(), threads=2, executor=pool)
     for name in ("executor", "store"):
         with pytest.raises(ModelError, match=f"{name}=: this is for an Ensemble"):
             sn.solve(robertson(1.0), **{name: "here"})

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from symnum.errors import SolveFailed
+from symnum.errors import ModelError, SolveFailed
 from symnum.solving.ensembles.ensemble import Ensemble
 from symnum.solving.ensembles.members import Inputs, MemberRuns, Outcome, Stopped
 from symnum.solving.ensembles.pieces import Pieces
@@ -105,6 +105,8 @@ def run_ensemble(
     do not depend on threads, executor and store, which say where members run and where results go.
     """
     began = time.perf_counter()
+    if threads is not None and executor is not None:
+        raise ModelError("threads= and executor= are two ways to share the members out; give one of them")
     streams, problem = None, ensemble.problem
     if problem.stochastic or problem.hybrid:
         streams = ensemble.streams(seed)
