@@ -16,7 +16,7 @@ from symnum.rewriting.expr import Expr, multiply, number, rational
 from symnum.rewriting.walk import leaves, substitute
 
 if TYPE_CHECKING:
-    from symnum.language.reaction_network import ReactionNetwork
+    from symnum.language.network_contents import NetworkContents
 
 __all__ = [
     "amount_rate",
@@ -82,7 +82,7 @@ def _side(reactions: Sequence[Reaction], order: Mapping[Expr, int], side: str) -
     return Sides.of(np.array(j, np.int64), np.array(i, np.int64), np.array(count, float))
 
 
-def amount_rate(network: ReactionNetwork, reaction: Reaction) -> Expr:
+def amount_rate(network: NetworkContents, reaction: Reaction) -> Expr:
     """The rate in amount per time; the rate itself where there are no compartments."""
     if reaction.at is not None and reaction.at not in network.compartments:
         raise ModelError(f"{network.name}: the compartment of {reaction} is not among compartments=")
@@ -100,7 +100,7 @@ def amount_rate(network: ReactionNetwork, reaction: Reaction) -> Expr:
     return multiply([(reaction.constant, 1), (volume, 1), *powers])
 
 
-def rate_from_tables(network: ReactionNetwork, family: int, copy: int) -> Expr:
+def rate_from_tables(network: NetworkContents, family: int, copy: int) -> Expr:
     """The rate that is this copy of a family, as an expression."""
     rates = network.rates[family]
     mapping = {}
@@ -113,7 +113,7 @@ def rate_from_tables(network: ReactionNetwork, family: int, copy: int) -> Expr:
     return found
 
 
-def made(network: ReactionNetwork, j: int) -> Reaction:
+def made(network: NetworkContents, j: int) -> Reaction:
     """Reaction j of a network from tables as an object: mass action where its rate is."""
     both = (network.reactants, network.products)
     listed = [[rational(count) * network.species[i] for i, count in side.of_reaction(j)] for side in both]
@@ -128,7 +128,7 @@ def made(network: ReactionNetwork, j: int) -> Reaction:
 
 
 # ---- looks ----------------------------------------------------------------------------------------
-def text_of(network: ReactionNetwork, j: int) -> str:
+def text_of(network: NetworkContents, j: int) -> str:
     """Reaction j as ``S + E >> SE``."""
     left, right = (
         side_text((network.species[i], rational(count)) for i, count in side.of_reaction(j))
@@ -137,7 +137,7 @@ def text_of(network: ReactionNetwork, j: int) -> str:
     return f"{left} >> {right}"
 
 
-def text_list(network: ReactionNetwork) -> str:
+def text_list(network: NetworkContents) -> str:
     """The first reactions, one in a line."""
     lines = [f"{network.name}: {len(network.species)} species, {network.n_reactions} reactions"]
     lines += [f"    {network.reaction(j)}" for j in range(min(network.n_reactions, _SHOWN))]
@@ -146,7 +146,7 @@ def text_list(network: ReactionNetwork) -> str:
     return "\n".join(lines)
 
 
-def latex_list(network: ReactionNetwork) -> str:
+def latex_list(network: NetworkContents) -> str:
     """The first reactions as LaTeX, one in a line."""
     lines = [reaction_latex(network.reaction(j)) for j in range(min(network.n_reactions, _SHOWN))]
     if network.n_reactions > _SHOWN:
