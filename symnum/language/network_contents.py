@@ -31,6 +31,7 @@ class NetworkContents:
     """
 
     rates: tuple[RateFamily, ...]
+    reaction_names: Sequence[str | None]
     totals: Totals | None
     _given: tuple[Expr, ...]
     _listed: tuple[Reaction, ...] | None
