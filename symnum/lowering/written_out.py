@@ -8,7 +8,7 @@ from symnum.lowering.flat import FlatSystem, instance
 from symnum.rewriting.expr import Expr, linear, rational, slot
 from symnum.rewriting.walk import leaves, substitute
 
-__all__ = ["right_hand_side", "written_out"]
+__all__ = ["over_entries", "right_hand_side", "written_out"]
 
 
 def right_hand_side(flat: FlatSystem) -> tuple[Expr, ...]:
@@ -30,13 +30,15 @@ def right_hand_side(flat: FlatSystem) -> tuple[Expr, ...]:
 
 
 def written_out(flat: FlatSystem, exprs: Sequence[Expr]) -> tuple[Expr, ...]:
-    """Expressions over numbers of unknowns (see `FlatSystem.with_numbers`) as ones over entries of u."""
-    known: dict[Expr, Expr] = {}
+    """Expressions over numbers of unknowns (see `FlatSystem.with_numbers`) as ones over entries of u.
 
-    def written(expr: Expr) -> Expr:
-        """Explicit unknowns replaced by their definitions, whatever the depth."""
+    Explicit unknowns are replaced by their definitions, whatever the depth.
+    """
+    known: dict[Expr, Expr] = {}
+    found: list[Expr] = []
+    for expr in exprs:
         stack: list[tuple[Expr | None, Expr]] = [(None, expr)]
-        while True:
+        while stack:
             leaf, body = stack[-1]
             missing: list[tuple[Expr, Expr]] = []
             for one in leaves((body,)):
@@ -44,17 +46,21 @@ def written_out(flat: FlatSystem, exprs: Sequence[Expr]) -> tuple[Expr, ...]:
                     continue
                 definition = flat.definition(one.data[1])
                 if definition is None:
-                    known[one] = slot("v", int(flat.position[one.data[1]]))
+                    known[one] = slot("u", int(flat.position[one.data[1]]))
                 else:
                     missing.append((one, definition))
             if missing:
                 stack += missing
                 continue
-            (found,) = substitute((body,), known)
             stack.pop()
+            (replaced,) = substitute((body,), known)  # all leaves at once: numbers and entries do not mix
             if leaf is None:
-                return found
-            known[leaf] = found
+                found.append(replaced)
+            else:
+                known[leaf] = replaced
+    return tuple(found)
 
-    back = {slot("v", i): slot("u", i) for i in range(flat.n)}
-    return substitute(tuple(written(expr) for expr in exprs), back)
+
+def over_entries(flat: FlatSystem, expr: Expr) -> Expr:
+    """`written_out` of one expression."""
+    return written_out(flat, (expr,))[0]

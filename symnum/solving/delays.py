@@ -21,10 +21,11 @@ from symnum.codegen.compiled import SIGNATURE
 from symnum.codegen.model_functions import ModelFunctions
 from symnum.errors import SolveFailed
 from symnum.lowering.flat import FlatSystem
+from symnum.lowering.written_out import over_entries
 from symnum.record import replace
 from symnum.rewriting.walk import leaves
 from symnum.solving.dense import DenseOutput
-from symnum.solving.values import over_entries, value_function
+from symnum.solving.values import value_function
 
 __all__ = ["Past"]
 

@@ -19,6 +19,7 @@ from symnum.codegen.emit_c import shared_library
 from symnum.errors import ModelError
 from symnum.language.system import System
 from symnum.lowering.compile import CompiledSystem
+from symnum.lowering.written_out import over_entries
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.walk import leaves
@@ -28,7 +29,6 @@ from symnum.solving.options import tolerances
 from symnum.solving.problem import Problem
 from symnum.solving.simulator import Simulator, simulator_of, straight
 from symnum.solving.tableaus import find
-from symnum.solving.values import over_entries
 
 __all__ = ["export_fmu"]
 

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError
 from symnum.lowering.compile import CompiledSystem
+from symnum.lowering.written_out import over_entries
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import slot
 from symnum.rewriting.walk import leaves
 from symnum.solving.initialize import AlgebraicEquations, solve
 from symnum.solving.problem import Problem
-from symnum.solving.values import ValueFunction, over_entries, over_numbers, value_function
+from symnum.solving.values import ValueFunction, over_numbers, value_function
 
 FloatArray: TypeAlias = NDArray[np.float64]
 

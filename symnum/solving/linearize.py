@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import LoweringError, ModelError
+from symnum.lowering.written_out import over_entries
 from symnum.record import record
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import TIME, Expr
 from symnum.rewriting.walk import evaluate, leaves
 from symnum.solving.problem import Problem
 from symnum.solving.state_space import StateSpace
-from symnum.solving.values import over_entries
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ComplexArray: TypeAlias = NDArray[np.complex128]

@@ -10,6 +10,7 @@ import numpy as np
 from symnum.codegen.compiled_pullback import model_pullback
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import ModelError, SolveFailed
+from symnum.lowering.written_out import over_entries
 from symnum.record import record
 from symnum.rewriting.expr import Expr
 from symnum.solving.adjoint_integrator import AdjointIntegrator, Stretch
@@ -23,7 +24,6 @@ from symnum.solving.solution import Happened
 from symnum.solving.start import check_start
 from symnum.solving.statistics import Status
 from symnum.solving.tableaus import find
-from symnum.solving.values import over_entries
 from symnum.solving.why_stopped import why_stopped
 
 __all__ = ["Recorder", "RunRecord", "adjoint_method"]

@@ -11,6 +11,7 @@ from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
+from symnum.lowering.written_out import over_entries
 from symnum.record import record
 from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import leaves, substitute
@@ -19,7 +20,6 @@ from symnum.solving.method import Method
 from symnum.solving.problem import Problem
 from symnum.solving.start import consistent_start
 from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
-from symnum.solving.values import over_entries
 
 Value: TypeAlias = float | FloatArray | IntArray
 

@@ -12,6 +12,7 @@ from symnum.codegen.compiled_pullback import CompiledPullback, compiled_function
 from symnum.codegen.function import Column, Function, Loop, Output
 from symnum.codegen.pullback import pullback
 from symnum.errors import ModelError
+from symnum.lowering.written_out import over_entries
 from symnum.rewriting.expr import TIME, Expr, Symbol, as_expr, slot, symbol
 from symnum.rewriting.walk import leaves, substitute
 from symnum.solving.differential import Differential
@@ -20,7 +21,6 @@ from symnum.solving.method import Method
 from symnum.solving.options import Times, save_times, tolerances
 from symnum.solving.problem import Problem, deterministic
 from symnum.solving.recorded_run import Recorder, RunRecord, adjoint_method
-from symnum.solving.values import over_entries
 
 __all__ = ["SolutionMap"]
 

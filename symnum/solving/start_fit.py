@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.errors import SolveFailed
+from symnum.lowering.written_out import over_entries
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import slot
 from symnum.rewriting.walk import leaves
 from symnum.solving.initialize import AGREES, consistent
 from symnum.solving.problem import Problem
-from symnum.solving.values import ValueFunction, over_entries, over_numbers, value_function
+from symnum.solving.values import ValueFunction, over_numbers, value_function
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.lowering.flat import FlatSystem
+from symnum.lowering.written_out import over_entries
 from symnum.rewriting.derivative import derivative
 from symnum.rewriting.expr import TIME, ZERO
 from symnum.rewriting.walk import leaves, substitute
-from symnum.solving.values import ValueFunction, over_entries, value_function
+from symnum.solving.values import ValueFunction, value_function
 
 __all__ = ["TimeCrossings"]
 

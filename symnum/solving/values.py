@@ -1,4 +1,4 @@
-"""Values of expressions over numbered quantities at one time: over entries of u and p, and as functions."""
+"""Expressions over numbered quantities as functions of time, u and p."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.lowering.flat import FlatSystem
+from symnum.lowering.written_out import over_entries
 from symnum.rewriting.expr import TIME, Expr, slot
 from symnum.rewriting.python_code import python_function
 from symnum.rewriting.walk import leaves, substitute
 from symnum.solving.initialize import value_of
 
-__all__ = ["ValueFunction", "over_entries", "over_numbers", "value_function"]
+__all__ = ["ValueFunction", "over_numbers", "value_function"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ValueFunction: TypeAlias = Callable[[float, FloatArray, FloatArray], float]
@@ -46,28 +47,3 @@ def over_numbers(flat: FlatSystem, value: Expr) -> Expr:
     """An expression over entries of u as one over numbers of unknowns."""
     entries = [leaf for leaf in leaves((value,)) if leaf.op == "slot" and leaf.data[0] == "u"]
     return substitute(value, {leaf: slot("u", int(flat.vector[leaf.data[1]])) for leaf in entries})
-
-
-def over_entries(flat: FlatSystem, value: Expr) -> Expr:
-    """An expression over numbers of unknowns as one over entries of u."""
-    known: dict[Expr, Expr] = {}
-    stack: list[tuple[Expr | None, Expr]] = [(None, value)]
-    while True:
-        leaf, body = stack[-1]
-        waiting: list[tuple[Expr, Expr]] = []
-        for x in leaves((body,)):
-            if x in known or x.op != "slot" or x.data[0] == "p":
-                continue
-            definition = flat.definition(x.data[1])
-            if definition is None:
-                known[x] = slot("u", int(flat.position[x.data[1]]))
-            else:
-                waiting.append((x, definition))
-        if waiting:
-            stack += waiting
-            continue
-        (found,) = substitute((body,), known)
-        stack.pop()
-        if leaf is None:
-            return found
-        known[leaf] = found
