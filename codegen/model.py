@@ -195,6 +195,10 @@ class CompiledModel:
             if getattr(functions, name)
         }
 
+    def with_functions(self, functions: ModelFunctions) -> CompiledModel:
+        """The same model behind other functions; nothing that is made of its text goes with these."""
+        return CompiledModel(self._inputs, functions, self.operations, "", self._emitter)
+
     @property
     def sparsity(self) -> csc_array:
         """The pattern of df/du as a boolean (n, n) matrix."""

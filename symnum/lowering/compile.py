@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
     from symnum.codegen.passes import Rewrite, Simplify
+    from symnum.lowering.hosted import HostedUnits
 
 # Seconds for one template, at most: a longer search gained a few per cent in measurements. Below that the
 # rewriter judges by itself what pays.
@@ -56,6 +57,7 @@ class CompiledSystem:
         self.simplify = simplify
         self.backend = backend
         self.threads = threads
+        self.hosted: HostedUnits | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -198,7 +200,13 @@ def compile_flat(
         threads=threads,
         grid=grid_places(flat),
     )
-    return CompiledSystem(flat, model, defaults, simplify, backend, threads)
+    compiled = CompiledSystem(flat, model, defaults, simplify, backend, threads)
+    if flat.hosted:
+        from symnum.lowering.hosted import HostedUnits
+
+        compiled.hosted = HostedUnits(flat)
+        compiled.model = model.with_functions(compiled.hosted.wrapped(model.functions))
+    return compiled
 
 
 def _instead(given: object) -> str:

@@ -34,12 +34,18 @@ def choose_explicit(
     matching: Matching,
     keep: NDArray[np.bool_] | None = None,
     choices: tuple[StateChoice, ...] = (),
+    held: IntArray | None = None,
 ) -> Structure:
     """The structure of equations with a perfect matching: definitions in order, and what stays implicit.
 
     keep: (equations,) those that must stay implicit. choices: ``rows`` are numbers of equations.
+    held: unknowns that must stay implicit.
     """
+    if held is not None and len(held) and keep is None:
+        keep = np.zeros(graph.n_equations, bool)
     chosen = _Selection(equations.families, equations.sums, graph, matching, keep, choices)
+    if held is not None:
+        chosen.kept_unknown[held] = True
     return chosen.structure(equations.representative, states, choices)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from symnum.errors import ModelError
 from symnum.language.condition import Condition
 from symnum.language.event import Event
+from symnum.language.hosted import HostedUnit
 from symnum.language.system import Guard
 from symnum.lowering.delays import Delay
 from symnum.lowering.families import Family, IntArray
@@ -26,6 +27,28 @@ _AT_BOUND = 1e-9  # relative distance from its bound below which a limited state
 
 # What holds where the distance of a relation is exactly zero: the side, of `ModelFunctions.event_side`.
 _AT_ZERO = {"<": -1, "<=": 1, "equal": 2}
+
+
+@record
+class Hosted:
+    """A part that other code computes; all in numbers of the system.
+
+    unit: makes the code of one instance. states: how many. z: states, then inputs. The parameters: values of
+    derivatives, outputs and event indicators; points of z; slopes, whose rows and columns are ``reads``; new
+    values of the states and the next event's time after an event; that time; those of the user.
+    """
+
+    path: str
+    unit: Callable[[], HostedUnit]
+    states: int
+    z: IntArray
+    values: IntArray
+    points: IntArray
+    slopes: IntArray
+    reads: IntArray
+    new: IntArray
+    next: int
+    settable: IntArray
 
 
 @record
@@ -50,6 +73,7 @@ class FlatSystem:
     events: tuple[Event, ...]
     guards: tuple[Guard, ...]
     delays: tuple[Delay, ...] = ()
+    hosted: tuple[Hosted, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         from symnum.lowering.pickling import reduced_flat

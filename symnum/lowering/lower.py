@@ -17,6 +17,7 @@ from symnum.lowering.explicit_sums import with_explicit_sums
 from symnum.lowering.families import Family, IntArray, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import flatten
+from symnum.lowering.hosted import held_parts, held_unknowns, hosted_parts
 from symnum.lowering.incidence import (
     Incidence,
     Matching,
@@ -50,13 +51,14 @@ def lower(
     equations = without_aliases(raw)  # RawSystem -> Equations: equal unknowns are one
     watch("aliases joined", equations)
     unknowns = unknowns_of(equations)  # states and what is to be determined
+    held = equations.representative[held_unknowns(system, raw)]
     graph, matching = matched(equations, unknowns)  # every unknown gets its equation
     watch("matched", (graph, matching))
     structure = None
     if not is_perfect(graph, matching) or coupled_derivatives(graph, matching):
-        structure = _of_higher_index(system, raw, equations, graph, matching, bool(delays), watch)
+        structure = _of_higher_index(system, raw, equations, graph, matching, bool(delays), held, watch)
     if structure is None:
-        structure = choose_explicit(equations, unknowns.states, graph, matching)
+        structure = choose_explicit(equations, unknowns.states, graph, matching, held=held)
         structure = with_explicit_sums(structure)  # wide sums that can be evaluated are no unknowns
     watch("solved where explicit", structure)
     return _numbered(system, raw, structure, equations, delays)
@@ -64,7 +66,7 @@ def lower(
 
 def _of_higher_index(
     system: System, raw: RawSystem, equations: Equations, graph: Incidence, matching: Matching,
-    delayed: bool, watch: Watch,
+    delayed: bool, held: IntArray, watch: Watch,
 ) -> Structure | None:  # fmt: skip
     """Differentiate constraints as needed and select states; None where the index is 1 after all."""
     # ten modules that a process with a system of index 1 would import for nothing
@@ -83,6 +85,11 @@ def _of_higher_index(
             "index above 1 or is unbalanced. Write it so that each unknown has an equation that holds it."
         )
     check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
+    if len(held):
+        raise LoweringError(
+            f"{system.name}: equations that other code computes ({', '.join(held_parts(system))}) cannot be "
+            "differentiated, and this system has an index above 1: do not prescribe what they compute."
+        )
     if hidden is None:
         hidden = combined(equations)  # constraints that only a combination of equations shows
     if hidden is not None:
@@ -118,7 +125,7 @@ def _numbered(
     limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
     return FlatSystem(
         system.name, raw.unknowns, parameters, structure, vector, position, mass, limits, limit_parameter,
-        tuple(raw.events), system.guards, delays,
+        tuple(raw.events), system.guards, delays, hosted_parts(system, raw),
     )  # fmt: skip
 
 

@@ -60,6 +60,8 @@ def write(path: str | Path, flat: FlatSystem, defaults: Mapping[Expr, Any], simp
 
 def pack(flat: FlatSystem, defaults: Mapping[Expr, Any], simplify: str | None) -> bytes:
     """What `write` writes: the same bytes for the same system in every process."""
+    if flat.hosted:
+        raise ModelError(f"{flat.name}: {flat.hosted[0].path} is computed by other code, which is not saved")
     writer = _Writer()
     tree = {
         "name": flat.name,

@@ -104,6 +104,8 @@ class _Builder:
         flat = self.flat
         if flat.delays:
             raise LoweringError(f"{flat.name}: sensitivities of delay equations are not supported")
+        if flat.hosted:
+            raise LoweringError(f"{flat.name}: no sensitivities of {flat.hosted[0].path}, an imported unit")
         if flat.limits:
             raise LoweringError(
                 f"{flat.name}: sensitivities of a system with hard limits (sn.Limit) are not supported: when "

@@ -161,6 +161,8 @@ def solve_ensemble_cuda(
     events, limits and sizes that do not agree, CodegenError without a GPU or for a model that is too large.
     """
     functions, name = problem.compiled.model.functions, problem.flat.name
+    if problem.flat.hosted:
+        raise ModelError(f"{name}: imported units do not work on a GPU; solve it on the CPU")
     if problem.flat.delays:
         raise ModelError(f"{name}: delays do not work on a GPU; {_ELSE}")
     if problem.events:

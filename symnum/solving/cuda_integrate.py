@@ -61,6 +61,8 @@ def solve_cuda(
         raise ModelError(f"{name}: an explicit method cannot solve algebraic equations; solve it on the CPU")
     if problem.events or functions.n_events or functions.n_limits:
         raise ModelError(f"{name}: events and limits do not work on a GPU yet; solve it on the CPU")
+    if problem.flat.hosted:
+        raise ModelError(f"{name}: imported units do not work on a GPU; solve it on the CPU")
     if problem.flat.delays:
         raise ModelError(f"{name}: delays do not work on a GPU; solve it on the CPU")
     if step is not None and not 0.0 < step < math.inf:

@@ -299,6 +299,7 @@ def _refuse(problem: Problem) -> None:
     flat = problem.flat
     reasons = (
         (bool(flat.delays), "it has delays"),
+        (bool(flat.hosted), "it has parts that other code computes"),
         (bool(flat.limits), "when a hard limit (sn.Limit) holds depends on the parameters; write a smooth "
          "saturation instead"),
         (bool(flat.triggers), "it has events with a trigger=; those with "

@@ -76,6 +76,7 @@ class Run:
 
             self.past = Past(self.flat)
             method = method or find("Rodas5P")
+        self.hosted = problem.compiled.hosted
         self.pieces: list[DenseOutput] = []  # with delays: the steps since the last event
         if leg is not None:
             method, self.choice = leg.integrator.method, leg.choice
@@ -154,7 +155,7 @@ class Run:
             self.problem.compiled.model.derived.setdefault(integrator.method, []).append(integrator)
 
     def new_tier(self) -> TierChoice | None:
-        if self.past or (self.wanted_tier is None and self.flat.n > LARGEST):
+        if self.past or self.flat.hosted or (self.wanted_tier is None and self.flat.n > LARGEST):
             return None
         span = self.problem.span[1] - self.problem.span[0]
         return TierChoice(self.problem.compiled.model, self.method, self.wanted_tier, span)
@@ -262,7 +263,7 @@ class Run:
                     alarm = math.inf
                 # what jumps at that time jumps behind this step
                 stop = min(stop, max(math.nextafter(alarm, -math.inf), integrator.t))
-            pause = _LOOK if self.selection else self.pause
+            pause = 1 if self.hosted else _LOOK if self.selection else self.pause
             if self.past:
                 stop, pause = min(stop, self.past.next_break), 1
                 self.past.middle = 0.5 * (integrator.t + stop)
@@ -277,6 +278,12 @@ class Run:
                 self.progress.show(integrator.t)
             if self.tier:
                 self.tier.consider(integrator)
+            wanted = self.hosted.stepped(integrator.t, integrator.u) if self.hosted else []
+            if status is Status.PAUSED and wanted:
+                self.keep(*integrator.saved())
+                if self.happen(self.hosted_events(wanted)):
+                    return self.solution("terminated")
+                continue
             if status is Status.PAUSED:
                 if time.perf_counter() - self.began > _PATIENCE:
                     interruption.watch()
@@ -382,6 +389,8 @@ class Run:
         if actions:
             before = integrator.u.copy(), integrator.p.copy()
             self.begin_segment()
+            if self.hosted:
+                self.hosted.event(t, *before, [at for action in actions for at, _ in action.parameters])
             values = [action.values(t, before) for action in actions]
             self.carry_out(actions, values)
             ends = any(action.event.terminal for action in actions)
@@ -404,6 +413,11 @@ class Run:
         if (actions or count) and self.grid is None:
             self.keep(np.array([t]), integrator.u[:, None].copy())
         return ends
+
+    def hosted_events(self, wanted: list[int]) -> list[Action]:
+        """An action for each hosted part that wants an event: that of its planned ones."""
+        planned = {at: action for action in self.schedule.crossing for at, _ in action.parameters}
+        return [planned[at] for at in wanted]
 
     def begin_segment(self) -> None:
         if self.integrator.t > self.problem.span[0]:

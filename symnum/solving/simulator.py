@@ -63,6 +63,8 @@ def simulator_of(
         )
     if flat.delays:
         raise ModelError(f"export: {flat.delays[0].parameter}: simulators know no delays")
+    if flat.hosted:
+        raise ModelError(f"export: {flat.hosted[0].path} is computed by other code, which is not exported")
     if flat.triggers:
         event = flat.triggers[0][0]
         raise ModelError(f"export: {event}: simulators have events with at= and when=, not trigger=")

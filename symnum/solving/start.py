@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_start", "consistent_start", "starting_point", "state_selection"]
 
+_GIVEN = 1  # of `Problem.start_rank`: by the problem, or by the system's defaults
 _OUTSIDE = 1e-6  # relative distance beyond its bound at which a start is taken for a mistake
 
 
@@ -34,6 +35,9 @@ def starting_point(problem: Problem) -> tuple[FloatArray, FloatArray]:
     if problem.resumed is not None:
         return problem.u, problem.p.copy()
     u, p = _determined(problem)
+    if problem.compiled.hosted is not None:
+        u = u.copy()
+        problem.compiled.hosted.begin(problem.span[0], u, p, problem.start_rank > _GIVEN)
     return _with_switches(problem, u, p) if problem.flat.triggers else (u, p)
 
 

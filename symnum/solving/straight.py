@@ -48,7 +48,7 @@ def is_straight(problem: Problem) -> bool:
         flat = problem.flat
         known = problem.straight = not (
             problem.stochastic or problem.hybrid or problem.events or problem.initial or problem.resumed
-            or flat.events or flat.triggers or flat.limits or flat.delays or flat.guards
+            or flat.events or flat.triggers or flat.limits or flat.delays or flat.hosted or flat.guards
             or flat.structure.choices or flat.n > LARGEST or not flat.mass.all()
             or any(flat.position[number] < 0 for number in problem.starts)
         )  # fmt: skip

@@ -27,6 +27,9 @@ def why_stopped(
         row = _not_finite_row(problem, integrator.t, integrator.u, integrator.p)
     equation = f" in\n    {flat.equation_texts[row]}\n" if 0 <= row < flat.n else " somewhere. "
     hint = " Or does a delay vanish?" if flat.delays else ""
+    hosted = problem.compiled.hosted
+    if hosted is not None and hosted.error is not None:
+        hint += f" The imported code said: {hosted.error}"
     if status is Status.STEP_TOO_SMALL:
         return (
             f"{at}: the step size collapsed. The largest error is{equation}"

@@ -61,6 +61,11 @@ class Ensemble:
             raise ModelError(f"Ensemble: arrays of different lengths ({told}); each member needs one of each")
         if members is not None and lengths and lengths != {members}:
             raise ModelError(f"Ensemble: members={members}, but the arrays hold {lengths.pop()} numbers")
+        if problem.flat.hosted:
+            raise ModelError(
+                f"Ensemble: {problem.flat.hosted[0].path} is computed by other code, of which there is one: "
+                "solve the problems one after the other, Problem.with_(parameters=...)"
+            )
         self.members: int = lengths.pop() if lengths else int(members or 0)
         self._numbers: tuple[FloatArray, FloatArray] | None = None
 

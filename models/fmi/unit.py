@@ -1,0 +1,175 @@
+"""An instance of a functional mock-up unit for model exchange, driven through FMPy (BSD licence)."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.errors import ModelError, SolveFailed
+from symnum.language.hosted import NO_EVENT
+from symnum.record import record
+
+__all__ = ["Interface", "Unit"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+_ROUNDS = 100  # of an event, until its discrete states settle
+_SHIFT = float(np.cbrt(np.finfo(float).eps))  # relative: of central differences
+
+
+@record
+class Interface:
+    """What is called, and with which references; all of them of real scalars, except ``indicators``, a count.
+
+    folder: the unpacked unit. derivatives, states, inputs, outputs, settable: value references.
+    directional: whether the unit gives directional derivatives. steps: whether it is told of every step.
+    """
+
+    folder: Path
+    version: int
+    title: str
+    identifier: str
+    token: str
+    states: tuple[int, ...]
+    derivatives: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    settable: tuple[int, ...]
+    indicators: int
+    directional: bool
+    steps: bool
+
+
+class Unit:
+    """One instance; `symnum.language.hosted.HostedUnit` says what its functions do."""
+
+    def __init__(self, interface: Interface) -> None:
+        from fmpy.fmi2 import FMU2Model
+        from fmpy.fmi3 import FMU3Model
+
+        self.interface = interface
+        kind = FMU2Model if interface.version == 2 else FMU3Model
+        try:
+            self.fmu: Any = kind(
+                guid=interface.token, modelIdentifier=interface.identifier,
+                unzipDirectory=str(interface.folder), instanceName=interface.title,
+            )  # fmt: skip
+            self.fmu.instantiate()
+        except Exception as error:
+            raise ModelError(f"import_fmu: {interface.title} cannot be instantiated: {error}") from error
+        self._began = False
+        self._x = np.zeros(len(interface.states))
+        self._slope = np.zeros(len(interface.states))
+        self._indicators = np.zeros(interface.indicators)
+
+    def __del__(self) -> None:
+        fmu = getattr(self, "fmu", None)
+        if fmu is not None and getattr(fmu, "component", None):
+            fmu.freeInstance()
+
+    def begin(self, t: float, parameters: Any) -> tuple[FloatArray, float]:
+        fmu, known = self.fmu, self.interface
+        if self._began:
+            fmu.reset()
+        self._began = True
+        values = np.asarray(parameters, float).tolist()
+        if known.version == 2:
+            fmu.setupExperiment(startTime=t)
+            self._set(known.settable, values)
+            fmu.enterInitializationMode()
+        else:
+            self._set(known.settable, values)
+            fmu.enterInitializationMode(startTime=t)
+        fmu.exitInitializationMode()
+        return self._settled()
+
+    def values(self, t: float, x: FloatArray, inputs: FloatArray) -> FloatArray:
+        fmu, known = self.fmu, self.interface
+        self._move(t, x, inputs)
+        if known.states:
+            (fmu.getDerivatives if known.version == 2 else fmu.getContinuousStateDerivatives)(
+                _pointer(self._slope), len(known.states)
+            )
+        if known.indicators:
+            fmu.getEventIndicators(_pointer(self._indicators), known.indicators)
+        return np.concatenate([self._slope, self._get(known.outputs), self._indicators])
+
+    def slopes(self, t: float, x: FloatArray, inputs: FloatArray) -> FloatArray:
+        known = self.interface
+        z = np.concatenate([x, inputs])
+        rows = (*known.derivatives, *known.outputs)
+        found = np.zeros((len(rows), len(z)))
+        if known.directional:
+            self._move(t, x, inputs)
+            for column, reference in enumerate((*known.states, *known.inputs)):
+                found[:, column] = self.fmu.getDirectionalDerivative(rows, [reference], [1.0])
+            return found
+        n = len(known.states)
+        for column in range(len(z)):
+            sides = []
+            h = _SHIFT * max(1.0, abs(z[column]))
+            for sign in (1.0, -1.0):
+                moved = z.copy()
+                moved[column] += sign * h
+                sides.append(self.values(t, moved[:n], moved[n:])[: len(rows)])
+            found[:, column] = (sides[0] - sides[1]) / (2.0 * h)
+        return found
+
+    def event(self, t: float, x: FloatArray, inputs: FloatArray) -> tuple[FloatArray, float]:
+        self._move(t, x, inputs)
+        self.fmu.enterEventMode()
+        return self._settled()
+
+    def stepped(self, t: float, x: FloatArray, inputs: FloatArray) -> bool:
+        if not self.interface.steps:
+            return False
+        self._move(t, x, inputs)
+        wanted, ends = self.fmu.completedIntegratorStep()
+        if ends:
+            raise SolveFailed(f"{self.interface.title} asks for the end of the simulation at t = {t:g}")
+        return bool(wanted)
+
+    def _settled(self) -> tuple[FloatArray, float]:
+        """From event mode to continuous time: the states, and the time of the next event."""
+        fmu, known = self.fmu, self.interface
+        for _ in range(_ROUNDS):
+            if known.version == 2:
+                again, ends, _, _, planned, following = fmu.newDiscreteStates()
+            else:
+                again, ends, _, _, planned, following = fmu.updateDiscreteStates()
+            if ends:
+                raise SolveFailed(f"{known.title} asks for the end of the simulation")
+            if not again:
+                break
+        else:
+            raise SolveFailed(f"{known.title}: its discrete states do not settle in {_ROUNDS} rounds")
+        fmu.enterContinuousTimeMode()
+        if known.states:
+            fmu.getContinuousStates(_pointer(self._x), len(known.states))
+        return self._x.copy(), float(following) if planned and math.isfinite(following) else NO_EVENT
+
+    def _move(self, t: float, x: FloatArray, inputs: FloatArray) -> None:
+        self.fmu.setTime(t)
+        if len(x):
+            self._x[:] = x
+            self.fmu.setContinuousStates(_pointer(self._x), len(x))
+        self._set(self.interface.inputs, inputs.tolist())
+
+    def _set(self, references: tuple[int, ...], values: list[float]) -> None:
+        if references:
+            (self.fmu.setReal if self.interface.version == 2 else self.fmu.setFloat64)(references, values)
+
+    def _get(self, references: tuple[int, ...]) -> list[float]:
+        if not references:
+            return []
+        read = self.fmu.getReal if self.interface.version == 2 else self.fmu.getFloat64
+        return list(read(references))
+
+
+def _pointer(values: FloatArray) -> Any:
+    return values.ctypes.data_as(ctypes.POINTER(ctypes.c_double))

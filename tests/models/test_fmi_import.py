@@ -1,0 +1,125 @@
+"""Imported functional mock-up units against the systems that they were exported from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnum as sn
+from symnum.codegen.emit_c import compiler
+from symnum.errors import CodegenError, ModelError
+from symnum.models.fmi import import_fmu
+
+pytest.importorskip("fmpy", reason="the extra fmi is not installed")
+try:
+    compiler()
+except CodegenError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+D = sn.D
+VERSIONS = ["2.0", "3.0"]
+x, v, w = sn.variables("x v w")
+mu, force = sn.parameters(mu=1.0, force=0.0)
+grid = np.linspace(0, 5, 101)
+tight = {"rtol": 1e-9, "atol": 1e-11, "saveat": grid}
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def oscillator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Van der Pol's oscillator with a force and the power that it takes."""
+    system = sn.System("VanDerPol", [D(x) == v, D(v) == mu * (1 - x**2) * v - x + force])
+    problem = sn.Problem(system, {x: 2, v: 0}, (0, 5))
+    path = tmp_path_factory.mktemp("units") / "oscillator.fmu"
+    sn.export_fmu(problem, path, version=request.param, inputs=[force], outputs={"power": force * v})
+    return import_fmu(path)
+
+
+def test_inputs_outputs_and_parameters(oscillator: Any) -> None:
+    """The unit in a system of ours: it drives a filter that drives it."""
+    unit = oscillator("unit", mu=0.5)
+    filtered = sn.variable("filtered", start=0.0)
+    equations = [unit.force == -filtered, D(filtered) == unit.x - filtered + 0.1 * unit.power]
+    system = sn.System("loop", equations, parts=[unit])
+    found = sn.solve(sn.Problem(system, span=(0, 5)), "Rodas5P", **tight)
+    own = [D(x) == v, D(v) == 0.5 * (1 - x**2) * v - x - w, D(w) == x - w - 0.1 * w * v]
+    reference = sn.solve(sn.Problem(sn.System("own", own), {x: 2, v: 0, w: 0}, (0, 5)), "Rodas5P", **tight)
+    for one, other in ((unit.x, x), (unit.v, v), (filtered, w), (unit.power, -w * v)):
+        assert np.allclose(found[one], reference[other], rtol=1e-6, atol=1e-7)
+
+
+def test_the_jacobian_is_that_of_the_unit(oscillator: Any) -> None:
+    unit = oscillator("unit")
+    model = sn.compile(sn.System("alone", [unit.force == 0.3], parts=[unit]))
+    u = np.zeros(len(model.states))
+    place = {name: i for i, name in enumerate(model.states)}
+    u[place["unit.x"]], u[place["unit.v"]], u[place["unit.force"]] = 0.7, -0.4, 0.3
+    problem = sn.Problem(sn.System("alone", [unit.force == 0.3], parts=[unit]))
+    jacobian = model.jacobian(0.0, u, problem.p).toarray()
+    row = jacobian[place["unit.v"]]
+    assert row[place["unit.x"]] == pytest.approx(-2 * 0.7 * -0.4 - 1, abs=1e-7)
+    assert row[place["unit.v"]] == pytest.approx(1 - 0.7**2, abs=1e-7)
+    assert row[place["unit.force"]] == pytest.approx(1.0, abs=1e-7)
+    assert model.rhs(0.0, u, problem.p)[place["unit.v"]] == pytest.approx(
+        (1 - 0.49) * -0.4 - 0.7 + 0.3, abs=1e-12
+    )
+
+
+def test_two_instances_and_given_starts(oscillator: Any) -> None:
+    one, two = oscillator("one"), oscillator("two", mu=3.0)
+    system = sn.System("pair", [one.force == two.x, two.force == 0], parts=[one, two])
+    problem = sn.Problem(system, {one.x: 1.0, two.x: -1.0}, (0, 5))
+    found = sn.solve(problem, "Rodas5P", **tight)
+    again = sn.solve(problem, "Rodas5P", **tight)
+    assert np.array_equal(found.y, again.y)
+    a, b, c, d = sn.variables("a b c d")
+    own = [D(a) == b, D(b) == (1 - a**2) * b - a + c, D(c) == d, D(d) == 3 * (1 - c**2) * d - c]
+    starts = {a: 1, b: 0, c: -1, d: 0}
+    reference = sn.solve(sn.Problem(sn.System("own", own), starts, (0, 5)), "Rodas5P", **tight)
+    for name, other in ((one.x, a), (one.v, b), (two.x, c), (two.v, d)):
+        assert np.allclose(found[name], reference[other], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_events_of_the_unit(version: str, tmp_path: Path) -> None:
+    """A bouncing ball with an impulse at a planned time: bounces where they are by the formula."""
+    h, speed = sn.variables("h speed")
+    (e,) = sn.parameters(e=0.8)
+    bounce = sn.Event(when=h, crossing="down", then={h: 0, speed: -e * speed})
+    kick = sn.Event(at=0.25, then={speed: speed + 1.0})
+    ball = sn.System("Ball", [D(h) == speed, D(speed) == -10.0], events=[bounce, kick])
+    problem = sn.Problem(ball, {h: 1, speed: 0}, (0, 1.5))
+    made = import_fmu(sn.export_fmu(problem, tmp_path / "ball.fmu", version=version))
+    unit = made("unit", e=0.5)
+    found = sn.solve(sn.Problem(sn.System("drop", parts=[unit]), span=(0, 1.5)), rtol=1e-9, atol=1e-11)
+    # from 0.25: height 0.6875, speed -1.5; it lands after s with 5 s^2 + 1.5 s = 0.6875
+    s = (-1.5 + np.sqrt(1.5**2 + 20 * 0.6875)) / 10
+    lands, up = 0.25 + s, 0.5 * (1.5 + 10 * s)
+    times = [happened.t for happened in found.events]
+    expected = [0.25, lands, lands + 0.2 * up]
+    assert np.allclose(times[:3], expected, atol=1e-7)
+    t = np.linspace(lands, min(1.5, lands + 0.2 * up), 50)[1:-1]
+    assert np.allclose(found(t)[unit.h], up * (t - lands) - 5 * (t - lands) ** 2, atol=1e-6)
+
+
+def test_what_cannot_be_imported_says_why(oscillator: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there is no file"):
+        import_fmu(tmp_path / "none.fmu")
+    (tmp_path / "text.fmu").write_text("no archive")
+    with pytest.raises(ModelError, match=r"text\.fmu"):
+        import_fmu(tmp_path / "text.fmu")
+    plain = sn.Problem(sn.System("plain", [D(x) == -x]), {x: 1}, (0, 1))
+    source = sn.export_fmu(plain, tmp_path / "source.fmu", binary=False)
+    with pytest.raises(ModelError, match="no binary for"):
+        import_fmu(source)
+    unit = oscillator("unit")
+    system = sn.System("open", parts=[unit])
+    with pytest.raises(sn.SymnumError, match=r"unit\.force"):
+        sn.compile(system)
+    whole = sn.System("whole", [unit.force == 0], parts=[unit])
+    with pytest.raises(ModelError, match="unit is computed by other code"):
+        sn.export_fmu(sn.Problem(whole, span=(0, 1)), tmp_path / "again.fmu")
+    with pytest.raises(ModelError, match="unit is computed by other code"):
+        sn.compile(whole).save(tmp_path / "whole.model")
