@@ -34,9 +34,11 @@ class SymnumError(Exception):
     """Root of all errors raised by symnum; catch this to catch them all.
 
     ``findings``: what is wrong piece by piece, where a pass of lowering has told; see `symnum.explain`.
+    ``solution``: what a run had computed when the error stopped it, or None.
     """
 
     findings: tuple[Any, ...] = ()  # of Finding; the room that defines it is above this one
+    solution: Any = None  # a Solution, likewise
 
 
 class ModelError(SymnumError):
@@ -68,9 +70,4 @@ class CodegenError(SymnumError):
 
 
 class SolveFailed(SymnumError):
-    """The solution stopped before the end of the span: start, step size, events or linear algebra.
-
-    ``solution`` holds what was computed until then, or None.
-    """
-
-    solution: Any = None  # a Solution; this room is below the one that defines it
+    """The run stopped before the end of the span: start, step size, events or linear algebra."""

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -199,7 +200,13 @@ class Run:
 
     def finished(self) -> Solution:
         with Interruption() as interruption:
-            return self.until_the_end(interruption)
+            try:
+                return self.until_the_end(interruption)
+            except Exception as error:  # guards are the user's own functions and raise what they like
+                if self.times and getattr(error, "solution", None) is None:
+                    with suppress(AttributeError):  # a class with __slots__
+                        error.solution = self.solution("stopped")  # type: ignore[attr-defined]
+                raise
 
     def until_the_end(self, interruption: Interruption) -> Solution:
         if self.leg is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def solve_ivp(
     with 0 are algebraic equations fun = 0 (index 1), whose unknowns are made consistent at the start.
     rtol, atol: held as in `solve`; atol one number or (n,).
 
-    ArithmeticError and ValueError in fun shorten the step, other exceptions pass through. A run that cannot
+    ArithmeticError and ValueError in fun shorten the step, other exceptions pass through, with what was
+    computed until then as their ``solution``. A run that cannot
     go on has status -1 and a message; ModelError for arguments that make no sense.
     """
     user = _checked(fun, t_span, y0, events, vectorized, args, rtol, atol, jac, jac_sparsity, mass)
@@ -220,7 +222,7 @@ class _IvpRun:
         while True:
             pause = min(_PAUSE, choice.pause(integrator)) if choice else _PAUSE
             status = integrator.advance(self.span[1], saveat=self.grid, dense=self.dense, pause_after=pause)
-            self.raise_fatal()
+            self.raise_fatal(integrator, methods)
             if status is Status.PAUSED:
                 change = choice.changed(integrator) if choice else None
                 if change:
@@ -260,10 +262,19 @@ class _IvpRun:
             direction = (evaluate(t, y + 1e-7 * direction / size) - base) / 1e-7
         return float(np.exp(np.mean(np.log(growth[-4:]))))
 
-    def raise_fatal(self) -> None:
+    def raise_fatal(self, integrator: Integrator | None = None, methods: Sequence[str] = ()) -> None:
+        """Pass on what a function of the user's has raised, with what was computed until then."""
         fatal = self.model.callbacks.fatal
-        if fatal is not None:
-            raise fatal
+        if fatal is None:
+            return
+        if integrator is not None:
+            self.collect(integrator)
+            result = self.finished(integrator, Status.NOT_FINITE, ", ".join(dict.fromkeys(methods)))
+            where = f"t = {self.user.sign * integrator.t:.9g}"
+            result["message"] = f"{where}: stopped by {type(fatal).__name__}: {fatal}"
+            with suppress(AttributeError):  # a class with __slots__
+                fatal.solution = result  # type: ignore[attr-defined]
+        raise fatal
 
     def collect(self, integrator: Integrator) -> None:
         self.keep(*integrator.saved())
