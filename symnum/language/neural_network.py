@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from importlib import import_module
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,7 +28,7 @@ from symnum.rewriting.expr import Expr, Symbol, add, as_expr, slot, symbol
 from symnum.rewriting.operators import cosh, log, sin, tanh
 from symnum.rewriting.walk import leaves, substitute
 
-__all__ = ["ACTIVATIONS", "NeuralNetwork", "network", "networks_in", "with_networks_written_out"]
+__all__ = ["ACTIVATIONS", "NeuralNetwork", "is_weight", "network", "networks_in", "with_networks_written_out"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -125,9 +127,9 @@ class NeuralNetwork:
             first, before = first + a * b + b, after
         return Block(tuple(quantities), tuple(equations), tuple(sums))
 
-    def expressions(self) -> tuple[Expr, ...]:
+    def expressions(self, inputs: Sequence[Expr] | None = None) -> tuple[Expr, ...]:
         """The outputs written out over the inputs and the weights: as long as there are weights."""
-        now, first = list(self.inputs), 0
+        now, first = list(self.inputs if inputs is None else inputs), 0
         for layer, (a, b) in enumerate(pairwise(self.sizes)):
             weights, biases = self.weights[first:], self.weights[first + a * b :]
             now = [
@@ -164,8 +166,56 @@ class NeuralNetwork:
             raise ModelError(f"network {self.name}: its layers have matrices and biases of shapes {shapes}")
         return np.concatenate([np.append(matrix.ravel(), bias) for matrix, bias in given])
 
-    def __call__(self, values: Any, weights: Any = None) -> FloatArray:
-        """The outputs (outputs, ...) for values of the inputs (inputs, ...), in NumPy."""
+    def weights_of(self, module: Any) -> FloatArray:
+        """(count,) the weights that a PyTorch module or an Equinox tree (any tree of JAX) holds.
+
+        Its arrays, in their order, are the matrix (outputs, inputs) and the biases (outputs,) of each layer,
+        as in a ``torch.nn.Sequential`` of ``Linear`` or in ``equinox.nn.MLP``; its activation is not looked
+        at. Raises ModelError where the shapes are not those of this network.
+        """
+        return self.flat(self._paired([np.asarray(one, float) for one in _arrays_of(module, self.name)[0]]))
+
+    def module_with(self, module: Any, weights: Any = None) -> Any:
+        """A copy of a PyTorch module or an Equinox tree that holds these weights, (count,); see `weights_of`.
+
+        Without ``weights`` the initial ones. Numbers take the type and the device of those they replace.
+        """
+        self.weights_of(module)  # the shapes fit
+        parts = [part for layer in self.layers(weights) for part in layer]
+        return _arrays_of(module, self.name)[1](parts)
+
+    def _paired(self, arrays: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray]]:
+        expected = [shape for a, b in pairwise(self.sizes) for shape in ((b, a), (b,))]
+        if [array.shape for array in arrays] != expected:
+            raise ModelError(
+                f"network {self.name}: the module holds arrays of shapes {[a.shape for a in arrays]}; the "
+                f"layers {' -> '.join(map(str, self.sizes))} have {expected}"
+            )
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+    @overload
+    def __call__(self, values: Sequence[Expr]) -> tuple[Expr, ...]: ...
+
+    @overload
+    def __call__(self, values: Any, weights: Any = None) -> FloatArray: ...
+
+    def __call__(self, values: Any, weights: Any = None) -> Any:
+        """The outputs (outputs, ...) for values of the inputs (inputs, ...), in NumPy.
+
+        Of expressions (inputs,) the outputs are expressions over them and `weights`, written out: the same
+        network may so stand at several places, and in the equations of a `Component`.
+        """
+        if isinstance(values, (list, tuple)) and any(isinstance(value, Expr) for value in values):
+            if len(values) != self.sizes[0]:
+                raise ModelError(
+                    f"network {self.name}: it has {self.sizes[0]} inputs, but {len(values)} are given"
+                )
+            if weights is not None:
+                raise ModelError(
+                    f"network {self.name}: its outputs of expressions hold its weights as parameters; give "
+                    "their values to the Problem, parameters={...}"
+                )
+            return self.expressions([as_expr(value) for value in values])
         now = np.asarray(values, float)
         if now.ndim < 1 or now.shape[0] != self.sizes[0]:
             raise ModelError(f"network {self.name}: give values of {self.sizes[0]} inputs, (inputs, ...)")
@@ -199,7 +249,8 @@ def network(
     They are parameters in one block, ``f.weights``, for `fit` and for ``Problem(..., parameters=...)``.
 
     The systems in whose equations an output stands hold the network by themselves; its code is made of
-    loops over each layer, whatever their sizes. In field equations it is written out once for all points.
+    loops over each layer, whatever their sizes. In field equations it is written out once for all points, in
+    the equations of a `Component` once for all instances of the class, which share its weights.
     """
     checked_name(name, "network: ")
     if isinstance(inputs, (str, Expr)) or not isinstance(inputs, Sequence) or not len(inputs):
@@ -222,6 +273,11 @@ def network(
         parts += [size * rng.normal(size=a * b), np.zeros(b)]
     origin = f"seed {seed}, scale {scale:g}"
     return NeuralNetwork(name, given, sizes, activation, np.concatenate(parts), origin)
+
+
+def is_weight(leaf: Expr) -> bool:
+    """Whether a symbol is a weight of a network: no quantity of a component may have brackets in its name."""
+    return leaf.kind == "parameter" and ".weights[" in leaf.name
 
 
 def networks_in(equations: Sequence[Equation]) -> list[NeuralNetwork]:
@@ -251,6 +307,38 @@ def with_networks_written_out(equations: Sequence[Equation]) -> tuple[Equation, 
             for e, left, right in zip(equations, sides[::2], sides[1::2], strict=True)
         ]
     return tuple(equations)
+
+
+def _arrays_of(module: Any, name: str) -> tuple[list[Any], Callable[[list[FloatArray]], Any]]:
+    """The arrays of a module of PyTorch or a tree of JAX, and what makes a copy of it with others."""
+    if hasattr(module, "load_state_dict"):
+        state = {key: value.detach().cpu() for key, value in module.state_dict().items()}
+
+        def of_torch(parts: list[FloatArray]) -> Any:
+            copied = deepcopy(module)
+            copied.load_state_dict(
+                {key: old.new_tensor(part) for (key, old), part in zip(state.items(), parts, strict=True)}
+            )
+            return copied
+
+        return list(state.values()), of_torch
+    try:
+        jax: Any = import_module("jax")
+    except ImportError as error:
+        raise ModelError(
+            f"network {name}: {type(module).__name__} is no module of PyTorch, and JAX is not installed: "
+            "give matrices and biases by flat([(matrix, biases), ...])"
+        ) from error
+    leaves_, structure = jax.tree_util.tree_flatten(module)
+    places = [k for k, leaf in enumerate(leaves_) if isinstance(leaf, (jax.Array, np.ndarray))]
+
+    def of_jax(parts: list[FloatArray]) -> Any:
+        replaced = list(leaves_)
+        for k, part in zip(places, parts, strict=True):
+            replaced[k] = jax.numpy.asarray(part, leaves_[k].dtype)
+        return jax.tree_util.tree_unflatten(structure, replaced)
+
+    return [leaves_[k] for k in places], of_jax
 
 
 def _label(text: str) -> Callable[[int], str]:

@@ -12,6 +12,7 @@ from symnum.errors import ModelError
 from symnum.language.component import TEMPLATE_PATH, Component, Statement, check_attributes
 from symnum.language.connect import Connection
 from symnum.language.limit import Limit
+from symnum.language.neural_network import with_networks_written_out
 from symnum.language.switch import switch_of
 from symnum.language.variables import joined
 from symnum.lowering.connections import Nodes
@@ -56,7 +57,7 @@ class ComponentEquations:
         own = _own_symbols(template)
         paths = [member.path for member in members]
         title = type(template).__name__
-        statements = _statements(template.equations(), title)
+        statements = _without_networks(_statements(template.equations(), title))
 
         group = Members(paths, own, {})
         for statement in statements:
@@ -178,6 +179,12 @@ def _statements(found: Any, title: str) -> list[Statement]:
     if isinstance(found, (Equation, Connection, Limit)) or not isinstance(found, Iterable):
         raise ModelError(f"{title}.equations: return a list of equations, not {found!r}")
     return list(found)
+
+
+def _without_networks(statements: list[Statement]) -> list[Statement]:
+    """Networks are written out: their layers would be families of one copy, and there are many members."""
+    equations = iter(with_networks_written_out([one for one in statements if isinstance(one, Equation)]))
+    return [next(equations) if isinstance(one, Equation) else one for one in statements]
 
 
 def _own_symbols(template: Component) -> dict[Expr, tuple[str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.language.component import Component
+from symnum.language.neural_network import is_weight
 from symnum.language.switch import switching_events
 from symnum.language.system import described
 from symnum.language.variables import joined
@@ -50,7 +51,7 @@ class Numbering:
     def number_of(self, leaf: Expr, name: str) -> int:
         """The number of a symbol by name; unknown top-level names are new unknowns or parameters."""
         raw = self.raw
-        made = "(" in name  # by an earlier stage
+        made = "(" in name or is_weight(leaf)  # by an earlier stage, or part of no component
         if "." in name and not made and name not in raw.unknowns and name not in raw.parameters:
             near = raw.unknowns.near(name, 1) or raw.parameters.near(name, 1)
             hint = f" Did you mean {near[0]}?" if near else ""

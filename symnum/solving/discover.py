@@ -81,7 +81,10 @@ def discover(
     if system is None:
         raise ModelError("discover: make the problem of the System itself, not of what sn.compile gave")
     if network.block not in system.blocks:
-        raise ModelError(f"discover: {system.name} does not hold the network {network.name}")
+        raise ModelError(
+            f"discover: the equations of {system.name} do not hold the network {network.name}. In those of a "
+            "Component it is written out; give what is learnt there as an output of a network of the system"
+        )
     if not 0 <= threshold < 1:
         raise ModelError(f"threshold={threshold!r}: give a part of the output, between 0 and 1")
     terms = _candidates(network, library, degree)

@@ -178,3 +178,73 @@ def test_a_network_in_a_field_equation() -> None:
         near = (mapping(theta + h) - mapping(theta - h)).sum()
         far = (mapping(theta + 2 * h) - mapping(theta - 2 * h)).sum()
         assert found[j] == pytest.approx((8 * near - far) / 12e-3, rel=1e-6, abs=1e-9)
+
+
+class Governor(sn.Component):
+    """Two states with a learnt law, which all members share."""
+
+    v, w = sn.variable(), sn.variable()
+    T = sn.parameter(2.0)
+
+    def equations(self) -> Any:
+        law = Network("law", [self.v, self.w], [4], 2, seed=1)
+        return [sn.D(self.v) == law[0] - self.v / self.T, sn.D(self.w) == law[1] - self.w]
+
+
+def two_governors() -> tuple[Any, Any, Any]:
+    a, b = Governor("a"), Governor("b", T=3.0)
+    start = {a.v: 1.0, a.w: 0.2, b.v: -0.4, b.w: 0.5}
+    law = Network("law", [x, y], [4], 2, seed=1)  # the same weights over other inputs
+    return sn.Problem(sn.System("two", parts=[a, b]), start, (0, 1)), (a, b), law
+
+
+def test_members_of_a_component_share_a_network() -> None:
+    problem, _, law = two_governors()
+    rng = np.random.default_rng(3)
+    weights, p = rng.normal(size=len(law.weights)), problem.p
+    for symbol, value in zip(law.weights, weights, strict=True):
+        p[problem.flat.parameters.find(symbol.name)] = value
+    assert problem.flat.n == 4
+
+    def right(u: Any) -> Any:
+        parts = [
+            by_hand(law, u[k : k + 2], weights) - u[k : k + 2] / np.array([T, 1.0])
+            for k, T in ((0, 2.0), (2, 3.0))
+        ]
+        return np.concatenate(parts)
+
+    u = np.array([1.0, 0.2, -0.4, 0.5])
+    assert problem.compiled.rhs(0.0, u, p) == pytest.approx(right(u), rel=1e-12)
+    exact = np.stack([right(u + 1e-30j * e).imag / 1e-30 for e in np.eye(4)], axis=1)
+    assert problem.compiled.jacobian(0.0, u, p).toarray() == pytest.approx(exact, rel=1e-11, abs=1e-13)
+
+
+def test_what_the_members_share_is_learnt_from_all_of_them() -> None:
+    problem, (a, b), law = two_governors()
+    mapping = sn.SolutionMap(
+        problem, [a.v, b.w], at=[0.5, 1.0], parameters=law.weights, rtol=1e-11, atol=1e-13
+    )
+    values, pull = mapping.vjp()
+    found, theta = pull(np.ones_like(values)), mapping.theta
+    for j in range(0, len(theta), 4):
+        h = np.zeros_like(theta)
+        h[j] = 1e-3
+        near = (mapping(theta + h) - mapping(theta - h)).sum()
+        far = (mapping(theta + 2 * h) - mapping(theta - 2 * h)).sum()
+        assert found[j] == pytest.approx((8 * near - far) / 12e-3, rel=1e-8, abs=1e-9)
+
+
+def test_one_network_at_several_places() -> None:
+    """Of other inputs its outputs are expressions over the same weights."""
+    f = Network("f", [x, y], [3], 1, seed=4)
+    (swapped,) = f([y, 2 * x])
+    problem = sn.Problem(sn.System("s", [sn.D(x) == f[0], sn.D(y) == swapped - y]), {x: 0.3, y: -0.7})
+    slope = problem.compiled.rhs(0.0, np.array([0.3, -0.7]), problem.p)
+    assert slope == pytest.approx([f([0.3, -0.7])[0], f([-0.7, 0.6])[0] + 0.7], rel=1e-13)
+    assert len(problem.p) == len(f.weights)
+    alone = sn.Problem(sn.System("alone", [sn.D(x) == f([x, -x])[0]]), {x: 0.3})
+    assert alone.compiled.rhs(0.0, np.array([0.3]), alone.p) == pytest.approx(f([0.3, -0.3]), rel=1e-13)
+    with pytest.raises(ModelError, match="network f: it has 2 inputs, but 1 are given"):
+        f([x])
+    with pytest.raises(ModelError, match="hold its weights as parameters"):
+        f([x, y], f.initial)

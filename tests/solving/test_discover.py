@@ -88,7 +88,7 @@ def test_wrong_use() -> None:
     found = sn.fit(sn.Problem(system, {x: 1}), {x: np.exp(-times)}, times, f.weights, iterations=5)
     other = sn.network("g", [x], [3], 1)
     for refused, message in (
-        (lambda: Discover(found, other), "s does not hold the network g"),
+        (lambda: Discover(found, other), "the equations of s do not hold the network g"),
         (lambda: Discover(found, "f"), "give the network that was learnt"),
         (lambda: Discover(f, f), "takes what sn.fit gave"),
         (lambda: Discover(found, f, threshold=2), "threshold=2"),

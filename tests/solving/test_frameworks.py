@@ -79,3 +79,36 @@ def test_what_is_not_installed(method: str, name: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(frameworks, "import_module", absent)
     with pytest.raises(ModelError, match=f"pip install {name}"):
         getattr(decay(), method)()
+
+
+def test_weights_of_torch_modules() -> None:
+    torch = pytest.importorskip("torch")
+    x, y = sn.variables("x y")
+    f = sn.network("f", [x, y], [5, 4], 3, seed=2)
+    torch.manual_seed(1)
+    linear, tanh = torch.nn.Linear, torch.nn.Tanh
+    module = torch.nn.Sequential(linear(2, 5), tanh(), linear(5, 4), tanh(), linear(4, 3)).double()
+    weights, given = f.weights_of(module), np.random.default_rng(0).normal(size=(2, 7))
+    expected = module(torch.tensor(given.T)).detach().numpy().T
+    assert f(given, weights) == pytest.approx(expected, rel=1e-13)
+    back = f.module_with(module, 2 * weights)
+    assert f(given, 2 * weights) == pytest.approx(back(torch.tensor(given.T)).detach().numpy().T, rel=1e-13)
+    assert f.weights_of(module).tolist() == weights.tolist()  # the module itself is as it was
+    assert f.weights_of(f.module_with(module)).tolist() == f.initial.tolist()
+    with pytest.raises(ModelError, match=r"the module holds arrays of shapes .*\(3, 2\).* 2 -> 5 -> 4 -> 3"):
+        f.weights_of(linear(2, 3))
+
+
+def test_weights_of_equinox_trees() -> None:
+    jax, equinox = pytest.importorskip("jax"), pytest.importorskip("equinox")
+    jax.config.update("jax_enable_x64", True)
+    x, y = sn.variables("x y")
+    f = sn.network("f", [x, y], [5, 5], 3, seed=2)
+    tree = equinox.nn.MLP(2, 3, 5, 2, jax.numpy.tanh, key=jax.random.key(1))
+    weights, given = f.weights_of(tree), np.random.default_rng(0).normal(size=(2, 7))
+    assert f(given, weights) == pytest.approx(np.asarray(jax.vmap(tree)(given.T)).T, rel=1e-13)
+    back = f.module_with(tree, 2 * weights)
+    assert f(given, 2 * weights) == pytest.approx(np.asarray(jax.vmap(back)(given.T)).T, rel=1e-13)
+    assert f.weights_of(f.module_with(tree)).tolist() == f.initial.tolist()
+    with pytest.raises(ModelError, match="network f: the module holds arrays of shapes"):
+        f.weights_of(equinox.nn.Linear(2, 3, key=jax.random.key(1)))
