@@ -47,6 +47,7 @@ def export(
     if kind not in _WRITERS:
         raise ModelError(f"export: there is no kind {kind!r}; choose one of {', '.join(_WRITERS)}")
     problem = model if isinstance(model, Problem) else Problem(model)
+    problem.require_unknowns()
     begin, end = problem.span
     saved = save_times(np.linspace(begin, end, _POINTS) if saveat is None else saveat, problem.span)
     chosen = find("Rodas5P" if method is None else method)

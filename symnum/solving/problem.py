@@ -116,6 +116,14 @@ class Problem:
             )
         return self._compiled
 
+    def require_unknowns(self) -> None:
+        """ModelError where there is nothing that a solver could integrate."""
+        if not self.flat.n:
+            raise ModelError(
+                f"{self.flat.name}: nothing to integrate, the equations give every unknown explicitly; "
+                "evaluate them directly, or add an equation that holds a derivative"
+            )
+
     def with_(
         self,
         *,

@@ -15,7 +15,7 @@ from symnum.solving.problem import Problem
 from symnum.solving.run import Run
 from symnum.solving.solution import Solution
 from symnum.solving.straight import Straight, is_straight
-from symnum.solving.tableaus import METHODS, find
+from symnum.solving.tableaus import find
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -165,8 +165,6 @@ def solve(
             raise ModelError(
                 f"{name}=: {runs.flat.name} is no random process; take network.jumps() or network.langevin()"
             )
-    if not (method is None or isinstance(method, (str, Method))):
-        raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
     chosen = None if method is None else find(method)
     max_steps = _MAX_STEPS if max_steps is None else max_steps
     if tier not in (None, "generic", "specialised"):
@@ -312,11 +310,7 @@ def _solve_hybrid(
 def _check_arguments(problem: Any, max_step: Any, first_step: Any, max_steps: Any) -> None:
     if not isinstance(problem, Problem):
         raise ModelError(f"solve takes a Problem, not {problem!r}; write sn.Problem(system, start, span)")
-    if not problem.flat.n:
-        raise ModelError(
-            f"{problem.flat.name}: nothing to integrate, the equations give every unknown explicitly; "
-            "evaluate them directly, or add an equation that holds a derivative"
-        )
+    problem.require_unknowns()
     if not (isinstance(max_step, (int, float)) and max_step > 0):
         raise ModelError(f"max_step={max_step!r}: give a positive number")
     if first_step is not None:

@@ -275,6 +275,7 @@ def test_export_of_a_compiled_system_takes_declared_starts(tmp_path: Path) -> No
         ("c", "model.c", {"method": "Tsit5"}, "Tsit5 cannot solve algebraic equations, and ladder has"),
         ("c", "model.c", {"saveat": [0, 2]}, "leave the span"),
         ("c", "model.c", {"rtol": 2}, "relative tolerance"),
+        ("c", "model.c", {"method": 5}, "method=5: give the name"),
     ],
 )
 def test_what_cannot_be_exported(
@@ -283,6 +284,13 @@ def test_what_cannot_be_exported(
     with pytest.raises(ModelError, match=message):
         sn.export(ladder(3), kind, tmp_path / file, **options)
     assert not (tmp_path / file).exists()
+
+
+@pytest.mark.parametrize("kind", ["c", "numba"])
+def test_what_is_known_without_integrating_is_not_exported(kind: str, tmp_path: Path) -> None:
+    x = sn.variable("x")
+    with pytest.raises(ModelError, match="line: nothing to integrate"):
+        sn.export(sn.System("line", [x == 2 * sn.t]), kind, tmp_path / "model.py")
 
 
 def test_a_system_without_starts_names_them(tmp_path: Path) -> None:

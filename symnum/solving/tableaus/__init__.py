@@ -29,12 +29,15 @@ OUTSIDE: dict[str, Method] = {method.name: method for method in (CVODE, IDA)}
 def find(method: str | Method) -> Method:
     """The method of that name, in any case. A record is checked and returned.
 
-    Raises ModelError for an unknown name, InvalidTableau for a record whose numbers are not what it states.
+    Raises ModelError for an unknown name and for what is none, InvalidTableau for a record whose numbers are
+    not what it states.
     """
     if isinstance(method, Method):
         if METHODS.get(method.name) is not method:
             method.check()
         return method
+    if not isinstance(method, str):
+        raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
     if method in METHODS:
         return METHODS[method]
     lower = {name.lower(): record for name, record in (METHODS | OUTSIDE).items()}
