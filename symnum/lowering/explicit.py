@@ -1,8 +1,7 @@
 """Explicit unknowns: which equations are solved for which unknowns, and in which order.
 
-Every unknown is defined once. Unknowns in blocks of one equation are solved for; in larger blocks, columns
-whose equations give them explicitly are taken as long as no cycle arises, per family and never per copy, so
-that families stay whole. What remains becomes an algebraic unknown of the DAE with its residual row.
+Every unknown is defined once. Unknowns in blocks of one equation are solved for; larger blocks are torn
+(`tearing`). What remains becomes an algebraic unknown of the DAE with its residual row.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from numpy.typing import NDArray
 
 from symnum.codegen.distinct import distinct
 from symnum.lowering.alias import Equations
-from symnum.lowering.families import Family, IntArray, coefficient_rank, compacted
+from symnum.lowering.families import Family, IntArray, compacted
 from symnum.lowering.incidence import Incidence, Matching
 from symnum.lowering.raw import Sums
 from symnum.lowering.structure import StateChoice, Structure
+from symnum.lowering.tearing import tear
 from symnum.record import replace
-from symnum.rewriting.expr import Expr, linear, rational, slot
+from symnum.rewriting.expr import linear, rational, slot
 
 _WIDEST = 12  # terms: wider sums are rows of a table, never a template
-_LEAST_PIVOT = 0.5  # of the largest number in the equation: a pivot below it may multiply errors
 _DEEPEST = 64  # longer chains of explicit unknowns stay implicit: they would need a loop per link
 
 
@@ -43,13 +42,13 @@ def choose_explicit(
     """
     if held is not None and len(held) and keep is None:
         keep = np.zeros(graph.n_equations, bool)
-    chosen = _Selection(equations.families, equations.sums, graph, matching, keep, choices)
+    chosen = Selection(equations.families, equations.sums, graph, matching, keep, choices)
     if held is not None:
         chosen.kept_unknown[held] = True
     return chosen.structure(equations.representative, states, choices)
 
 
-class _Selection:
+class Selection:
     """Chooses, family by family, which equations are solved for which unknowns."""
 
     def __init__(
@@ -89,7 +88,7 @@ class _Selection:
         self, representative: IntArray, states: IntArray, choices: tuple[StateChoice, ...]
     ) -> Structure:
         self.single_blocks()
-        self.larger_blocks()
+        tear(self)
         sum_rows, sum_targets = self.single_sums()
         self.cut_long_chains()
         order = self.ordered()
@@ -168,57 +167,6 @@ class _Selection:
                 rows = rows[own[rows]]
                 if len(rows) and family.coefficient(k) is not None:
                     self.take(f, k, rows)
-
-    def larger_blocks(self) -> None:
-        ranked = []
-        for f, family in enumerate(self.families):
-            sizes = self.size[self.graph.first[f] : self.graph.first[f + 1]]
-            if not (sizes > 1).any():
-                continue
-            for k in family.unknown_slots():
-                coefficient = family.coefficient(k)
-                if coefficient is None or coefficient_rank(coefficient) > 2:
-                    continue
-                if _is_small_pivot(family, coefficient):
-                    continue
-                rows = np.flatnonzero(sizes > 1)
-                uses = self.occurrences[family.columns[k][rows]]
-                ranked.append((coefficient_rank(coefficient) // 2, int(uses.max(initial=0)), f, k))
-        for _, _, f, k in sorted(ranked):
-            family = self.families[f]
-            rows = self.candidates(f, k)
-            inside = self.size[self.graph.first[f] + rows] > 1
-            inside &= self.block_size[family.columns[k][rows]] > 1
-            rows = rows[inside]
-            if len(rows) and not self.makes_cycle(f, k, rows):
-                self.take(f, k, rows)
-
-    def makes_cycle(self, f: int, k: int, rows: IntArray) -> bool:
-        family = self.families[f]
-        new = np.zeros(len(self.graph.is_unknown), bool)
-        new[family.columns[k][rows]] = True
-        before: set[int] = set()
-        for other in family.unknown_slots():
-            if other != k:
-                read = family.columns[other][rows]
-                if new[read].any():
-                    return True
-                before |= set(distinct(self.defined[read]).tolist()) - {-1}
-        after = {
-            g
-            for g, group in enumerate(self.groups)
-            if any(new[group.columns[j]].any() for j in group.unknown_slots())
-        }
-        seen: set[int] = set()
-        stack = list(before)
-        while stack:
-            g = stack.pop()
-            if g in after:
-                return True
-            if g not in seen:
-                seen.add(g)
-                stack.extend(self.read_by(g))
-        return False
 
     def read_by(self, g: int) -> set[int]:
         group = self.groups[g]
@@ -364,16 +312,3 @@ def _short_rows(
         for members in np.split(in_groups, cuts) if len(same) else ():
             table = np.concatenate([targets[same[members]][None], others[members].T])
             yield tuple(signs[members[0]].tolist()), rows[same[members]], table
-
-
-def _is_small_pivot(family: Family, coefficient: Expr) -> bool:
-    """Whether solving for an unknown would divide by a number small beside those of the other unknowns.
-
-    Inside a block this is elimination without a choice of pivots: rows of one-sided stencils, solved for the
-    unknown with the least weight one after the other, lose all digits.
-    """
-    if not coefficient.is_number:
-        return False
-    others = (family.coefficient(k) for k in family.unknown_slots())
-    sizes = [abs(float(other)) for other in others if other is not None and other.is_number]
-    return abs(float(coefficient)) < _LEAST_PIVOT * max(sizes)

@@ -12,6 +12,7 @@ from typing import Any
 
 from symnum.language.component import Component
 from symnum.language.event import Event, checked_events
+from symnum.language.hosted import HostedComponent
 from symnum.language.system import System
 from symnum.lowering.block_equations import BlockEquations
 from symnum.lowering.component_equations import ComponentEquations, Members
@@ -32,6 +33,7 @@ def flatten(system: System, events: Sequence[Event] = (), delays: Sequence[Delay
     components = list(system.components())
     nodes = Nodes(system.name, components)
     traced, tables = ComponentEquations(numbering, nodes), BlockEquations(numbering)
+    raw.hosted = [component for component in components if isinstance(component, HostedComponent)]
     numbering.place(components)
     groups: dict[Any, list[Component]] = {}
     for component in components:

@@ -16,39 +16,33 @@ from numpy.typing import NDArray
 
 from symnum.codegen.compiled import SIGNATURE
 from symnum.codegen.model_functions import ModelFunctions
-from symnum.language.hosted import HostedComponent, HostedUnit
-from symnum.language.system import System
+from symnum.language.hosted import HostedUnit
 from symnum.lowering.families import IntArray
 from symnum.lowering.flat import FlatSystem, Hosted
 from symnum.lowering.raw import RawSystem
 from symnum.record import replace
 
-__all__ = ["HostedUnits", "held_parts", "held_unknowns", "hosted_parts"]
+__all__ = ["HostedUnits", "held_unknowns", "hosted_parts"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
 _AHEAD = 1e-6  # relative: the step of differences in time
 
 
-def held_unknowns(system: System, raw: RawSystem) -> IntArray:
+def held_unknowns(raw: RawSystem) -> IntArray:
     """Inputs and outputs of hosted parts: they stay in ``u``, where the host finds them."""
     found = [
         _number(raw.unknowns.find(f"{part.path}.{name}"))
-        for part in _parts(system)
+        for part in raw.hosted
         for name in (*part.inputs, *part.outputs)
     ]
     return np.array(found, np.int64)
 
 
-def held_parts(system: System) -> list[str]:
-    """Their paths."""
-    return [part.path for part in _parts(system)]
-
-
-def hosted_parts(system: System, raw: RawSystem) -> tuple[Hosted, ...]:
+def hosted_parts(raw: RawSystem) -> tuple[Hosted, ...]:
     """The numbers of the quantities of each hosted part."""
     found = []
-    for part in _parts(system):
+    for part in raw.hosted:
 
         def parameters(names: Sequence[str], path: str = part.path) -> IntArray:
             return np.array([_number(raw.parameters.find(f"{path}.{name}")) for name in names], np.int64)
@@ -67,10 +61,6 @@ def hosted_parts(system: System, raw: RawSystem) -> tuple[Hosted, ...]:
             )
         )  # fmt: skip
     return tuple(found)
-
-
-def _parts(system: System) -> list[HostedComponent]:
-    return [part for part in system.components() if isinstance(part, HostedComponent)]
 
 
 def _number(found: int | None) -> int:

@@ -17,7 +17,7 @@ from symnum.lowering.explicit_sums import with_explicit_sums
 from symnum.lowering.families import Family, IntArray, compacted
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flatten import flatten
-from symnum.lowering.hosted import held_parts, held_unknowns, hosted_parts
+from symnum.lowering.hosted import held_unknowns, hosted_parts
 from symnum.lowering.incidence import (
     Incidence,
     Matching,
@@ -51,7 +51,7 @@ def lower(
     equations = without_aliases(raw)  # RawSystem -> Equations: equal unknowns are one
     watch("aliases joined", equations)
     unknowns = unknowns_of(equations)  # states and what is to be determined
-    held = equations.representative[held_unknowns(system, raw)]
+    held = equations.representative[held_unknowns(raw)]
     graph, matching = matched(equations, unknowns)  # every unknown gets its equation
     watch("matched", (graph, matching))
     structure = None
@@ -86,9 +86,10 @@ def _of_higher_index(
         )
     check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
     if len(held):
+        parts = ", ".join(part.path for part in raw.hosted)
         raise LoweringError(
-            f"{system.name}: equations that other code computes ({', '.join(held_parts(system))}) cannot be "
-            "differentiated, and this system has an index above 1: do not prescribe what they compute."
+            f"{system.name}: equations that other code computes ({parts}) cannot be differentiated, and this "
+            "system has an index above 1: do not prescribe what they compute."
         )
     if hidden is None:
         hidden = combined(equations)  # constraints that only a combination of equations shows
@@ -125,7 +126,7 @@ def _numbered(
     limits, limit_parameter, parameters = _limits(raw, structure, position, mass)
     return FlatSystem(
         system.name, raw.unknowns, parameters, structure, vector, position, mass, limits, limit_parameter,
-        tuple(raw.events), system.guards, delays, hosted_parts(system, raw),
+        tuple(raw.events), system.guards, delays, hosted_parts(raw),
     )  # fmt: skip
 
 

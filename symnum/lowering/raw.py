@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symnum.language.event import Event
+from symnum.language.hosted import HostedComponent
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.names import Names
 from symnum.record import record
@@ -87,6 +88,7 @@ class RawSystem:
         self.sums = Sums(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), ())
         self.limits: list[LimitFamily] = []
         self.events: list[Event] = []
+        self.hosted: list[HostedComponent] = []  # parts that other code computes
 
     def number_name(self, number: int) -> str:
         """The name of an unknown or of a derivative, by the numbers of `families`."""
