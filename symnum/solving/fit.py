@@ -18,6 +18,7 @@ from symnum.solving.fit_objective import Objective, Penalty, flattened, trajecto
 from symnum.solving.method import Method
 from symnum.solving.options import Times
 from symnum.solving.problem import Problem
+from symnum.solving.profile import Profile, profile_of
 from symnum.solving.solution import Solution
 from symnum.solving.solution_map import SolutionMap
 from symnum.solving.solve import solve
@@ -73,14 +74,7 @@ class Fit:
 
         Raises ModelError where the data do not determine them. Seber, Wild, Nonlinear Regression (1989), 2.1.
         """
-        objective, m = self.objective, len(self.theta)
-        if objective.loss is not None:
-            raise ModelError("fit: only fits to data have a covariance, not those with a loss of their own")
-        freedom = objective.count + int(np.count_nonzero(objective.penalty.root)) - m
-        if freedom < 1:
-            raise ModelError(
-                f"fit: {objective.count} values are too few for the covariance of {m} parameters"
-            )
+        objective, freedom = self.objective, self._freedom()
         jacobian = objective.jacobian(self.theta)
         residuals = objective.residuals(self.theta)
         sizes = np.linalg.norm(jacobian, axis=0)
@@ -118,13 +112,40 @@ class Fit:
         variance = np.einsum("okm,mn,okn->ok", jacobian, self.covariance(), jacobian)
         return mapping(), np.sqrt(np.maximum(variance, 0.0)) * self._quantile(confidence)
 
+    def profile(self, parameter: Expr | str, confidence: float = 0.95, points: int = 15) -> Profile:
+        """How the least loss changes when one learnt number is held and all others are fitted anew.
+
+        Its interval needs no linear model, in contrast to `intervals`, and shows what the data do not bound;
+        for a linear one both agree. points: of the curve between its ends. Raises ModelError where the loss
+        falls below that of the fit, which then was no minimum.
+        Bates, Watts, Nonlinear Regression Analysis (1988), 6.1; Raue et al., Bioinformatics 25 (2009) 1923.
+        """
+        self[parameter]  # says what was learnt where this was not
+        if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+            raise ModelError(f"points={points!r}: give a whole number, 2 or more")
+        quantile, freedom = self._quantile(confidence), self._freedom()
+        return profile_of(self, str(parameter), quantile, freedom, points)
+
+    def _freedom(self) -> int:
+        """Residuals more than what was learnt: the degrees of freedom of their variance."""
+        objective, m = self.objective, len(self.theta)
+        if objective.loss is not None:
+            raise ModelError(
+                "fit: only fits to data have an uncertainty that is known, not those with a loss of their own"
+            )
+        freedom = objective.count + int(np.count_nonzero(objective.penalty.root)) - m
+        if freedom < 1:
+            raise ModelError(
+                f"fit: {objective.count} values are too few for the uncertainty of {m} parameters"
+            )
+        return freedom
+
     def _quantile(self, confidence: float) -> float:
         from scipy.stats import t
 
         if not (isinstance(confidence, (int, float)) and 0 < confidence < 1):
             raise ModelError(f"confidence={confidence!r}: give a number between 0 and 1")
-        freedom = self.objective.count + int(np.count_nonzero(self.objective.penalty.root)) - len(self.theta)
-        return float(t.ppf(0.5 + confidence / 2, freedom))
+        return float(t.ppf(0.5 + confidence / 2, self._freedom()))
 
     def plot(self, axes: Any = None) -> Any:
         """The history of the loss; returns the axes of Matplotlib."""

@@ -123,7 +123,7 @@ def test_a_loss_of_its_own() -> None:
     assert found[x] == pytest.approx(np.median(values - 2 * t), abs=1e-3)
     with pytest.raises(ModelError, match="needs data without a loss of its own"):
         Fit(problem, {x: values}, t, [x], loss=loss, optimizer="least squares")
-    with pytest.raises(ModelError, match="only fits to data have a covariance"):
+    with pytest.raises(ModelError, match="only fits to data have an uncertainty"):
         found.covariance()
 
 
@@ -236,7 +236,71 @@ def test_what_data_do_not_determine() -> None:
     found = Fit(problem, {x: [0.5, 1.0, 1.4, 2.1]}, [0.25, 0.5, 0.75, 1.0], [a, b])
     with pytest.raises(ModelError, match=r"do not determine these apart from each other: [ab], [ab]"):
         found.covariance()
-    with pytest.raises(ModelError, match="2 values are too few for the covariance of 2 parameters"):
+    with pytest.raises(ModelError, match="2 values are too few for the uncertainty of 2 parameters"):
         Fit(problem, {x: [0.5, 1.0]}, [0.5, 1.0], [a, b]).covariance()
     with pytest.raises(ModelError, match="c was not learnt"):
         found["c"]
+
+
+def test_the_profile_of_a_straight_line_is_its_interval() -> None:
+    """x' = b: a linear regression, whose profile is a parabola and whose interval is Student's."""
+    b = sn.parameter(0.0, name="b")
+    times = np.linspace(0, 2, 9)
+    data = 1 + 0.7 * times + 0.1 * np.random.default_rng(2).normal(size=9)
+    found = Fit(sn.Problem(sn.System("line", [sn.D(x) == b]), {x: 0}, (0, 2)), {x: data}, times, [b, x])
+    profile = found.profile(b, points=5)
+    low, high = found.intervals()[0]
+    assert profile.interval == pytest.approx([low, high], abs=2e-4 * (high - low))
+    spread = np.sum((times - times.mean()) ** 2)
+    assert profile.losses == pytest.approx(
+        found.loss + (profile.values - found[b]) ** 2 * spread / 9, rel=1e-9
+    )
+    assert profile.theta[:, 1] == pytest.approx(data.mean() - profile.values * times.mean(), abs=1e-7)
+    assert (np.diff(profile.values) > 0).all()
+    with pytest.raises(ModelError, match="c was not learnt; learnt were b, x"):
+        found.profile("c")
+    with pytest.raises(ModelError, match="points=1"):
+        found.profile(b, points=1)
+
+
+def test_profiles_of_a_rate() -> None:
+    """Against the closed form of x = x0 e^(-kt), where the best x0 of each k is a linear regression."""
+    from scipy.optimize import brentq
+    from scipy.stats import t as student
+
+    k = sn.parameter(1.0, name="k")
+    times = np.array([0.2, 0.8, 1.5, 2.5, 4.0])
+    data = np.array([1.9, 0.9, 0.75, 0.1, 0.2])
+    problem = sn.Problem(sn.System("decay", [sn.D(x) == -k * x]), {x: 2}, (0, 4))
+    found = Fit(problem, {x: data}, times, [k, x], rtol=1e-10, atol=1e-12)
+
+    def least(rate: float) -> float:
+        curve = np.exp(-rate * times)
+        return float(np.sum((data - curve * (curve @ data) / (curve @ curve)) ** 2)) / len(data)
+
+    profile = found.profile("k")
+    for value, loss in zip(profile.values, profile.losses, strict=True):
+        assert loss == pytest.approx(least(value), rel=1e-7)
+    threshold = least(found[k]) * (1 + student.ppf(0.975, 3) ** 2 / 3)
+    assert profile.threshold == pytest.approx(threshold, rel=1e-7)
+    exact = [
+        brentq(lambda rate: least(rate) - threshold, *ends) for ends in ((0.05, found[k]), (found[k], 9))
+    ]
+    assert profile.interval == pytest.approx(exact, rel=1e-3)
+    assert not np.allclose(profile.interval, found.intervals()[0], rtol=0.02)  # it is not linear
+    assert profile.plot().get_xlabel() == "k"
+    unfinished = Fit(problem, {x: data}, times, [k, x], iterations=1)
+    with pytest.raises(ModelError, match=r"less than .* that the fit found: it was no minimum"):
+        unfinished.profile(k)
+
+
+def test_profiles_show_what_the_data_do_not_bound() -> None:
+    """Only the product of two rates is known: one is held by its bound below, by nothing above."""
+    a, b = sn.parameters(a=1.0, b=0.5)
+    times = np.linspace(0.5, 3, 6)
+    data = 2 * np.exp(-0.7 * times) + 0.02 * np.random.default_rng(5).normal(size=6)
+    problem = sn.Problem(sn.System("product", [sn.D(x) == -a * b * x]), {x: 2}, (0, 3))
+    found = Fit(problem, {x: data}, times, [a, b], bounds={a: (0.01, np.inf)})
+    profile = found.profile(a, points=3)
+    assert profile.interval.tolist() == [0.01, np.inf]
+    assert profile.losses == pytest.approx(found.loss, rel=1e-5)
