@@ -103,14 +103,27 @@ def _data_key(data: Any) -> int:
     if data is None:
         return 0
     if isinstance(data, tuple):
-        if isinstance(data, Symbol) and data.state_priority is None:
-            data = data[:-1]  # without one a symbol keeps the key, and stored code its place, of before
+        if isinstance(data, Symbol):
+            data = _given(data)
         return hash(tuple([_data_key(item) for item in data]))
     if kind is Fraction:
         return hash((_data_key(data.numerator), data.denominator))
     if isinstance(data, Node):
         return data.key
     return crc32(str(data).encode())
+
+
+_ALWAYS = Symbol._fields.index("state_priority")
+
+
+def _given(info: Symbol) -> tuple[Any, ...]:
+    """The fields that take part in the key of a symbol.
+
+    Later ones do, with their places, where they say something: a symbol without them keeps the key, and so
+    the order of terms and the place of stored code, that it had before they existed.
+    """
+    later = enumerate(info[_ALWAYS:], _ALWAYS)
+    return (*info[:_ALWAYS], *[said for said in later if said[1] is not None])
 
 
 _numbers_key = lru_cache(maxsize=1 << 14)(_data_key)  # coefficients and exponents repeat

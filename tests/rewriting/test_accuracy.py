@@ -1,5 +1,6 @@
 """The rules that keep digits: what they win on the published expressions, and that they stay correct."""
 
+import random
 from typing import Any
 
 import mpmath
@@ -69,6 +70,17 @@ def test_the_published_expressions_gain_digits(published: Any) -> None:
     assert better >= 15
 
 
+def _errors(expr: Expr, points: list[dict[Expr, float]], exact: list[mpmath.mpf]) -> list[float]:
+    """Relative errors in double precision."""
+    return [float(abs(evaluate(expr, at) - v) / (abs(v) or 1)) for at, v in zip(points, exact, strict=True)]
+
+
+def _neighbours(point: dict[Expr, float]) -> list[dict[Expr, float]]:
+    """Points that are some roundings away in each coordinate."""
+    draw = random.Random(0)
+    return [{leaf: v * (1 + draw.randint(-8, 8) * 2**-52) for leaf, v in point.items()} for _ in range(8)]
+
+
 def test_every_level_stays_near_the_original(published: Any) -> None:
     """Error at most four times that of the original, strict at no point worse; no cost added."""
     for record, before, named in published:
@@ -84,11 +96,14 @@ def test_every_level_stays_near_the_original(published: Any) -> None:
         for level in ("strict", "default", "fast"):
             after = simplify(before, level, where=where, budget=30.0)
             assert dag_cost([after]) <= dag_cost([before])
-            errors = [
-                [float(abs(evaluate(e, at) - v) / (abs(v) or 1)) for at, v in zip(points, exact, strict=True)]
-                for e in (before, after)
-            ]
+            errors = [_errors(e, points, exact) for e in (before, after)]
             if level == "strict":
                 assert all(new <= old for old, new in zip(*errors, strict=True)), record["id"]
             else:  # where the original has no error at all, one rounding is allowed
-                assert max(errors[1]) <= 4 * max(max(errors[0]), 1.2e-16), record["id"]
+                # beside a zero the rounding of one single point is a matter of luck, for either side
+                worst = {errors[k].index(max(errors[k])): None for k in (0, 1)}
+                near = [neighbour for at in worst for neighbour in _neighbours(points[at])]
+                with mpmath.workdps(50):
+                    values = [row[0] for row in settled_values([before], near)]
+                old, new = (max(*errors[k], *_errors(e, near, values)) for k, e in enumerate((before, after)))
+                assert new <= 4 * max(old, 1.2e-16), record["id"]

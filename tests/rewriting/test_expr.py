@@ -245,6 +245,21 @@ def test_keys_do_not_depend_on_the_process():
     assert len(seen) == 1
 
 
+def test_every_declared_field_is_part_of_the_key():
+    """Keys order terms and are what stored code is found by."""
+    k = symbol(Symbol("k", "parameter"))
+    others = [
+        symbol(Symbol("k", "parameter", **{name: value}))
+        for name, value in (
+            ("unit", "V"), ("about", "V"), ("default", 2), ("guess", 2), ("nominal", 2.0),
+            ("state_priority", 2.0), ("condition", x < 2), ("condition", x < 3),
+        )
+    ]  # fmt: skip
+    assert len({k.key, *(other.key for other in others)}) == 1 + len(others)
+    # the key that x had when symbols had seven fields: later fields must not move what does not use them
+    assert x.key == 130555019057183646
+
+
 def test_a_hundred_thousand_levels():
     e = x
     for _ in range(100_000):
