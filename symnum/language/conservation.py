@@ -18,6 +18,7 @@ from symnum.rewriting.walk import leaves
 __all__ = ["check_events", "left_null_space", "null_space", "rank"]
 
 _Row = dict[int, Fraction | int]
+_DENOMINATOR = 10_000  # larger ones are no fractions that somebody writes
 _ROUND = 256  # reactions that are taken into account at a time
 
 
@@ -80,7 +81,11 @@ def _distinct(change: Sides) -> list[tuple[tuple[int, Fraction | int], ...]]:
 
 
 def _exact(value: float) -> Fraction | int:
-    return int(value) if value.is_integer() else Fraction(repr(value))
+    """The fraction that a count was written as: 1/3 is the third and not its first sixteen digits."""
+    if value.is_integer():
+        return int(value)
+    short = Fraction(value).limit_denominator(_DENOMINATOR)
+    return short if float(short) == value else Fraction(repr(value))
 
 
 def _sample(

@@ -129,6 +129,8 @@ def fast_reactions(network: ReactionNetwork, fast: Any) -> NDArray[np.bool_]:
         raise ModelError(f"{network.name}: fast={fast!r}: give a list of numbers or names of reactions")
     names = {name: j for j, name in enumerate(network.reaction_names) if name is not None}
     for item in fast:
+        if isinstance(item, str) and network.reaction_names.count(item) > 1:
+            raise ModelError(f"{network.name}: fast= names {item!r}, as which several reactions are known")
         j = names.get(item) if isinstance(item, str) else item
         if isinstance(j, bool) or not isinstance(j, (int, np.integer)) or not 0 <= j < network.n_reactions:
             raise ModelError(

@@ -45,12 +45,20 @@ def _plain(value: Operand | RateLaw) -> Expr:
     return value.expr if isinstance(value, RateLaw) else checked_expr(value, "a term of a rate law")
 
 
+def _read(value: Operand, what: str) -> Expr:
+    """What a law reads, which comes first and is no number."""
+    found = checked_expr(value, what)
+    if found.is_number:
+        raise ModelError(f"{what}: {found} is a number; the species comes first, then vmax and the constant")
+    return found
+
+
 def MichaelisMenten(substrate: Operand, vmax: Operand, Km: Operand) -> RateLaw:
     """``vmax * S / (Km + S)``. vmax: the rate at saturation; Km: the substrate that gives half of it.
 
     Michaelis, Menten, Biochem. Z. 49 (1913) 333.
     """
-    S = checked_expr(substrate, "MichaelisMenten, substrate")
+    S = _read(substrate, "MichaelisMenten, substrate")
     top, half = checked_expr(vmax, "MichaelisMenten, vmax"), checked_expr(Km, "MichaelisMenten, Km")
     return RateLaw(top * S / (half + S))
 
@@ -62,7 +70,7 @@ def Hill(regulator: Operand, vmax: Operand, K: Operand, n: Operand, *, repressin
     n: the Hill coefficient. The regulator is no reactant: nothing of it is used up. Hill, J. Physiol. 40
     (1910) iv.
     """
-    X, top = checked_expr(regulator, "Hill, regulator"), checked_expr(vmax, "Hill, vmax")
+    X, top = _read(regulator, "Hill, regulator"), checked_expr(vmax, "Hill, vmax")
     half, steepness = checked_expr(K, "Hill, K"), checked_expr(n, "Hill, n")
     if half.is_number and half.value <= 0:
         raise ModelError(f"Hill: K = {half} is the regulator at half of the effect; it must be positive")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Mapping[Any, Any]
+_COUNTABLE = 2.0**53  # above, doubles leave out whole numbers
 
 
 class Problem:
@@ -362,6 +363,9 @@ class Problem:
         what = "negative"
         if not len(bad):
             bad, what = np.flatnonzero(self._whole() & (u != np.round(u))), "no whole number"
+        if not len(bad):
+            bad = np.flatnonzero(self._whole() & (u > _COUNTABLE))
+            what = "above 2**53 and cannot be counted one by one"
         if len(bad):
             raise ModelError(
                 f"{self.flat.name}, {where}: {self._species_at(int(bad[0]))} = {u[bad[0]]:.9g} is {what}; "

@@ -26,6 +26,7 @@ class Status(enum.Enum):
     CHATTER = slot.CHATTER  # limits switch without end in no time
     NEGATIVE_RATE = slot.NEGATIVE_RATE  # of a random event
     NEGATIVE_COUNT = slot.NEGATIVE_COUNT  # after a random event
+    UNCOUNTABLE = slot.UNCOUNTABLE  # more molecules than doubles count one by one
     NOT_CONVERGED = slot.NOT_CONVERGED  # no consistent algebraic variables were found after a limit switched
 
 

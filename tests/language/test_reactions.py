@@ -451,3 +451,24 @@ def test_a_missing_start_is_named() -> None:
 def test_a_network_is_no_system() -> None:
     with pytest.raises(ModelError, match=r"not <ReactionNetwork random.*take what its \.system\(\) returns"):
         sn.Problem(chain(2), span=(0, 1))  # type: ignore[arg-type]
+
+
+def test_conservation_laws_of_fractions_are_exact():
+    a, b = sn.species("A B")
+    network = sn.ReactionNetwork("third", [sn.Reaction(1.0, [a / 3], [b])])
+    assert network.conserved().tolist() == [[3, 1]]
+
+
+def test_rate_laws_refuse_a_number_in_place_of_the_species():
+    (a,) = sn.species("A")
+    with pytest.raises(sn.ModelError, match="MichaelisMenten, substrate: 1 is a number; the species comes"):
+        sn.MichaelisMenten(1.0, 0.5, a)
+    with pytest.raises(sn.ModelError, match="Hill, regulator: 2 is a number"):
+        sn.Hill(2.0, 1.0, 2, a)
+
+
+def test_a_name_of_two_reactions_does_not_choose_a_fast_one():
+    a, b = sn.species("A B")
+    pair = [sn.Reaction(1.0, a >> b, name="same"), sn.Reaction(2.0, b >> a, name="same")]
+    with pytest.raises(sn.ModelError, match="fast= names 'same', as which several reactions are known"):
+        sn.ReactionNetwork("pair", pair).hybrid(fast=["same"])

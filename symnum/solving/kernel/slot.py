@@ -186,8 +186,8 @@ RESTART, STEPPING, SAVING, SWITCHING = range(4)  # PHASE
 (
     OK, DONE, PAUSED, BUFFER_FULL, EVENT, REPIVOT, STEP_TOO_SMALL, MAX_STEPS_REACHED, NOT_FINITE, SINGULAR,
     ZENO, CHATTER, NOT_CONVERGED,
-    NEGATIVE_RATE, NEGATIVE_COUNT,       # of a stochastic run
-) = range(15)  # fmt: skip
+    NEGATIVE_RATE, NEGATIVE_COUNT, UNCOUNTABLE,  # of a stochastic run
+) = range(16)  # fmt: skip
 
 # --- choosing a pivot order and building the tables ------------------------------------------------------
 (

@@ -30,6 +30,7 @@ __all__ = ["advance"]
 CRITICAL_BELOW = 10.0
 SHORT = 10.0  # leaps over less than this many events are not worth it,
 SINGLE = 100  # and so many events are followed singly then
+COUNTABLE = 2.0**53  # above, doubles leave out whole numbers: one event would change nothing, without end
 
 
 @compiled
@@ -102,6 +103,16 @@ def lowest(a: Integers) -> float:
     for i in range(a[slot.S_SPECIES]):
         least = smaller(least, x[i])
     return least
+
+
+@compiled
+def countable(a: Integers) -> bool:
+    """Whether no count is above COUNTABLE."""
+    x = floats(a[slot.S_X])
+    for i in range(a[slot.S_SPECIES]):
+        if x[i] > COUNTABLE:
+            return False
+    return True
 
 
 @compiled
@@ -220,5 +231,7 @@ def advance(a: Integers) -> int:
             status = leap(a, total)
             if status != slot.OK:
                 return status
+            if not countable(a):
+                return slot.UNCOUNTABLE
         else:
             return idle(a)

@@ -34,6 +34,7 @@ class StochasticStatus(enum.Enum):
     NOT_FINITE = slot.NOT_FINITE  # a propensity is
     NEGATIVE_RATE = slot.NEGATIVE_RATE  # a propensity is
     NEGATIVE_COUNT = slot.NEGATIVE_COUNT  # a reaction happened without its reactants
+    UNCOUNTABLE = slot.UNCOUNTABLE  # there are more molecules than doubles count one by one
 
 
 @dataclass

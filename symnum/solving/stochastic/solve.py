@@ -250,6 +250,11 @@ def explain(
     at = f"{system.name}: stopped at t = {t:.9g} with {method}"
     if status is StochasticStatus.MAX_STEPS_REACHED:
         return f"{at}: max_steps= was not enough; raise it, or leave it away for no limit"
+    if status is StochasticStatus.UNCOUNTABLE:
+        return (
+            f"{at}: a species has more than 2**53 molecules, which cannot be counted one by one any more. Does "
+            "it grow without bound? For so many molecules take network.langevin() or network.system()."
+        )
     text = f"{system.propensities.original.reaction(reaction)}"
     if status is StochasticStatus.NEGATIVE_RATE:
         return f"{at}: the rate of\n    {text}\nis negative. Write a reversible reaction as two reactions."

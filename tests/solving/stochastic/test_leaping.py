@@ -106,6 +106,19 @@ def test_leaps_never_make_counts_negative():
     assert (found.y == np.round(found.y)).all()
 
 
+def test_growth_without_bound_ends_where_molecules_cannot_be_counted():
+    # 10 exp(t) passes 2**53 at t = 34; events one by one would then change nothing, without end
+    (x,) = sn.species("X")
+    network = sn.ReactionNetwork("growth", [sn.Reaction(1.0, x >> 2 * x)])
+    problem = sn.Problem(network.jumps(), {x: 10}, span=(0, 1000))
+    with pytest.raises(sn.SolveFailed, match=r"growth: stopped at t = 3\d.*2\*\*53 molecules"):
+        sn.solve(problem, "TauLeaping", seed=1)
+    runs = sn.solve(sn.Ensemble(problem, members=3), "TauLeaping", seed=1, saveat=[0.0, 1000.0])
+    assert list(runs.status) == ["uncountable"] * 3
+    with pytest.raises(sn.ModelError, match=r"X = 1e\+16 is above 2\*\*53"):
+        sn.Problem(network.jumps(), {x: 1e16}, span=(0, 1))
+
+
 def test_leaps_of_other_rate_laws(moments):
     # a saturated rate: for X >> K its propensity is constant, and X falls like a Poisson number
     x, y = sn.species("X Y")
