@@ -23,7 +23,7 @@ from symnum.solving.kernel.pointers import Integers, compiled, floats, shorts
 from symnum.solving.kernel.propensity import propensity, refresh, save, save_until
 from symnum.solving.kernel.random import exponential, poisson, uniform
 from symnum.solving.kernel.single_event import idle, interrupted
-from symnum.solving.kernel.vectors import smaller
+from symnum.solving.kernel.vectors import larger, smaller
 
 __all__ = ["advance"]
 
@@ -109,10 +109,10 @@ def lowest(a: Integers) -> float:
 def countable(a: Integers) -> bool:
     """Whether no count is above COUNTABLE."""
     x = floats(a[slot.S_X])
+    highest = 0.0
     for i in range(a[slot.S_SPECIES]):
-        if x[i] > COUNTABLE:
-            return False
-    return True
+        highest = larger(highest, x[i])
+    return highest <= COUNTABLE
 
 
 @compiled

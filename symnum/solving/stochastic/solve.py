@@ -252,8 +252,8 @@ def explain(
         return f"{at}: max_steps= was not enough; raise it, or leave it away for no limit"
     if status is StochasticStatus.UNCOUNTABLE:
         return (
-            f"{at}: a species has more than 2**53 molecules, which cannot be counted one by one any more. Does "
-            "it grow without bound? For so many molecules take network.langevin() or network.system()."
+            f"{at}: a species has more than 2**53 molecules, which cannot be counted one by one any "
+            "more. Does it grow without bound? For so many molecules take network.langevin() or network.system()."
         )
     text = f"{system.propensities.original.reaction(reaction)}"
     if status is StochasticStatus.NEGATIVE_RATE:
