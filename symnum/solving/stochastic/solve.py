@@ -253,7 +253,8 @@ def explain(
     if status is StochasticStatus.UNCOUNTABLE:
         return (
             f"{at}: a species has more than 2**53 molecules, which cannot be counted one by one any "
-            "more. Does it grow without bound? For so many molecules take network.langevin() or network.system()."
+            "more. Does it grow without bound? For so many molecules take network.langevin() or "
+            "network.system()."
         )
     text = f"{system.propensities.original.reaction(reaction)}"
     if status is StochasticStatus.NEGATIVE_RATE:
