@@ -200,6 +200,21 @@ def test_everything_constant_leaves_nothing_to_do(models):
     assert setup.n_out == 9
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_infinite_numbers_are_spelled(backend):
+    """In a column that is the same in all copies, and in others. (Expressions refuse them.)"""
+    given = (np.full(3, np.inf), np.array([np.inf, -np.inf, 2.0]), np.array([np.nan, 1.0, -1.0]))
+    columns = (Column("u", np.arange(3)), *(Column("c", numbers) for numbers in given))
+    roots = tuple(slot("u", 0) * slot("c", k) for k in (1, 2, 3))
+    outputs = tuple(Output("out", np.arange(3) + 3 * k) for k in range(3))
+    function = Function("far", (Loop("far", 3, roots, columns, outputs),), 9, 0)
+    built = build_model(function, mass=np.ones(9), n_parameters=0, backend=backend)
+    u = np.append([1.0, -2.0, 3.0], np.zeros(6))
+    found = built.rhs(0.0, u, np.zeros(0))
+    expected = np.concatenate([u[:3] * numbers for numbers in given])
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
 def test_one_value_for_uniform_columns():
     i = np.arange(50)
     loop = Loop("a", 50, (slot("u", 0) * slot("p", 1) / slot("p", 2),),
