@@ -267,7 +267,8 @@ def write_results(rows: list[dict[str, Any]], rounds: int) -> None:
     lines = [
         TITLE, "",
         f"Made by `benchmarks/structure.py`, {rounds} rounds (one from 5000 sections on); CPU milliseconds",
-        "of each pass, medians. Families: templates that code is made from. Aliases: equal unknowns joined.",
+        "of each pass, medians. Families: templates that code is made from. Aliases: equal and opposite "
+        "unknowns joined.",
         f"symnum {sn.__version__}. {machine()}", "",
         "| model | size | unknowns | states | families | flatten | aliases | match | index | explicit "
         "| loops | all |",

@@ -14,6 +14,7 @@ from typing import Any
 from symnum.errors import ModelError, UnitError
 from symnum.language.hosted import HostedComponent, HostedUnit, hidden_quantities
 from symnum.language.variables import Declaration, check_unit
+from symnum.models.fmi.sampled_unit import SampledUnit, checked_step
 from symnum.models.fmi.unit import Interface, Unit
 
 __all__ = ["import_fmu"]
@@ -21,14 +22,15 @@ __all__ = ["import_fmu"]
 _REAL = ("Real", "Float64")
 
 
-def import_fmu(path: str | Path) -> type[HostedComponent]:
+def import_fmu(path: str | Path, *, step: float | None = None) -> type[HostedComponent]:
     """The unit at ``path`` as a class of components, by the package FMPy (the extra ``fmi``).
 
-    For FMI 2.0 and 3.0, model exchange. ``Ball = import_fmu("Ball.fmu")``, then ``ball = Ball("b", e=0.8)``
-    like any component: real parameters are parameters, continuous inputs and outputs and the continuous
-    states are variables, whose names are those of the unit with _ for what Python's names cannot hold
-    (``renamed`` says which). Every input needs an equation: ``sn.System(name, [ball.u == 1], parts=[ball])``.
-    Parameters of other types keep the values in the unit; discrete outputs are not seen.
+    For FMI 2.0 and 3.0, model exchange or, with ``step=``, co-simulation.
+    ``Ball = import_fmu("Ball.fmu")``, then ``ball = Ball("b", e=0.8)`` like any component: real
+    parameters are parameters, continuous inputs and outputs and the continuous states are variables. Their
+    names are those of the unit with _ for what Python's names cannot hold (``renamed`` says which). Every
+    input needs an equation: ``sn.System(name, [ball.u == 1], parts=[ball])``. Parameters of other types keep
+    the values in the unit; discrete outputs are not seen.
 
     Values come from the unit, called in every evaluation of the model; the Jacobian is exact where the unit
     gives directional derivatives, else by central differences (errors of about 1e-10 relative). Events at
@@ -36,8 +38,12 @@ def import_fmu(path: str | Path) -> type[HostedComponent]:
     those that the unit computes. Such a system is solved on one processor, one run at a time, and
     cannot be exported, saved, or differentiated by its parameters.
 
-    Raises ModelError for a file that is no unit, has no model exchange or no binary for this platform, or
-    has inputs that are not continuous real scalars.
+    step: seconds between two samples of a unit for co-simulation, which may be left out where the unit has
+    nothing else and proposes a step. It then has no states; its inputs are taken at the beginning of each
+    step and its outputs held between samples.
+
+    Raises ModelError for a file that is no unit, has no binary for this platform, or has
+    inputs that are not continuous real scalars.
     """
     fmpy = _fmpy()
     source = Path(path)
@@ -52,11 +58,11 @@ def import_fmu(path: str | Path) -> type[HostedComponent]:
         raise ModelError(f"import_fmu: the description in {source} cannot be read: {error}") from error
     if known.fmiMajorVersion not in (2, 3):
         raise ModelError(f"import_fmu: {source} is of FMI {known.fmiVersion}; 2.0 and 3.0 can be imported")
-    if known.modelExchange is None:
-        raise ModelError(
-            f"import_fmu: {source} is for co-simulation only: it hides its equations. Export it for model "
-            "exchange in the tool that it comes from."
-        )
+    sampled = step is not None or known.modelExchange is None
+    use = known.coSimulation if sampled else known.modelExchange
+    if use is None:
+        kind = "co-simulation" if sampled else "model exchange"
+        raise ModelError(f"import_fmu: {source} is not for {kind}")
     own = fmpy.platform_tuple if known.fmiMajorVersion == 3 else fmpy.platform
     if own not in platforms and fmpy.platform not in platforms:
         there = ", ".join(p for p in platforms if p != "c-code") or "none"
@@ -65,7 +71,7 @@ def import_fmu(path: str | Path) -> type[HostedComponent]:
     folder = Path(tempfile.mkdtemp(prefix="symnum-fmu-"))
     try:
         fmpy.extract(str(source), str(folder))
-        made = _class_of(known, folder, source)
+        made = _class_of(known, folder, source, step, sampled)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -81,8 +87,10 @@ def _fmpy() -> Any:
     return fmpy
 
 
-def _class_of(known: Any, folder: Path, source: Path) -> type[HostedComponent]:
-    slopes = [unknown.variable for unknown in known.derivatives]
+def _class_of(
+    known: Any, folder: Path, source: Path, step: float | None, sampled: bool
+) -> type[HostedComponent]:
+    slopes = [] if sampled else [unknown.variable for unknown in known.derivatives]
     states = [variable.derivative for variable in slopes]
     by_cause: dict[str, list[Any]] = {"input": [], "output": [], "parameter": []}
     for variable in known.modelVariables:
@@ -103,17 +111,18 @@ def _class_of(known: Any, folder: Path, source: Path) -> type[HostedComponent]:
     settable = [
         v for v in by_cause["parameter"] if v.type in _REAL and not v.dimensions and v.start is not None
     ]
+    use = known.coSimulation if sampled else known.modelExchange
     lists = {
         "states": states, "derivatives": slopes, "inputs": inputs, "outputs": outputs, "settable": settable
     }  # fmt: skip
     references = {name: tuple(v.valueReference for v in each) for name, each in lists.items()}
     interface = Interface(
         folder=folder, version=known.fmiMajorVersion, title=known.modelName,
-        identifier=known.modelExchange.modelIdentifier,
+        identifier=use.modelIdentifier,
         token=known.guid if known.fmiMajorVersion == 2 else known.instantiationToken,
-        indicators=_indicators(known),
-        directional=bool(known.modelExchange.providesDirectionalDerivative),
-        steps=_wants_steps(known), **references,
+        indicators=0 if sampled else _indicators(known),
+        directional=bool(use.providesDirectionalDerivative),
+        steps=not sampled and _wants_steps(known), **references,
     )  # fmt: skip
     names = _Names()
     body: dict[str, Any] = {
@@ -122,14 +131,15 @@ def _class_of(known: Any, folder: Path, source: Path) -> type[HostedComponent]:
         "outputs": tuple(map(names.of, outputs)),
         "settable": tuple(map(names.of, settable)),
         "indicators": interface.indicators,
-        "reads": _reads(known, states, inputs, outputs),
+        "reads": () if sampled else _reads(known, states, inputs, outputs),
         "interface": interface,
         "renamed": names.renamed,
         "__doc__": f"{known.modelName}: {known.description or 'an imported unit'}",
         "__module__": __name__,
         "unit": _unit,
+        "sample": None if sampled is False else checked_step(step, _proposed(known), known.modelName),
     }
-    first, _ = Unit(interface).begin(0.0, [float(v.start) for v in settable])
+    first, _ = _made(interface, body["sample"]).begin(0.0, [float(v.start) for v in settable])
     for variable, name, start in zip(states, body["states"], first.tolist(), strict=True):
         body[name] = _declared("variable", variable, start)
     for variable, name in zip((*inputs, *outputs), (*body["inputs"], *body["outputs"]), strict=True):
@@ -143,7 +153,17 @@ def _class_of(known: Any, folder: Path, source: Path) -> type[HostedComponent]:
 
 
 def _unit(self: Any) -> HostedUnit:
-    return Unit(type(self).interface)
+    return _made(type(self).interface, type(self).sample)
+
+
+def _made(interface: Interface, sample: float | None) -> HostedUnit:
+    return Unit(interface) if sample is None else SampledUnit(interface, sample)
+
+
+def _proposed(known: Any) -> Any:
+    """The step that a unit for co-simulation proposes, or None."""
+    fixed = known.coSimulation.fixedInternalStepSize
+    return fixed or (known.defaultExperiment.stepSize if known.defaultExperiment else None)
 
 
 def _is_plain(variable: Any) -> bool:
@@ -195,7 +215,7 @@ class _Names:
     def __init__(self) -> None:
         self.renamed: dict[str, str] = {}
         self._taken = {"states", "inputs", "outputs", "settable", "indicators", "reads", "interface", "unit",
-                       "renamed", "path", "settings", "parent", "equations", "events", "t"}  # fmt: skip
+                       "renamed", "sample", "path", "settings", "parent", "t"}  # fmt: skip
 
     def of(self, variable: Any) -> str:
         plain = re.sub(r"\W+", "_", variable.name).strip("_") or "x"

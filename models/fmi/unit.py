@@ -1,4 +1,4 @@
-"""An instance of a functional mock-up unit for model exchange, driven through FMPy (BSD licence)."""
+"""An instance of a functional mock-up unit, for model exchange: driven through FMPy (BSD licence)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from symnum.errors import ModelError, SolveFailed
 from symnum.language.hosted import NO_EVENT
 from symnum.record import record
 
-__all__ = ["Interface", "Unit"]
+__all__ = ["Access", "Interface", "Unit"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -45,15 +45,12 @@ class Interface:
     steps: bool
 
 
-class Unit:
-    """One instance; `symnum.language.hosted.HostedUnit` says what its functions do."""
+class Access:
+    """An instance of a unit: made, initialized, and its variables read and set."""
 
-    def __init__(self, interface: Interface) -> None:
-        from fmpy.fmi2 import FMU2Model
-        from fmpy.fmi3 import FMU3Model
-
+    def __init__(self, interface: Interface, kind: Any) -> None:
+        """kind: the class of FMPy for the version and the kind of use."""
         self.interface = interface
-        kind = FMU2Model if interface.version == 2 else FMU3Model
         try:
             self.fmu: Any = kind(
                 guid=interface.token, modelIdentifier=interface.identifier,
@@ -63,29 +60,51 @@ class Unit:
         except Exception as error:
             raise ModelError(f"import_fmu: {interface.title} cannot be instantiated: {error}") from error
         self._began = False
-        self._x = np.zeros(len(interface.states))
-        self._slope = np.zeros(len(interface.states))
-        self._indicators = np.zeros(interface.indicators)
 
     def __del__(self) -> None:
         fmu = getattr(self, "fmu", None)
         if fmu is not None and getattr(fmu, "component", None):
             fmu.freeInstance()
 
-    def begin(self, t: float, parameters: Any) -> tuple[FloatArray, float]:
+    def initialize(self, t: float, parameters: Any) -> None:
+        """From wherever it stands through initialization at time t."""
         fmu, known = self.fmu, self.interface
         if self._began:
             fmu.reset()
         self._began = True
-        values = np.asarray(parameters, float).tolist()
         if known.version == 2:
             fmu.setupExperiment(startTime=t)
-            self._set(known.settable, values)
-            fmu.enterInitializationMode()
-        else:
-            self._set(known.settable, values)
-            fmu.enterInitializationMode(startTime=t)
+        self.set(known.settable, np.asarray(parameters, float).tolist())
+        fmu.enterInitializationMode(**({} if known.version == 2 else {"startTime": t}))
         fmu.exitInitializationMode()
+
+    def set(self, references: tuple[int, ...], values: list[float]) -> None:
+        """Real variables by their references."""
+        if references:
+            (self.fmu.setReal if self.interface.version == 2 else self.fmu.setFloat64)(references, values)
+
+    def get(self, references: tuple[int, ...]) -> list[float]:
+        """Real variables by their references."""
+        if not references:
+            return []
+        read = self.fmu.getReal if self.interface.version == 2 else self.fmu.getFloat64
+        return list(read(references))
+
+
+class Unit(Access):
+    """One instance; `symnum.language.hosted.HostedUnit` says what its functions do."""
+
+    def __init__(self, interface: Interface) -> None:
+        from fmpy.fmi2 import FMU2Model
+        from fmpy.fmi3 import FMU3Model
+
+        super().__init__(interface, FMU2Model if interface.version == 2 else FMU3Model)
+        self._x = np.zeros(len(interface.states))
+        self._slope = np.zeros(len(interface.states))
+        self._indicators = np.zeros(interface.indicators)
+
+    def begin(self, t: float, parameters: Any) -> tuple[FloatArray, float]:
+        self.initialize(t, parameters)
         return self._settled()
 
     def values(self, t: float, x: FloatArray, inputs: FloatArray) -> FloatArray:
@@ -97,7 +116,7 @@ class Unit:
             )
         if known.indicators:
             fmu.getEventIndicators(_pointer(self._indicators), known.indicators)
-        return np.concatenate([self._slope, self._get(known.outputs), self._indicators])
+        return np.concatenate([self._slope, self.get(known.outputs), self._indicators])
 
     def slopes(self, t: float, x: FloatArray, inputs: FloatArray) -> FloatArray:
         known = self.interface
@@ -158,17 +177,7 @@ class Unit:
         if len(x):
             self._x[:] = x
             self.fmu.setContinuousStates(_pointer(self._x), len(x))
-        self._set(self.interface.inputs, inputs.tolist())
-
-    def _set(self, references: tuple[int, ...], values: list[float]) -> None:
-        if references:
-            (self.fmu.setReal if self.interface.version == 2 else self.fmu.setFloat64)(references, values)
-
-    def _get(self, references: tuple[int, ...]) -> list[float]:
-        if not references:
-            return []
-        read = self.fmu.getReal if self.interface.version == 2 else self.fmu.getFloat64
-        return list(read(references))
+        self.set(self.interface.inputs, inputs.tolist())
 
 
 def _pointer(values: FloatArray) -> Any:

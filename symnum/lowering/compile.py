@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache as remember
 from functools import cached_property
 from importlib import import_module
@@ -152,8 +150,7 @@ def compile(
     memory = _COMPILED.setdefault(system, {})
     options = (tuple(id(event) for event in extra), backend, simplify, threads)
     if options not in memory:
-        with _no_collections():
-            flat = lower(system, extra)
+        flat = lower(system, extra)
         memory[options] = compile_flat(flat, system.defaults, simplify, backend, threads)
     return memory[options]
 
@@ -216,21 +213,6 @@ def _instead(given: object) -> str:
     if hasattr(given, "reactor"):
         return "take what its .reactor(...) returns"
     return "write sn.System(name, [equations])"
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without Python's search for reference cycles, which takes a tenth of lowering a large model.
-
-    Lowering makes many objects and hardly any cycles; all that search finds is that nothing can go.
-    """
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 def _check_threads(threads: Any) -> None:

@@ -104,6 +104,29 @@ def test_events_of_the_unit(version: str, tmp_path: Path) -> None:
     assert np.allclose(found(t)[unit.h], up * (t - lands) - 5 * (t - lands) ** 2, atol=1e-6)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_co_simulation_is_a_sampled_block(version: str, tmp_path: Path) -> None:
+    """A lag that is sampled: between samples exact for the held input, which is that of the last sample."""
+    lag = sn.Problem(sn.System("lag", [D(x) == force - x]), {x: 0.5}, (0, 1))
+    step = 0.125
+    made = import_fmu(sn.export_fmu(lag, tmp_path / "lag.fmu", version=version, inputs=[force]), step=step)
+    unit, integral = made("unit"), sn.variable("integral", start=0.0)
+    system = sn.System("sampled", [unit.force == sn.cos(sn.t), D(integral) == unit.x], parts=[unit])
+    problem = sn.Problem(system, span=(0, 1.1))
+    value, total, expected = 0.5, 0.0, []
+    for k in range(8):
+        expected.append(value)
+        total += step * value
+        value = np.cos(k * step) + (value - np.cos(k * step)) * np.exp(-step)
+    for _ in range(2):  # the second run begins anew
+        found = sn.solve(problem, rtol=1e-9, atol=1e-11)
+        middles = step * (np.arange(8) + 0.5)
+        assert np.allclose(found(middles)[unit.x], expected, atol=1e-5)
+        assert found(1.0 - 1e-9)[integral] == pytest.approx(total, abs=1e-5)
+    with pytest.raises(ModelError, match="step=-1"):
+        import_fmu(tmp_path / "lag.fmu", step=-1)
+
+
 def test_what_cannot_be_imported_says_why(oscillator: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no file"):
         import_fmu(tmp_path / "none.fmu")
