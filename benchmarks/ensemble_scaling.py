@@ -5,7 +5,8 @@
 
 20,000 van der Pol oscillators, eps from 1e-6 (stiff, thousands of steps) to 1, the slow ones first, so that
 equal shares would be as unequal as they can be. Wall time of whole solves with workers that are there and
-know the model; smallest of the rounds, in turns, since other programs may run beside. numbalsoda's lsoda runs
+know the model; smallest of the rounds, in turns, since other programs may run beside. What two cores can give
+at that moment is half the time of two such solves that know nothing of each other. numbalsoda's lsoda runs
 every tenth of them on one core, at the tolerance at which the middle member is as accurate, and its time is
 multiplied by ten. One JSON line a row, table to RESULTS.md.
 """
@@ -36,11 +37,23 @@ MEMBERS, END, TOLERANCE = 20_000, 11.0, 1e-6
 VALUES = np.geomspace(1e-6, 1.0, MEMBERS)
 ROUNDS = 5
 _SHARE = 10  # of the members numbalsoda runs one in so many
+_AT_ONCE = "two solves at once, half their time"
 
 
 def solve(**where: Any) -> Any:
     ensemble = sn.Ensemble(oscillators.van_der_pol(1e-6, END), {"eps": VALUES})
     return sn.solve(ensemble, "Rodas5P", rtol=TOLERANCE, atol=TOLERANCE, **where)
+
+
+def alone() -> None:
+    """The whole ensemble by one thread of a worker."""
+    solve(threads=1)
+
+
+def side_by_side(workers: Executor) -> None:
+    """Two whole ensembles that know nothing of each other, at once: what two cores can give here and now."""
+    for done in [workers.submit(alone), workers.submit(alone)]:
+        done.result()
 
 
 def median_error(final: Array, exact: Array) -> float:
@@ -95,17 +108,19 @@ def main() -> None:
             "Dask and store, 2": (
                 2, lambda: solve(executor=clients[1], store=folder / f"{next(numbers)}.zarr"),
             ),
+            _AT_ONCE: (2, lambda: side_by_side(pools[1])),
         }  # fmt: skip
         taken: dict[str, list[float]] = {name: [] for name in programs}
         for name, (_, run) in programs.items():
             for _ in range(2):  # all workers have come to know the model
                 found = run()
-            assert np.array_equal(found.y[:], runs.y), name
+            assert name == _AT_ONCE or np.array_equal(found.y[:], runs.y), name
         for _ in range(ROUNDS):
             for name, (_, run) in programs.items():
                 began = time.perf_counter()
                 run()
-                taken[name].append(time.perf_counter() - began)
+                share = 2 if name == _AT_ONCE else 1
+                taken[name].append((time.perf_counter() - began) / share)
     rows: list[dict[str, Any]] = [
         {
             "program": "numbalsoda lsoda",
@@ -131,7 +146,9 @@ def main() -> None:
         f"{MEMBERS:,} van der Pol oscillators, eps from 1e-6 to 1, {steps.min()} to {steps.max()} steps of "
         "Rodas5P, the slow ones first. Seconds of wall time of whole solves, smallest and median of "
         f"{ROUNDS} rounds in turns; error of the middle member. All rows of symnum have the same bits. The "
-        "machine has 2 cores: more than 2 workers cannot be shown here. numbalsoda ran every tenth member, "
+        "machine has 2 cores: more than 2 workers cannot be shown here, and what other programs leave of "
+        "them the last row tells. numbalsoda ran every tenth member (some stopped at its limit of 10,000 "
+        "steps), "
         f"times ten. Load average at the end {load}.",
         machine(), "",
         "| program | workers | tolerance | error | seconds | median | against one thread |",
