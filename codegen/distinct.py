@@ -1,4 +1,4 @@
-"""Distinct values of an array, and of one without another."""
+"""Distinct values of an array, of one without another, and distinct rows of a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["difference", "distinct"]
+__all__ = ["difference", "distinct", "distinct_rows"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -32,3 +32,14 @@ def difference(values: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> 
     place = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
     found: npt.NDArray[np.int64] = mine[theirs[place] != mine]
     return found
+
+
+def distinct_rows(rows: npt.NDArray[Scalar]) -> tuple[npt.NDArray[Scalar], npt.NDArray[np.int64]]:
+    """(each row once, in lexicographic order, (k, m); the number of each given row among them, (n,))."""
+    order = np.lexsort(rows.T[::-1])
+    ordered = rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    number = np.empty(len(rows), np.int64)
+    number[order] = np.cumsum(new) - 1
+    return ordered[new], number

@@ -185,7 +185,7 @@ class Function:
                     _require(
                         not len(late), where, f"reads w[{late[0] if len(late) else 0}] before it is written"
                     )
-            outputs = item.outputs if isinstance(item, Loop) else (item.output,)
+            outputs = item_outputs(item)
             for output in outputs:
                 _in_range(output.index, sizes[output.space], where, f"writes {output.space}")
                 if not (distinct and output.space == "out"):

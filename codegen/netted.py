@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.affine import AffineTerms, affine_items
+from symnum.codegen.distinct import distinct_rows
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, reads
 from symnum.codegen.proportional import proportional
 from symnum.codegen.runs import counted
@@ -161,10 +162,11 @@ class _Net:
             table = members[piece[sizes == size][:, None] + np.arange(size)]
             if not len(table):
                 continue
-            kind = _numbered(np.concatenate([self.item[table], turned[table], self.lead[table]], axis=1))
+            what = np.concatenate([self.item[table], turned[table], self.lead[table]], axis=1)
+            _, kind = distinct_rows(what)
             # what is the same in all members is read once, and often factored out
             common = [(which[table] == which[table[:, :1]])[:, 1:] for which in (self.front, rate)]
-            finer = _numbered(np.concatenate([kind[:, None], *common], axis=1))
+            _, finer = distinct_rows(np.concatenate([kind[:, None], *common], axis=1))
             many = np.bincount(finer)[finer] >= self.family
             kind = np.where(many, finer, kind + int(finer.max()) + 1)
             for one in np.unique(kind):
@@ -318,12 +320,6 @@ def _plain_scale(root: Expr) -> float | None:
     letters = sorted(base.data[0] for base in term.args if base.op == "slot")
     plain = len(letters) == len(term.args) and set(term.data) == {1}
     return float(coefficient) if plain and "".join(letters) in ("pu", "puu") else None
-
-
-def _numbered(rows: Array) -> Array:
-    """A number for each row, equal rows the same."""
-    _, number = np.unique(rows, axis=0, return_inverse=True)
-    return np.asarray(number.reshape(-1))
 
 
 def _symmetric(loop: Loop, one: int, other: int) -> bool:

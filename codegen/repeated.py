@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from symnum.codegen.distinct import distinct
+from symnum.codegen.distinct import distinct, distinct_rows
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact
 from symnum.record import replace
 from symnum.rewriting.expr import Expr, apply, linear, slot
@@ -98,17 +98,6 @@ def _uses(function: Function) -> dict[tuple[Expr, tuple[str, ...]], list[_Use]]:
     return found
 
 
-def _distinct(rows: Array) -> tuple[Array, Array]:
-    """(distinct rows, number of each row among them)."""
-    order = np.lexsort(rows.T[::-1])
-    ordered = rows[order]
-    new = np.ones(len(rows), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    number = np.empty(len(rows), np.int64)
-    number[order] = np.cumsum(new) - 1
-    return ordered[new], number
-
-
 class _Shared:
     """What is evaluated once, and what is to be read in its place."""
 
@@ -121,7 +110,7 @@ class _Shared:
             total = sum(len(use.rows) for use in uses)
             if not _FEW <= total <= _MOST:
                 continue
-            rows, number = _distinct(np.concatenate([use.rows for use in uses]))
+            rows, number = distinct_rows(np.concatenate([use.rows for use in uses]))
             cost = OPERATORS[root.op].cost
             if len(rows) * (cost + _MOVED) + total * _MOVED >= total * cost:
                 continue
@@ -177,7 +166,7 @@ def _split(function: Function) -> Function:
     rows = np.concatenate(pairs)
     angles_left = len(distinct(rows))
     cost = OPERATORS["sin"].cost
-    before = min(sums, 2 * len(_distinct(rows)[0])) * cost
+    before = min(sums, 2 * len(distinct_rows(rows)[0])) * cost
     after = 2 * angles_left * cost + 3 * sums
     if after > _GAIN * before:
         return function

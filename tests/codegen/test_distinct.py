@@ -1,9 +1,9 @@
-"""`distinct` and `difference` against NumPy."""
+"""`distinct`, `difference` and `distinct_rows` against NumPy."""
 
 import numpy as np
 import pytest
 
-from symnum.codegen.distinct import difference, distinct
+from symnum.codegen.distinct import difference, distinct, distinct_rows
 
 random = np.random.default_rng(1)
 ARRAYS = [
@@ -26,3 +26,13 @@ def test_agrees_with_numpy(values):
 @pytest.mark.parametrize("others", [np.zeros(0, np.int64), np.array([3]), np.arange(-2, 9)], ids=str)
 def test_difference_agrees_with_numpy(values, others):
     np.testing.assert_array_equal(difference(values, others), np.setdiff1d(values, others))
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (1, 3), (200, 1), (200, 3)], ids=str)
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_rows_agree_with_numpy(shape, kind):
+    rows = random.integers(-2, 3, shape).astype(kind)
+    found, number = distinct_rows(rows)
+    expected, inverse = np.unique(rows, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(number, inverse.reshape(-1))
