@@ -16,6 +16,7 @@ from symnum.record import record
 from symnum.rewriting.expr import Expr
 from symnum.solving.fit_objective import Objective, Penalty, flattened, trajectories_of
 from symnum.solving.method import Method
+from symnum.solving.multiple_shooting import shot
 from symnum.solving.options import Times
 from symnum.solving.problem import Problem
 from symnum.solving.profile import Profile, profile_of
@@ -179,6 +180,7 @@ def fit(
     iterations: int = 500,
     target: float = 0.0,
     patience: int | None = None,
+    shooting: int = 1,
     checkpoint: str | Path | None = None,
     progress: Callable[[int, float], Any] | None = None,
     method: str | Method | None = None,
@@ -196,6 +198,9 @@ def fit(
     regularize: the factor of the sum of squares of all that is learnt, or {parameter: (mean, deviation)}.
     bounds: {parameter: (low, high)}. optimizer: "least squares" (trust regions with the Jacobian of all
     residuals) or "L-BFGS" (gradients), both of SciPy; by number without it.
+    shooting: first fit over that many pieces of each trajectory, between times of the data, whose starts are
+    found with the rest while the gaps between them close (multiple shooting), then the whole from there: for
+    long, oscillating or chaotic trajectories, where a poor first point is far from any that fits.
     The fit ends when it converges, at a loss of ``target``, after ``iterations``, or when ``patience`` of
     them brought less than a thousandth. Ctrl-C ends it with the best found. checkpoint: a file that the best
     numbers are written to as they come; where it is there already the fit goes on from it. progress: called
@@ -219,9 +224,16 @@ def fit(
     for name, value in (("iterations", iterations), ("patience", 1 if patience is None else patience)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ModelError(f"{name}={value!r}: give a whole number, 1 or more")
+    if isinstance(shooting, bool) or not isinstance(shooting, int) or shooting < 1:
+        raise ModelError(f"shooting={shooting!r}: give a whole number of pieces, 1 or more")
+    if shooting > 1 and loss is not None:
+        raise ModelError("shooting= needs data without a loss of its own")
     limits = _limits(bounds, names)
+    begin = trajectories[0].mapping.theta
+    if shooting > 1 and not (checkpoint is not None and Path(checkpoint).exists()):
+        begin = shot(objective, begin, limits, shooting, options, iterations)
     search = _Search(objective, names, limits, iterations, target, patience, checkpoint, progress)
-    status, message = search.run(trajectories[0].mapping.theta, chosen)
+    status, message = search.run(begin, chosen)
     theta = search.best
     fitted = tuple(_with(trajectory.mapping.problem, names, theta) for trajectory in trajectories)
     return Fit(
