@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symnum.lowering.families import Family, IntArray
 from symnum.lowering.raw import RawSystem, Sums
@@ -52,19 +53,43 @@ def equal_in_families(families: Sequence[Family], n: int) -> tuple[list[Equal], 
     """(what the families say to be equal, the families without it); derivatives are left as they are."""
     found, left = [], []
     for family in families:
-        sign = relation_of(family.root)
-        if not sign:
+        terms = _two_terms(family)
+        if terms is None:
             left.append(family)
             continue
-        one, other = (np.asarray(column, np.int64) for column in family.columns)
-        plain = (one < n) & (other < n)
+        (one, a), (other, b) = terms
+        plain = (one < n) & (other < n) & (np.abs(a) == np.abs(b)) & (a != 0)
         if plain.any():
             rows = np.flatnonzero(plain)
             alike = family.select(rows)
-            found.append(Equal(one[rows], other[rows], np.full(len(rows), sign), alike.label))
+            sign = np.where(a[rows] == b[rows], -1, 1)
+            found.append(Equal(one[rows], other[rows], sign, alike.label))
         if not plain.all():
             left.append(family.select(np.flatnonzero(~plain)))
     return found, left
+
+
+def _two_terms(family: Family) -> list[tuple[IntArray, NDArray[np.float64]]] | None:
+    """(unknowns, their coefficients) of each copy of an equation of two terms; None of any other one."""
+    root = family.root
+    if root.op != "+" or len(root.args) != 2 or root.constant != 0:
+        return None
+    found = []
+    for term, factor in root.terms():
+        held = [base for base, exponent in term.factors() if exponent == 1 and base.op == "slot"]
+        letters = sorted(base.data[0] for base in held)
+        if letters not in (["u"], ["c", "u"]) or len(held) != len(list(term.factors())):
+            return None
+        coefficient = np.full(family.count, float(factor))
+        unknown = np.zeros(0, np.int64)
+        for base in held:
+            letter, k = base.data
+            if letter == "c":
+                coefficient = coefficient * family.columns[k]
+            else:
+                unknown = np.asarray(family.columns[k], np.int64)
+        found.append((unknown, coefficient))
+    return found
 
 
 def equal_in_sums(sums: Sums, n: int) -> tuple[Equal, Sums]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,59 @@ def test_a_bound_of_an_eliminated_name_is_turned_round() -> None:
     system = sn.System("bounded", [D(low) == -1.0, v == -low, sn.Limit(v, high=0.25)])
     sol = sn.solve(sn.Problem(system, span=(0, 1)), "Tsit5", rtol=1e-9, atol=1e-12)
     assert np.allclose(sol[v], np.minimum(sol.t, 0.25), atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_names_against_the_system_without_them(seed: int) -> None:
+    """States under signed names and names of names; sums in which they may cancel; starts by names."""
+    from scipy.integrate import solve_ivp
+
+    random = np.random.default_rng(seed)
+    n, m = int(random.integers(3, 8)), int(random.integers(2, 9))
+    states = [sn.variable(f"x{i}") for i in range(n)]
+    names = [sn.variable(f"a{i}") for i in range(m)]
+    sums = [sn.variable(f"z{i}") for i in range(4)]
+    sign, of = np.zeros(m, int), np.zeros(m, int)
+    equations: list[sn.Equation] = []
+    for i, name in enumerate(names):
+        own, c = int(random.choice([-1, 1])), int(random.integers(1, 4))
+        if i and random.random() < 0.6:
+            j = int(random.integers(0, i))
+            of[i], sign[i], other = of[j], own * sign[j], names[j]
+        else:
+            of[i], sign[i] = int(random.integers(0, n)), own
+            other = states[of[i]]
+        forms = [name == own * other, c * name - own * c * other == 0, other == own * name]
+        equations.append(forms[random.integers(0, 3)])
+    terms = [(*random.integers(0, m, 2).tolist(), int(random.integers(0, n))) for _ in sums]
+    equations += [z == names[j] + names[k] - states[i] for z, (j, k, i) in zip(sums, terms, strict=True)]
+    matrix, read = random.normal(size=(n, n)) / 2, random.integers(0, m, n)
+    for i, x_i in enumerate(states):
+        coupled = sum(matrix[i, k] * x_k for k, x_k in enumerate(states))
+        equations.append(D(x_i) == coupled + 0.3 * names[read[i]] + sn.sin(sums[i % 4]))
+    begin = random.normal(size=n)
+    starts = dict(zip(states, begin, strict=True))
+    for i, name in enumerate(names):
+        if random.random() < 0.4 and states[of[i]] in starts:
+            del starts[states[of[i]]]
+            starts[name] = sign[i] * begin[of[i]]
+    system = sn.System("names", [equations[i] for i in random.permutation(len(equations))])
+    sol = sn.solve(sn.Problem(system, starts, (0, 1)), "Tsit5", rtol=1e-9, atol=1e-11)
+
+    def named(y: Any) -> Any:
+        return sign * y[of]
+
+    def summed(y: Any) -> Any:
+        return np.array([named(y)[j] + named(y)[k] - y[i] for j, k, i in terms])
+
+    def slope(t: float, y: Any) -> Any:
+        return matrix @ y + 0.3 * named(y)[read] + np.sin(summed(y)[np.arange(n) % 4])
+
+    end = solve_ivp(slope, (0, 1), begin, method="DOP853", rtol=1e-11, atol=1e-13).y[:, -1]
+    found = [sol[key][-1] for key in (*states, *names, *sums, *map(D, names))]
+    expected = np.concatenate([end, named(end), summed(end), named(slope(1.0, end))])
+    assert np.allclose(found, expected, rtol=1e-7, atol=1e-7)
+    assert len(lower(system).state_names) == n
 
 
 def test_families_stay_families(electrical: ModuleType) -> None:
