@@ -31,6 +31,7 @@ from symnum.codegen.runs import counted
 from symnum.record import replace
 from symnum.rewriting.expr import ONE, Expr, Rational, linear, multiply, rational, slot
 from symnum.rewriting.factor import expanded
+from symnum.rewriting.walk import postorder
 
 __all__ = ["AffineTerms", "affine_items", "affine_rows"]
 
@@ -70,6 +71,8 @@ def affine_rows(function: Function) -> Function:
     """The same function with the rows of its result that are affine in the unknowns written as such."""
     if any(output.accumulate for item in function.items for output in item_outputs(item)):
         return function
+    if _rows_at_most(function) < _LEAST:
+        return function
     found = _Affine(function)
     rows = found.rows()
     if rows is None or len(np.unique(rows.place)) < _LEAST:
@@ -85,6 +88,22 @@ def affine_rows(function: Function) -> Function:
             outputs = tuple(item.outputs[k] for k in rest)
             kept.append(compact(Loop(item.name, item.count, roots, item.columns, outputs)))
     return prune(replace(function, items=(*kept, *items), n_work=n_work))
+
+
+def _rows_at_most(function: Function) -> int:
+    """A bound on the rows of the result that may be affine: a look at the operators, before any work."""
+    total = 0
+    for item in function.items:
+        if isinstance(item, Gather):
+            total += len(item.output.index) if item.output.space == "out" else 0
+            continue
+        linear_in_each: dict[Expr, bool] = {}
+        for node in postorder(item.roots):
+            plain = node.op in ("slot", "number", "+") or (node.op == "*" and set(node.data) == {1})
+            linear_in_each[node] = plain and all(linear_in_each[arg] for arg in node.args)
+        outputs = zip(item.roots, item.outputs, strict=True)
+        total += item.count * sum(o.space == "out" and linear_in_each[root] for root, o in outputs)
+    return total
 
 
 def affine_items(name: str, space: str, terms: AffineTerms, n_work: int) -> tuple[list[Item], int]:
@@ -132,7 +151,9 @@ class _Affine:
             return False  # parameters alone, which setup writes
         parts = []
         copies = np.arange(item.count)
-        (root,) = expanded((item.roots[number],))
+        root = item.roots[number]
+        if any(factor.op == "+" for term, _ in root.terms() for factor, _ in term.factors()):
+            (root,) = expanded((root,))
         for term, coefficient in [*root.terms(), (ONE, root.constant)]:
             if not coefficient:
                 continue
