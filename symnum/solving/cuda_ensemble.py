@@ -26,6 +26,8 @@ __all__ = ["CudaEnsemble", "EnsembleRun", "solve_ensemble_cuda"]
 LARGEST = 64  # unknowns: the matrix of a stiff step then takes 32 KiB of a thread's local memory
 _BLOCK = 64  # threads: trajectories that take different numbers of steps hold up few others
 _ELSE = "solve this ensemble with on='cpu'"
+_MAX_STEPS = 1_000_000  # as elsewhere
+_COUNTED = (1 << 31) - 1  # steps: the kernel counts in 32 bits
 _BATCH = 1 << 30  # bytes of saved states that lie on the GPU at once
 
 _KERNELS: WeakKeyDictionary[CompiledModel, dict[Method, CudaEnsemble]] = WeakKeyDictionary()
@@ -93,7 +95,7 @@ class CudaEnsemble:
         *,
         rtol: float,
         atol: FloatArray,
-        max_steps: int = 100_000,
+        max_steps: int = _MAX_STEPS,
     ) -> EnsembleRun:
         """Integrate members: starts (N, n), consistent; parameters (N, n_p); atol (n,); times (m,)."""
         cuda_toolkit.require_device()
@@ -152,13 +154,16 @@ def solve_ensemble_cuda(
     rtol: float = 1e-6,
     atol: float | Mapping[Any, float] | FloatArray = 1e-9,
     saveat: FloatArray | None = None,
+    *,
+    max_steps: int = _MAX_STEPS,
 ) -> EnsembleRun:
     """Integrate many members of one problem on the GPU.
 
     members_p (N, n_parameters) and members_u0 (N, n), algebraic unknowns consistent. saveat: increasing times
     within the span; None for the end alone. t (m,); y (N, n, m), NaN after a failure; status (N,) values of
-    `Status`. Tsit5, or a Rosenbrock method for stiff problems and index-1 systems. Raises ModelError for
-    events, limits and sizes that do not agree, CodegenError without a GPU or for a model that is too large.
+    `Status`. max_steps: of one member. Tsit5, or a Rosenbrock method for stiff problems and index-1 systems.
+    Raises ModelError for events, limits and sizes that do not agree, CodegenError without a GPU or for a
+    model that is too large.
     """
     functions, name = problem.compiled.model.functions, problem.flat.name
     if problem.flat.hosted:
@@ -184,4 +189,6 @@ def solve_ensemble_cuda(
         raise ModelError(f"saveat: give increasing times within the span {begin:g} ... {end:g}")
     absolute = tolerances(problem.flat, rtol, atol)
     ensemble = CudaEnsemble.of(problem.compiled.model, find(method))
-    return ensemble.run((begin, end), times, starts, parameters, rtol=rtol, atol=absolute)
+    return ensemble.run(
+        (begin, end), times, starts, parameters, rtol=rtol, atol=absolute, max_steps=min(max_steps, _COUNTED)
+    )

@@ -44,7 +44,7 @@ def problem_on_gpu(
 
 
 def ensemble_on_gpu(
-    ensemble: Ensemble, method: Method | None, times: FloatArray, *, rtol: float, atol: Any
+    ensemble: Ensemble, method: Method | None, times: FloatArray, *, rtol: float, atol: Any, max_steps: int
 ) -> EnsembleSolution:
     """All members, each by a thread. Without a method: Tsit5, or Rodas5P where members are stiff."""
     began = time.perf_counter()
@@ -56,7 +56,7 @@ def ensemble_on_gpu(
         chosen = choice_for_all(functions, problem.span, starts, parameters, rtol, False)
         method = find("Tsit5") if isinstance(chosen, ExplicitTableau) else chosen
     middle = time.perf_counter()
-    run = solve_ensemble_cuda(problem, parameters, starts, method, rtol, atol, times)
+    run = solve_ensemble_cuda(problem, parameters, starts, method, rtol, atol, times, max_steps=max_steps)
     names = {code: Status(code).name.lower() for code in set(run.status.tolist())}
     status = np.array([names[code] for code in run.status.tolist()])
     stats = EnsembleStatistics(

@@ -185,7 +185,7 @@ def solve(
         times = _times(saveat, runs.span)
         if isinstance(problem, Problem):
             return problem_on_gpu(problem, chosen, times, rtol=rtol, atol=atol, max_steps=max_steps)
-        return ensemble_on_gpu(problem, chosen, times, rtol=rtol, atol=atol)
+        return ensemble_on_gpu(problem, chosen, times, rtol=rtol, atol=atol, max_steps=max_steps)
     if not isinstance(problem, Problem) and not runs.hybrid:
         from symnum.solving.ensembles.deterministic import DeterministicRuns
 

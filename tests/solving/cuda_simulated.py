@@ -176,6 +176,14 @@ def test_an_ensemble_by_its_public_name():
     assert chosen.y == pytest.approx(expected.y, abs=1e-4)
 
 
+def test_steps_of_members_are_limited():
+    problem = lorenz()
+    ensemble = sn.Ensemble(problem, {"rho": [10.0, 28.0]})
+    runs = sn.solve(ensemble, "Tsit5", saveat=[1.5], on="cuda", max_steps=12)
+    assert list(runs.status) == ["max_steps_reached"] * 2
+    assert (runs.stats.steps + runs.stats.rejected <= 12).all()
+
+
 def test_a_system_by_its_public_name():
     system = sn.System("circle", [D(x) == -y, D(y) == x])
     sol = sn.solve(sn.Problem(system, {x: 1, y: 0}, span=(0, 2)), rtol=1e-8, saveat=0.5, on="cuda")
