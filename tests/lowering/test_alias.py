@@ -169,3 +169,19 @@ def test_families_stay_families(electrical: ModuleType) -> None:
     assert len(long.structure.definitions) == len(short.structure.definitions)
     assert len(long.state_names) == 60
     assert (long.structure.opposite >= 0).sum() > 60
+
+
+def test_sensitivities_and_linear_models_of_eliminated_names() -> None:
+    """An event sets one name when another one crosses: against differences of runs."""
+    k, level = sn.parameters(k=0.7, level=1.5)
+    fall = sn.Event(when=y + level, crossing="up", then={y: y - 1})
+    problem = sn.Problem(sn.System("s", [D(x) == -k * x, y == -x], events=[fall]), {y: -2.0}, (0, 1))
+    found = sn.sensitivities(problem, [k, level], rtol=1e-10, atol=1e-12).solution
+    for parameter, value in ((k, 0.7), (level, 1.5)):
+        ends = []
+        for moved in (value - 1e-4, value + 1e-4):
+            run = sn.solve(problem.with_(parameters={parameter: moved}), "Tsit5", rtol=1e-11, atol=1e-13)
+            ends.append(run[y][-1])
+        difference = (ends[1] - ends[0]) / 2e-4
+        assert found[f"d(y)/d({parameter})"][-1] == pytest.approx(difference, rel=1e-6)
+    assert np.array_equal(sn.linearize(problem, outputs=[x, y]).C, [[1.0], [-1.0]])
