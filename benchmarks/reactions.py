@@ -233,7 +233,8 @@ def measure(problem: str, python: str, data: Path, folder: str, limit: float) ->
     write(
         f"reactions {problem}", f"Reactions, {TITLES[problem]} (`reactions.py`)",
         "CPU time of one solve, alternately, and of a fresh process from the file to the result; "
-        "error: the largest relative one. The last column compares with the fastest peer of a block.",
+        "error: the largest relative one. The last column compares with the fastest peer of a block. "
+        f"Load average {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores.",
         [*rows, *files],
     )  # fmt: skip
     for peer in peers.values():
