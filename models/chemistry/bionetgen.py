@@ -61,7 +61,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:

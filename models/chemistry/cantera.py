@@ -50,7 +50,7 @@ def _sources() -> str:
 def _text(path: Path) -> str:
     """The text of a file, or ModelError."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

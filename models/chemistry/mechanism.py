@@ -52,6 +52,9 @@ class Mechanism:
         """(n_species,) kg/kmol."""
         return np.array([entry.weight for entry in self.species])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Mechanism, (self.name, self.species, self.reactions)  # without what was compiled
+
     def __repr__(self) -> str:
         return f"<Mechanism {self.name}: {len(self.species)} species, {len(self.reactions)} reactions>"
 
@@ -72,9 +75,12 @@ class Mechanism:
         if isinstance(given, str):
             pairs = [entry.rpartition(":") for entry in given.split(",") if entry.strip()]
             try:
-                given = {name.strip(): float(value) for name, _, value in pairs}
+                amounts = [(name.strip(), float(value)) for name, _, value in pairs]
             except ValueError as error:
                 raise ModelError(f"{self.name}: {what}={given!r} is not 'species:number, ...'") from error
+            if len(dict(amounts)) != len(amounts):
+                raise ModelError(f"{self.name}: {what}={given!r} names a species twice")
+            given = dict(amounts)
         values = np.zeros(len(self.species))
         if isinstance(given, Mapping):
             for name, value in given.items():
@@ -82,9 +88,12 @@ class Mechanism:
                     raise ModelError(
                         f"{self.name} has no species {name!r}; {what} takes {self._some_names()}"
                     )
-                values[self._number[name]] = value
+                values[self._number[name]] = self._number_of(value, f"{what}[{name!r}]")
         else:
-            values = np.asarray(given, float)
+            try:
+                values = np.asarray(given, float)
+            except (TypeError, ValueError) as error:
+                raise ModelError(f"{self.name}: {what}={given!r} is not made of numbers") from error
             if values.shape != (len(self.species),):
                 raise ModelError(f"{self.name}: {what} has shape {values.shape}, not ({len(self.species)},)")
         if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
@@ -92,6 +101,12 @@ class Mechanism:
                 f"{self.name}: {what}={given!r}: amounts are finite and not negative, one positive"
             )
         return values
+
+    def _number_of(self, value: Any, what: str) -> float:
+        """A number of Python's or NumPy's as a float, or ModelError."""
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise ModelError(f"{self.name}: {what}={value!r} is not a number")
+        return float(value)
 
     def _some_names(self) -> str:
         names = self.species_names
@@ -154,7 +169,7 @@ class Mechanism:
         self, T: float | None, P: float | None, X: Composition | None, Y: Composition | None
     ) -> dict[str, Any]:
         for what, value in (("T", T), ("P", P)):
-            if value is None or not (np.isfinite(value) and value > 0):
+            if value is None or not 0 < self._number_of(value, what) < np.inf:
                 raise ModelError(f"{self.name}: {what}={value}: a start takes T in K and P in Pa, positive")
         assert T is not None
         assert P is not None

@@ -262,3 +262,9 @@ def test_formulas(text: str, value: float) -> None:
 def test_bad_formulas(text: str) -> None:
     with pytest.raises(ModelError, match=r"^here: .* in the formula"):
         formula(text, {"x": x, "y": y}, "here")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "1 1,2 3 k")
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert first_rate(path) == pytest.approx(first_rate(written(tmp_path, "1 1,2 3 k")), rel=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,32 @@ def test_a_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(AssertionError, match="parsed again"):
             read(tmp_path, GOOD.replace("b: -0.6", "b: -0.5"))
     assert read(tmp_path, GOOD.replace("b: -0.6", "b: -0.5")).reactions[0].rate.b == -0.5
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeff" + GOOD).species_names == ("H2", "H", "M1")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"T": "hot"}, "T='hot' is not a number"),
+        ({"T": [900.0, 1000.0]}, r"T=\[900.0, 1000.0\] is not a number"),
+        ({"P": sn.parameters("P0")[0]}, "P=P0 is not a number"),
+        ({"X": "H2:1, H:1, H2:3"}, "X='H2:1, H:1, H2:3' names a species twice"),
+        ({"X": {"H2": "much"}}, r"X\['H2'\]='much' is not a number"),
+        ({"X": ["a", "b", "c"]}, r"X=\['a', 'b', 'c'\] is not made of numbers"),
+    ],
+)
+def test_starts_that_are_no_numbers(tmp_path: Path, given: dict[str, Any], message: str) -> None:
+    start = {"T": 1000.0, "P": 1e5, "X": "H2:1"} | given
+    with pytest.raises(sn.ModelError, match=f"gas: {message}"):
+        read(tmp_path, GOOD).reactor(**start)
+
+
+def test_mechanisms_can_be_pickled_after_use(tmp_path: Path) -> None:
+    gas = read(tmp_path, GOOD)
+    state = {"T": 1000.0, "P": 1e5, "X": "H2:1, H:0.1"}
+    before = gas.at(**state)
+    after = pickle.loads(pickle.dumps(gas)).at(**state)
+    assert after.density == before.density > 0
