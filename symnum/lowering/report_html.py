@@ -205,12 +205,15 @@ def _eliminated(flat: FlatSystem) -> str:
         f"<code>-{escape(flat.number_name(int(flat.structure.opposite[i])))}</code>"
         for i in turned[:_SHOWN].tolist()
     ]
+    turned_text = (
+        f"<p>{len(turned)} variables are the opposite of another one, as the currents into the two pins of a "
+        f"part are.</p><details><summary>show</summary>{_list(opposite, len(turned))}</details>"
+    )
     count = sum(family.count for family in flat.structure.definitions)
     return (
         f"<p>{len(gone)} variables are equal to another one, by a connection or by an equation that says so."
         f"</p><details><summary>show</summary>{_list(equal, len(gone))}</details>"
-        f"<p>{len(turned)} variables are the opposite of another one, as the currents into the two pins of a "
-        f"part are.</p><details><summary>show</summary>{_list(opposite, len(turned))}</details>"
+        f"{turned_text if len(turned) else ''}"
         f"<p>{count} unknowns are given explicitly by an equation: they are computed where needed and "
         "can be asked for in a solution. The equations are below.</p>"
     )
