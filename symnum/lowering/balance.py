@@ -73,6 +73,9 @@ def _imbalance(
     advice = (
         "Is a name misspelt, or one equation written twice?"
         if over and under
+        else "Add an equation for what is undetermined. "
+        "Is a reference missing, such as the ground of a circuit?"
+        if under and any(system.components())
         else "Add an equation for what is undetermined."
         if under
         else "Remove an equation, or declare another unknown."
