@@ -83,6 +83,9 @@ def test_reactions(docs: Path) -> None:
 def test_fields(docs: Path) -> None:
     names = run(docs / "fields.md")
     assert names["reduced"].error(names["saved"], rtol=1e-7) < 1e-3
+    u, small = names["u"], names["small"]
+    assert names["reduced"].lifted(small)[u].shape == (len(small.t), 50, 40)
+    assert names["saved"].to_xarray(u)["u"].dims == ("t", "x", "y")
     solution = names["solution"]
     assert solution["u"].shape == (len(solution.t), 2, 64, 64)
     assert np.isfinite(solution["u"]).all()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -190,15 +188,3 @@ def test_the_example_of_dividing_spots(
     monkeypatch.setattr(sys, "argv", ["gray_scott.py", "--points", "32", "--end", "100"])
     runpy.run_path(str(repository / "examples" / "gray_scott.py"), run_name="__main__")
     assert (tmp_path / "gray_scott.png").stat().st_size > 10_000
-
-
-def test_the_page_on_field_equations_is_true(repository: Path) -> None:
-    """Its code runs as printed, and the shapes are those that it names."""
-    page = (repository / "docs" / "fields.md").read_text(encoding="utf-8")
-    first, second = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(first, "fields.md", "exec"), names)
-    assert names["solution"][names["u"]].shape[1:] == (50, 40)
-    assert names["solution"].to_xarray(names["u"])["u"].dims == ("t", "x", "y")
-    exec(compile(second, "fields.md", "exec"), names)
-    assert names["solution"]["u"].shape[1:] == (2, 64, 64)
