@@ -93,4 +93,6 @@ def _simplified(function: Function, simplify: Simplify) -> Function:
                 new = tuple(root if known[root] else next(better) for root in item.roots)
                 item = compact(Loop(item.name, item.count, new, item.columns, item.outputs))
         items.append(item)
+    if all(new is old for new, old in zip(items, function.items, strict=True)):
+        return function  # a function looks at all its places when it is made
     return replace(function, items=tuple(items))

@@ -60,13 +60,17 @@ _Power = tuple[int, Rational]  # (key of the base, exponent)
 
 def dag_cost(roots: Iterable[Expr], free: Iterable[Expr] = (), table: CostTable = CPU) -> float:
     """Cost of evaluating all roots together, in additions; ``free`` leaves are parameters."""
-    wanted = tuple(roots)
-    fixed = free_nodes(wanted, free)
+    order = [*postorder(roots)]
+    return ordered_cost(order, free_among(order, free), table)
+
+
+def ordered_cost(order: Iterable[Expr], fixed: set[Expr], table: CostTable = CPU) -> float:
+    """`dag_cost` of nodes in postorder, of which ``fixed`` are the free ones."""
     nothing: set[Expr] = set()
     total = 0.0
     powers: set[_Power] = set()
     prepared: set[_Power] = set()
-    for expr in postorder(wanted):
+    for expr in order:
         if is_leaf(expr) or expr.op == "number":
             continue
         if expr in fixed:
@@ -78,9 +82,14 @@ def dag_cost(roots: Iterable[Expr], free: Iterable[Expr] = (), table: CostTable 
 
 def free_nodes(roots: tuple[Expr, ...], free: Iterable[Expr]) -> set[Expr]:
     """The nodes that depend on nothing but ``free`` leaves and numbers, numbers included."""
+    return free_among(postorder(roots), free)
+
+
+def free_among(order: Iterable[Expr], free: Iterable[Expr]) -> set[Expr]:
+    """`free_nodes` of nodes in postorder."""
     given = set(free)
     fixed: set[Expr] = set()
-    for expr in postorder(roots):
+    for expr in order:
         if expr in given or expr.op == "number" or (
             not is_leaf(expr) and all(arg in fixed for arg in expr.args)
         ):

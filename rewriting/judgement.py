@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from symnum.rewriting.cost import CostTable, dag_cost, free_nodes
+from symnum.rewriting.cost import CostTable, free_among, ordered_cost
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.walk import postorder
 
@@ -69,12 +69,11 @@ class Judgement(NamedTuple):
 def judged(roots: tuple[Expr, ...], free: tuple[Expr, ...], table: CostTable, worth: float) -> Judgement:
     """What searching for cheaper forms of the roots is worth, where ``worth`` is the value of one operation
     less, in seconds."""
-    fixed = free_nodes(roots, free)
-    nodes = 0
+    order = [*postorder(roots)]  # once: most of the time that a judgement takes is this walk
+    fixed = free_among(order, free)
     functions = split = 0.0
     angles: set[Expr] = set()
-    for expr in postorder(roots):
-        nodes += 1
+    for expr in order:
         if expr.op not in table.functions or expr in fixed:
             continue
         functions += table.functions[expr.op]
@@ -84,7 +83,8 @@ def judged(roots: tuple[Expr, ...], free: tuple[Expr, ...], table: CostTable, wo
                 split += table.functions[expr.op] - 3.0  # two products and a sum instead
                 angles.update(moving)
     split -= sum(table.functions[name] for name in _TRIGONOMETRIC) * len(angles)
-    arithmetic = max(dag_cost(roots, free, table) - functions, 0.0)
+    nodes = len(order)
+    arithmetic = max(ordered_cost(order, fixed, table) - functions, 0.0)
     return Judgement(
         nodes,
         Stake(worth * _FACTORING_GAIN * arithmetic, max(nodes, 1) * _VARIANT),
