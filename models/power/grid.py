@@ -83,6 +83,9 @@ def impedance_load(load: LoadData, flow: PowerFlow) -> Load:
     return Load(load.name, p=drawn.real, q=drawn.imag, v0=abs(flow.voltage[load.bus]))
 
 
+_KEPT = 1000  # switchings whose outcome a guard remembers
+
+
 class IslandGuard:
     """Says which buses have lost their tie, and by which open branches, or None while all hang together.
 
@@ -95,12 +98,22 @@ class IslandGuard:
         self.buses: Sequence[Name] = [bus.name for bus in network.buses]
         self.ties = {branch.name: (branch.start, branch.end) for branch in network.branches}
         self.alone = len(islands(self.buses, self.ties.values()))
+        self.known: dict[tuple[str, ...], str | None] = {}  # by what is open: many runs ask for the same
 
     def __call__(self, values: Mapping[str, float]) -> str | None:
         """values: all parameters by full name; the branches' ``closed`` are read."""
-        opened = [name for name in self.ties if values[f"{name}.closed"] == 0.0]
+        opened = tuple(name for name in self.ties if values[f"{name}.closed"] == 0.0)
         if not opened:
             return None
+        if opened in self.known:
+            return self.known[opened]
+        if len(self.known) >= _KEPT:
+            self.known = {}
+        found = self.known[opened] = self.message(opened)
+        return found
+
+    def message(self, opened: tuple[str, ...]) -> str | None:
+        """opened: names of branches."""
         parts = islands(self.buses, (ends for name, ends in self.ties.items() if name not in opened))
         if len(parts) <= self.alone:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,13 @@ from symnum.rewriting.expr import Expr, slot
 from symnum.rewriting.walk import leaves
 from symnum.solving.values import ValueFunction, value_function
 
+if TYPE_CHECKING:
+    from symnum.solving.problem import Problem
+
 FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = tuple[float, ...]
+
+_KEPT = 1000  # actions of events that are made anew for every problem
 
 
 @record
@@ -77,13 +82,14 @@ class Schedule:
     crossing: tuple[Action, ...]
 
     @classmethod
-    def of(cls, flat: FlatSystem, events: tuple[Event, ...], span: tuple[float, float]) -> Schedule:
+    def of(cls, problem: Problem) -> Schedule:
+        flat, span = problem.flat, problem.span
         timed: dict[float, list[Action]] = {}
         crossing = []
-        for event in events:
+        for event in problem.events:
             if event.trigger is not None:
                 continue  # these belong to `triggers`
-            action = Action.of(flat, event)
+            action = _action(problem, event)
             if event.at is None:
                 crossing.append(action)
                 continue
@@ -94,6 +100,17 @@ class Schedule:
         for time in order:
             no_conflict(flat, time, timed[time])
         return cls(tuple(order), tuple(tuple(timed[time]) for time in order), tuple(crossing))
+
+
+def _action(problem: Problem, event: Event) -> Action:
+    """Made once for all problems derived from this one: it takes as long as many steps of a small problem."""
+    known: dict[int, Action] = problem.memory.setdefault("actions", {})
+    found = known.get(id(event))  # which is of no other event as long as the action holds this one
+    if found is None:
+        if len(known) >= _KEPT:
+            known.clear()
+        found = known[id(event)] = Action.of(problem.flat, event)
+    return found
 
 
 def no_conflict(flat: FlatSystem, time: float, actions: Sequence[Action]) -> None:

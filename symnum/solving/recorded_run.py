@@ -87,7 +87,7 @@ class Recorder:
         self.integrator = AdjointIntegrator(
             model.functions, method, model_pullback(model), rtol=rtol, atol=atol, max_steps=max_steps
         )
-        self.schedule = Schedule.of(self.flat, problem.events, problem.span)
+        self.schedule = Schedule.of(problem)
         self.known: dict[Expr, Differential] = {}
         self.followers = [
             (number, below, Differential(value)) for number, value, below in problem.dependent_parameters()

@@ -64,7 +64,7 @@ class Run:
         """leg: what has been made of the run already."""
         self.problem, self.flat = problem, problem.flat
         self.began = time.perf_counter()
-        self.schedule = Schedule.of(self.flat, problem.events, problem.span)
+        self.schedule = Schedule.of(problem)
         self.grid = None if saveat is None else save_times(saveat, problem.span)
         self.dense = self.grid is None if dense is None else dense
         self.options = options

@@ -155,7 +155,7 @@ class _Events:
 
     def __init__(self, problem: Problem) -> None:
         self.flat = problem.flat
-        schedule = Schedule.of(self.flat, problem.events, problem.span)
+        schedule = Schedule.of(problem)
         timed = [action for actions in schedule.actions for action in actions]
         every = [*timed, *schedule.crossing]
         targets = [target for action in every for target in self._targets(action)]

@@ -52,6 +52,8 @@ _WORTH_LOADING = 5.0
 # What runs with the generic step have taken so far, by model and method.
 _spent: WeakKeyDictionary[CompiledModel, dict[Method, float]] = WeakKeyDictionary()
 _known: WeakKeyDictionary[CompiledModel, dict[Method, SpecialisedStep]] = WeakKeyDictionary()
+# Of which methods no step was stored when it was looked for: looking takes as long as a short run.
+_missing: WeakKeyDictionary[CompiledModel, set[Method]] = WeakKeyDictionary()
 
 
 def unfit(model: CompiledModel, method: Method) -> str:
@@ -279,7 +281,6 @@ class TierChoice:
     def __init__(self, model: CompiledModel, method: Method, wanted: str | None, span: float) -> None:
         self.model, self.method, self.wanted, self.span = model, method, wanted, span
         self.open = wanted != "generic"  # may the tier still change?
-        self.searched = False
         self.counted = 0.0
 
     def begin(self, integrator: Integrator) -> None:
@@ -310,9 +311,10 @@ class TierChoice:
         now = integrator.stats.solve_milliseconds
         total = spent[self.method] = spent.get(self.method, 0.0) + now - self.counted
         self.counted = now
-        if total > _WORTH_LOADING and not self.searched:
-            self.searched = True
-            self.use(integrator, "stored", stored_only=True)
+        missing = _missing.setdefault(self.model, set())
+        look = total > _WORTH_LOADING and self.method not in missing
+        if look and not self.use(integrator, "stored", stored_only=True):
+            missing.add(self.method)
         if self.open and total > _WORTH_LOADING and total > _cost(self.model, self.method):
             if self.model.operations > _STATEMENTS:
                 self.open = False

@@ -107,3 +107,21 @@ def test_events_that_never_end_stop_the_run() -> None:
     assert part.t[-1] == pytest.approx(3.0, abs=1e-4)
     assert part.events[0].t == pytest.approx(1.0, rel=1e-8)
     assert part.events[3].t == pytest.approx(1 + 1 + 0.5 + 0.25, rel=1e-7)
+
+
+@pytest.mark.parametrize("count", [10**4, pytest.param(10**6, marks=pytest.mark.slow)])
+def test_events_that_come_ever_faster_are_all_met(count: int) -> None:
+    """A ball that loses hardly any speed in a bounce: flight n takes 2 v e^n / g."""
+    e, v0, g = 1 - 1 / count, 5e-3, 10.0
+    height, v = sn.variables("height v")
+    bounce = sn.Event(when=height, crossing="down", then={v: -e * v})
+    ball = sn.System("ball", [D(height) == v, D(v) == -g], events=[bounce])
+    exact = 2 * v0 / g * (1 - e ** np.arange(1, count + 1)) / (1 - e)
+    end = exact[-1] + v0 * e**count / g  # in the middle of the flight after the last
+    sol = sn.solve(sn.Problem(ball, {height: 0.0, v: v0}, span=(0, end)), saveat=[end], max_steps=10**7)
+    assert len(sol.events) == count
+    # the rounding of time moves each bounce by up to 1e-13: a million of them by a part of a flight
+    few = count < 10**6
+    np.testing.assert_allclose([event.t for event in sol.events], exact, rtol=1e-8 if few else 5e-8)
+    top = (v0 * e**count) ** 2 / (2 * g)
+    assert sol[height][-1] == pytest.approx(top, rel=1e-6 if few else 1e-2)

@@ -128,7 +128,7 @@ class _Run:
         self.dense = grid is None if dense is None else dense
         if self.dense and grid is not None:
             raise ModelError("dense=True needs every event: leave saveat= away")
-        self.schedule = Schedule.of(self.flat, problem.events, problem.span)
+        self.schedule = Schedule.of(problem)
         self.simulation = options.simulation(tables_of(problem))
         self.method = options.method
         self.stats = StochasticStatistics(self.simulation.unit)
