@@ -14,7 +14,6 @@ import numpy as np
 from symnum.errors import ModelError
 from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
-from symnum.solving.dense import DenseOutput
 from symnum.solving.events import Action, Schedule, Values, no_conflict
 from symnum.solving.guards import guard_message
 from symnum.solving.initialize import consistent
@@ -23,7 +22,8 @@ from symnum.solving.interruption import Interruption
 from symnum.solving.method import Method
 from symnum.solving.options import FloatArray, Times, numbers, save_times
 from symnum.solving.problem import Problem
-from symnum.solving.solution import Happened, Segment, Solution, failure
+from symnum.solving.solution import Happened, Solution, failure
+from symnum.solving.solution_builder import SolutionBuilder
 from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.start import check_start, starting_point, state_selection
 from symnum.solving.statistics import Status
@@ -78,7 +78,6 @@ class Run:
             self.past = Past(self.flat)
             method = method or find("Rodas5P")
         self.hosted = problem.compiled.hosted
-        self.pieces: list[DenseOutput] = []  # with delays: the steps since the last event
         if leg is not None:
             method, self.choice = leg.integrator.method, leg.choice
             self.reason, self.began = leg.reason, leg.began
@@ -100,12 +99,7 @@ class Run:
             from symnum.solving.progress import Progress
 
             self.progress = Progress(self.flat.name, problem.span)
-        self.times: list[FloatArray] = []
-        self.values: list[FloatArray] = []
-        self.segment_of: list[int] = []
-        self.segments: list[Segment] = []
-        self.happened: list[Happened] = []
-        self.segment_begin = problem.span[0]
+        self.made = SolutionBuilder(self.flat, problem.span[0], self.dense, self.past)
         self.stops: list[float] = []
         # of large systems fewer steps are made before the keyboard is looked at
         self.pause = max(1, min(PAUSE, _PAUSE_UNKNOWNS // self.flat.n))
@@ -169,9 +163,8 @@ class Run:
     def change_method(self, method: Method, longest: float, why: str) -> None:
         """Go on with another method, with a step not longer than that."""
         self.reason += why
-        old, at = self.integrator, self.integrator.t
-        self.close_segment()
-        self.segment_begin = at
+        old = self.integrator
+        self.made.begin_segment(old)
         self.method = method
         self.methods.append(method.name)
         self.integrator = self.ready_integrator()
@@ -203,7 +196,7 @@ class Run:
             try:
                 return self.until_the_end(interruption)
             except Exception as error:  # guards are the user's own functions and raise what they like
-                if self.times and getattr(error, "solution", None) is None:
+                if self.made.times and getattr(error, "solution", None) is None:
                     with suppress(AttributeError):  # a class with __slots__
                         error.solution = self.solution("stopped")  # type: ignore[attr-defined]
                 raise
@@ -233,8 +226,8 @@ class Run:
         first = pending.pop(0)[1] if pending and pending[0][0] == begin else ()
         if self.happen(first):
             return self.solution("terminated")
-        if self.grid is None and not self.times:
-            self.keep(np.array([begin]), integrator.u[:, None].copy())
+        if self.grid is None and not self.made.times:
+            self.made.keep_point(begin, integrator.u)
         return self.go_on(pending, interruption)
 
     def take_over(self, leg: Leg, interruption: Interruption) -> Solution:
@@ -246,7 +239,7 @@ class Run:
             self.tier.counted = integrator.stats.solve_milliseconds
             self.tier.begin(integrator)
         if self.grid is None:
-            self.keep(np.array([begin]), self.problem.u[:, None].copy())
+            self.made.keep_point(begin, self.problem.u)
         return self.go_on([], interruption, Status(leg.status))
 
     def go_on(
@@ -287,7 +280,7 @@ class Run:
                 self.tier.consider(integrator)
             wanted = self.hosted.stepped(integrator.t, integrator.u) if self.hosted else []
             if status is Status.PAUSED and wanted:
-                self.keep(*integrator.saved())
+                self.made.keep(*integrator.saved())
                 if self.happen(self.hosted_events(wanted)):
                     return self.solution("terminated")
                 continue
@@ -297,14 +290,14 @@ class Run:
                 if interruption.asked:
                     return self.interrupted()
                 if self.selection:
-                    self.keep(*integrator.saved())
+                    self.made.keep(*integrator.saved())
                     self.select_states(_TURNED)
                 if choice and (change := choice.changed(integrator)):
-                    self.keep(*integrator.saved())
+                    self.made.keep(*integrator.saved())
                     self.change_method(*change)
                     integrator = self.integrator
                 continue
-            self.keep(*integrator.saved())
+            self.made.keep(*integrator.saved())
             if status in _NO_STEP and self.selection and self.select_states(_AFRESH):
                 continue
             actions: tuple[Action, ...] = ()
@@ -332,21 +325,22 @@ class Run:
     def begin_anew(self, t: float) -> None:
         """Go on at a stop, to which the steps have come as close as numbers do."""
         integrator = self.integrator
-        if self.grid is None and self.times and self.times[-1][-1] == integrator.t:
-            self.times[-1][-1] = t
+        if self.grid is None and self.made.times and self.made.times[-1][-1] == integrator.t:
+            self.made.times[-1][-1] = t
         elif self.grid is not None and t in self.grid:
-            self.keep(np.array([t]), integrator.u[:, None].copy())
+            self.made.keep_point(t, integrator.u)
         integrator.move_to(t)
         self.make_consistent()
 
     def interrupted(self) -> Solution:
         import logging
 
-        self.keep(*self.integrator.saved())
+        self.made.keep(*self.integrator.saved())
         logging.getLogger("symnum").warning(
             "%s: interrupted at t = %.9g; the solution reaches up to there", self.flat.name, self.integrator.t
         )
         return self.solution("interrupted")
+
     # ---- delays -----------------------------------------------------------------------------------
     def remember(self, status: Status) -> None:
         """Add the last step to the past; at a stop, read the past as it is from here on."""
@@ -356,7 +350,7 @@ class Run:
             raise past.error
         piece = integrator.dense_output()
         past.add(piece, integrator.p)
-        self.pieces.append(piece)
+        self.made.pieces.append(piece)
         if status is not Status.PAUSED:
             past.middle = None
             past.fill(integrator.t, integrator.u, integrator.p)
@@ -378,11 +372,10 @@ class Run:
         t, u, p = integrator.t, integrator.u, integrator.p
         if not self.selection.is_needed(t, u, p, turned):
             return False
-        self.close_segment()
+        self.made.begin_segment(integrator)
         self.selection.choose(t, u, p)
         integrator.changed_parameters()
         self.make_consistent()
-        self.segment_begin = t
         integrator.stats.state_selections += 1
         return True
 
@@ -395,7 +388,7 @@ class Run:
         ends, count = False, 0
         if actions:
             before = integrator.u.copy(), integrator.p.copy()
-            self.begin_segment()
+            self.made.begin_segment(integrator)
             if self.hosted:
                 self.hosted.event(t, *before, [at for action in actions for at, _ in action.parameters])
             values = [action.values(t, before) for action in actions]
@@ -408,7 +401,7 @@ class Run:
             if chosen is None:
                 break
             if not actions and not count:
-                self.begin_segment()
+                self.made.begin_segment(integrator)
             count += 1
             check_end(count, t, chosen.trigger.event)
             action = chosen.trigger.action
@@ -418,7 +411,7 @@ class Run:
             self.carry_out([action], [found])
             ends = ends or action.event.terminal
         if (actions or count) and self.grid is None:
-            self.keep(np.array([t]), integrator.u[:, None].copy())
+            self.made.keep_point(t, integrator.u)
         return ends
 
     def hosted_events(self, wanted: list[int]) -> list[Action]:
@@ -426,17 +419,12 @@ class Run:
         planned = {at: action for action in self.schedule.crossing for at, _ in action.parameters}
         return [planned[at] for at in wanted]
 
-    def begin_segment(self) -> None:
-        if self.integrator.t > self.problem.span[0]:
-            self.close_segment()
-        self.segment_begin = self.integrator.t
-
     def carry_out(self, actions: Sequence[Action], values: Sequence[Values]) -> None:
         integrator, t = self.integrator, self.integrator.t
         changed: list[int] = []
         for action, found in zip(actions, values, strict=True):
             changed += action.apply(found, integrator.u, integrator.p)
-            self.happened.append(Happened(t, action.event))
+            self.made.happened.append(Happened(t, action.event))
         if changed:
             self.problem.updated_parameters(integrator.p, changed)
             message = guard_message(self.flat, integrator.p)
@@ -463,41 +451,14 @@ class Run:
         integrator.changed_parameters()
 
     # ---- results ----------------------------------------------------------------------------------
-    def keep(self, times: FloatArray, values: FloatArray) -> None:
-        if len(times):
-            self.times.append(times)
-            self.values.append(values.T)
-            self.segment_of.append(len(self.segments))
-
-    def close_segment(self) -> None:
-        integrator = self.integrator
-        dense = None
-        if self.past:
-            dense, self.pieces = DenseOutput.joined(self.pieces, self.flat.n), []
-        elif self.dense:
-            dense = integrator.dense_output()
-        self.segments.append(Segment(self.segment_begin, integrator.p.copy(), dense))
-
     def solution(self, status: str) -> Solution:
         if self.progress:
             self.progress.close()
-        self.close_segment()
-        t = _joined(self.times, (0,))
-        y = _joined(self.values, (0, self.flat.n)).T
-        # what a last event saved belongs to the stretch before it: there is none behind
-        segments = [min(k, len(self.segments) - 1) for k in self.segment_of]
-        if segments and segments[-1]:
-            segment = np.repeat(np.array(segments), [len(times) for times in self.times])
-        else:
-            segment = np.zeros(len(t), np.int64)
-        stats = self.integrator.stats
         if logging := sys.modules.get("logging"):  # not imported: nobody can be listening
-            seconds = time.perf_counter() - self.began
+            seconds, stats = time.perf_counter() - self.began, self.integrator.stats
             logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
-        return Solution(
-            self.flat, tuple(self.segments), t, y, segment, self.past, status, stats, tuple(self.happened),
-            ", ".join(dict.fromkeys(self.methods)), self.checkpoint(),
-        )  # fmt: skip
+        methods = ", ".join(dict.fromkeys(self.methods))
+        return self.made.solution(status, self.integrator, methods, self.checkpoint())
 
     def checkpoint(self) -> Checkpoint | None:
         """Where the run stands; None where that is more than a point: triggers, chosen states, delays."""
@@ -507,10 +468,4 @@ class Run:
         return Checkpoint(integrator.t, integrator.u.copy(), integrator.p.copy(), integrator.next_step)
 
     def explain(self, status: Status) -> str:
-        return why_stopped(status, self.problem, self.integrator, self.happened)
-
-
-def _joined(pieces: list[FloatArray], shape_of_none: tuple[int, ...]) -> FloatArray:
-    if len(pieces) == 1:
-        return pieces[0]
-    return np.concatenate(pieces) if pieces else np.zeros(shape_of_none)
+        return why_stopped(status, self.problem, self.integrator, self.made.happened)

@@ -140,7 +140,7 @@ class HybridRun(Run):
                 integrator.changed_parameters()
             return ends
         if self.dense or self.grid is None:
-            self.begin_segment()
+            self.made.begin_segment(integrator)
         if own and own[0].event is system.jump and not done:
             status = self.jumps.jump()
             if status is not Status.EVENT:
@@ -150,7 +150,7 @@ class HybridRun(Run):
         integrator.changed_parameters()
         self.make_consistent()
         if self.grid is None:
-            self.keep(np.array([integrator.t]), integrator.u[:, None].copy())
+            self.made.keep_point(integrator.t, integrator.u)
         return self.happen(others) if others or self.triggers else False
 
     def explain(self, status: Status) -> str:
