@@ -11,9 +11,10 @@ from symnum.errors import ModelError, SolveFailed
 from symnum.language.homotopy import SHARE
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.flat import FlatSystem
-from symnum.rewriting.expr import TIME, Expr, slot
-from symnum.rewriting.walk import evaluate, leaves
+from symnum.lowering.written_out import written_out
+from symnum.rewriting.expr import slot
 from symnum.solving.nonlinear import Equations, solve_in_blocks
+from symnum.solving.values import values_at
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -98,44 +99,14 @@ class AlgebraicEquations(Equations):
 
 def check_given(flat: FlatSystem, starts: dict[int, float], t: float, u: FloatArray, p: FloatArray) -> None:
     """A start that the user gave for a quantity which the equations determine must agree with them."""
-    for number, given in starts.items():
-        at = flat.position[number]
-        if at >= 0 and flat.mass[at]:
-            continue
-        found = value_of(flat, slot("u", number), t, u, p)
-        # an algebraic unknown may have several solutions: its start is a guess that Newton improves
-        if at >= 0 or abs(found - given) <= AGREES * max(1.0, abs(given)):
+    # an algebraic unknown may have several solutions: its start is a guess that Newton improves
+    explicit = [number for number in starts if flat.position[number] < 0]
+    values = values_at(written_out(flat, [slot("u", number) for number in explicit]), t, u, p)
+    for number, found in zip(explicit, values, strict=True):
+        given = starts[number]
+        if abs(found - given) <= AGREES * max(1.0, abs(given)):
             continue
         raise ModelError(
             f"{flat.name}: the start {flat.number_name(number)} = {given:g} does not fit the equations, "
             f"which give {found:g}. Leave it out, or change the states it follows from."
         )
-
-
-def value_of(flat: FlatSystem, expr: Expr, t: float, u: FloatArray, p: FloatArray) -> float:
-    """One expression over ``slot("u", number)`` and ``slot("p", parameter)`` at one time."""
-    values: dict[Expr, float] = {TIME: t}
-    stack: list[tuple[Expr | None, Expr]] = [(None, expr)]
-    while True:
-        leaf, body = stack[-1]
-        waiting: list[tuple[Expr, Expr]] = []
-        for x in leaves((body,)):
-            if x in values:
-                continue
-            letter, number = x.data
-            if letter == "p":
-                values[x] = float(p[number])
-            elif flat.position[number] >= 0:
-                values[x] = float(u[flat.position[number]])
-            else:
-                definition = flat.definition(number)
-                assert definition is not None
-                waiting.append((x, definition))
-        if waiting:
-            stack += waiting
-            continue
-        value = float(evaluate(body, values))
-        stack.pop()
-        if leaf is None:
-            return value
-        values[leaf] = value

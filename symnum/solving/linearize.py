@@ -13,10 +13,11 @@ from symnum.errors import LoweringError, ModelError
 from symnum.lowering.written_out import over_entries
 from symnum.record import record
 from symnum.rewriting.derivative import gradient
-from symnum.rewriting.expr import TIME, Expr
-from symnum.rewriting.walk import evaluate, leaves
+from symnum.rewriting.expr import Expr
+from symnum.rewriting.walk import leaves
 from symnum.solving.problem import Problem
 from symnum.solving.state_space import StateSpace
+from symnum.solving.values import values_at
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ComplexArray: TypeAlias = NDArray[np.complex128]
@@ -221,11 +222,11 @@ def _by_unknowns(
     for i, value in enumerate(flat.with_numbers(list(outputs), "linearize, outputs")):
         entries = over_entries(flat, value)
         read = [leaf for leaf in leaves((entries,)) if leaf.op == "slot"]
-        where = {TIME: t} | {leaf: float((u if leaf.data[0] == "u" else p)[leaf.data[1]]) for leaf in read}
-        for leaf, partial in (gradient((entries,), read)[0] if read else {}).items():
+        partials = gradient((entries,), read)[0] if read else {}
+        for leaf, found in zip(partials, values_at(list(partials.values()), t, u, p), strict=True):
             letter, number = leaf.data
             if letter == "u":
-                C[i, number] = evaluate(partial, where)
+                C[i, number] = found
             elif number in inputs:
-                D[i, list(inputs).index(number)] = evaluate(partial, where)
+                D[i, list(inputs).index(number)] = found
     return C, D

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,21 +12,21 @@ from symnum.lowering.flat import FlatSystem
 from symnum.lowering.written_out import over_entries
 from symnum.rewriting.expr import TIME, Expr, slot
 from symnum.rewriting.python_code import python_function
-from symnum.rewriting.walk import leaves, substitute
-from symnum.solving.initialize import value_of
+from symnum.rewriting.walk import evaluate, leaves, substitute
 
-__all__ = ["ValueFunction", "over_numbers", "value_function"]
+__all__ = ["ValueFunction", "entries_function", "over_numbers", "value_function", "values_at"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 ValueFunction: TypeAlias = Callable[[float, FloatArray, FloatArray], float]
 
 
 def value_function(flat: FlatSystem, expr: Expr) -> ValueFunction:
-    """(t, u, p) -> the value of an expression over ``slot("u", number)`` and ``slot("p", parameter)``.
+    """(t, u, p) -> the value of an expression over ``slot("u", number)`` and ``slot("p", parameter)``."""
+    return entries_function(over_entries(flat, expr))
 
-    As `value_of` gives it, but made for being asked often.
-    """
-    entries = over_entries(flat, expr)
+
+def entries_function(entries: Expr) -> ValueFunction:
+    """The same of an expression over entries of u and p, for being asked often."""
     names = {TIME: "t"}
     for leaf in leaves((entries,)):
         if leaf.op == "slot":
@@ -38,9 +38,16 @@ def value_function(flat: FlatSystem, expr: Expr) -> ValueFunction:
         try:
             return fast(t, u, p)
         except (ArithmeticError, ValueError):  # inf and nan, which Python does not compute
-            return value_of(flat, expr, t, u, p)
+            return values_at((entries,), t, u, p)[0]
 
     return value
+
+
+def values_at(entries: Sequence[Expr], t: float, u: FloatArray, p: FloatArray) -> tuple[float, ...]:
+    """The values of expressions over entries of u and p at one point, by IEEE arithmetic."""
+    at = {"u": u, "p": p}
+    known = {leaf: at[leaf.data[0]].item(leaf.data[1]) for leaf in leaves(entries) if leaf.op == "slot"}
+    return evaluate(entries, {**known, TIME: t})
 
 
 def over_numbers(flat: FlatSystem, value: Expr) -> Expr:
