@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Mapping[Any, Any]
-_COUNTABLE = 2.0**53  # above, doubles leave out whole numbers
 
 
 class Problem:
@@ -318,60 +317,14 @@ class Problem:
         return self._in_counts(np.where(np.isnan(values), 0.0, values))
 
     def _in_counts(self, u: FloatArray) -> FloatArray:
-        """Declared starts of a stochastic problem as counts: they are concentrations if it has a volume."""
+        """Declared starts of a random process as numbers of molecules."""
         counted = self.stochastic or self.hybrid
         if counted is None:
             return u
-        whole = self._whole()
+        from symnum.solving.stochastic.molecules import in_molecules
+
         given = {int(self.flat.position[number]) for number in self.starts}
-        for leaf, volume in counted.propensities.volumes():
-            at = int(self.flat.position[self.flat.number_of(leaf, "start")])
-            if at >= 0 and at not in given:
-                size = self.value(volume, "volume")
-                if not size > 0:
-                    raise ModelError(f"{self.flat.name}: the volume {volume} = {size:g} must be positive")
-                u[at] *= size
-                if whole[at]:
-                    u[at] = np.round(u[at])
-        self.check_counts(u, "the start")
-        return u
-
-    def _whole(self) -> NDArray[np.bool_]:
-        """(n,) the unknowns that change by whole molecules only."""
-        if self.stochastic is not None:
-            return np.full(self.flat.n, self.stochastic.reading == "jumps")
-        assert self.hybrid is not None
-        result = np.ones(self.flat.n, bool)
-        if self.hybrid.fast is None:
-            return result
-        change = self.hybrid.propensities.network.change
-        for i in np.unique(change.species[self.hybrid.fast[change.reaction]]).tolist():
-            result[self.flat.position[self.flat.number_of(self.hybrid.species[i], "start")]] = False
-        return result
-
-    def _species_at(self, position: int) -> str:
-        """The species at a place of ``u``, which a rate may be equal to and share the place with."""
-        counted = self.stochastic or self.hybrid
-        for leaf in () if counted is None else counted.propensities.network.species:
-            if self.flat.position[self.flat.number_of(leaf, "start")] == position:
-                return leaf.name
-        return self.flat.state_names[position]
-
-    def check_counts(self, u: FloatArray, where: str) -> None:
-        """Raise ModelError where these unknowns are no numbers of molecules."""
-        bad = np.flatnonzero(~(u >= 0))
-        what = "negative"
-        if not len(bad):
-            bad, what = np.flatnonzero(self._whole() & (u != np.round(u))), "no whole number"
-        if not len(bad):
-            bad = np.flatnonzero(self._whole() & (u > _COUNTABLE))
-            what = "above 2**53 and cannot be counted one by one"
-        if len(bad):
-            raise ModelError(
-                f"{self.flat.name}, {where}: {self._species_at(int(bad[0]))} = {u[bad[0]]:.9g} is {what}; "
-                "the species are numbers of molecules. Declared starts are converted from concentrations, "
-                "and rounded, where the reading is given a volume=, which may be 1."
-            )
+        return in_molecules(self.flat, counted, u, given, self.value)
 
     def _released(self, values: FloatArray) -> frozenset[int]:
         """Take guesses for states and parameters that the initial equations determine; the states."""

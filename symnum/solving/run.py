@@ -14,6 +14,7 @@ import numpy as np
 from symnum.errors import ModelError
 from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
+from symnum.solving.dense import DenseOutput
 from symnum.solving.events import Action, Schedule, Values, no_conflict
 from symnum.solving.guards import guard_message
 from symnum.solving.initialize import consistent
@@ -78,6 +79,7 @@ class Run:
             self.past = Past(self.flat)
             method = method or find("Rodas5P")
         self.hosted = problem.compiled.hosted
+        self.pieces: list[DenseOutput] = []  # with delays: the steps since the last event
         if leg is not None:
             method, self.choice = leg.integrator.method, leg.choice
             self.reason, self.began = leg.reason, leg.began
@@ -99,7 +101,7 @@ class Run:
             from symnum.solving.progress import Progress
 
             self.progress = Progress(self.flat.name, problem.span)
-        self.made = SolutionBuilder(self.flat, problem.span[0], self.dense, self.past)
+        self.made = SolutionBuilder(self.flat, problem.span[0])
         self.stops: list[float] = []
         # of large systems fewer steps are made before the keyboard is looked at
         self.pause = max(1, min(PAUSE, _PAUSE_UNKNOWNS // self.flat.n))
@@ -164,7 +166,7 @@ class Run:
         """Go on with another method, with a step not longer than that."""
         self.reason += why
         old = self.integrator
-        self.made.begin_segment(old)
+        self.begin_segment()
         self.method = method
         self.methods.append(method.name)
         self.integrator = self.ready_integrator()
@@ -280,7 +282,7 @@ class Run:
                 self.tier.consider(integrator)
             wanted = self.hosted.stepped(integrator.t, integrator.u) if self.hosted else []
             if status is Status.PAUSED and wanted:
-                self.made.keep(*integrator.saved())
+                self.keep_saved()
                 if self.happen(self.hosted_events(wanted)):
                     return self.solution("terminated")
                 continue
@@ -290,14 +292,14 @@ class Run:
                 if interruption.asked:
                     return self.interrupted()
                 if self.selection:
-                    self.made.keep(*integrator.saved())
+                    self.keep_saved()
                     self.select_states(_TURNED)
                 if choice and (change := choice.changed(integrator)):
-                    self.made.keep(*integrator.saved())
+                    self.keep_saved()
                     self.change_method(*change)
                     integrator = self.integrator
                 continue
-            self.made.keep(*integrator.saved())
+            self.keep_saved()
             if status in _NO_STEP and self.selection and self.select_states(_AFRESH):
                 continue
             actions: tuple[Action, ...] = ()
@@ -335,7 +337,7 @@ class Run:
     def interrupted(self) -> Solution:
         import logging
 
-        self.made.keep(*self.integrator.saved())
+        self.keep_saved()
         logging.getLogger("symnum").warning(
             "%s: interrupted at t = %.9g; the solution reaches up to there", self.flat.name, self.integrator.t
         )
@@ -350,7 +352,7 @@ class Run:
             raise past.error
         piece = integrator.dense_output()
         past.add(piece, integrator.p)
-        self.made.pieces.append(piece)
+        self.pieces.append(piece)
         if status is not Status.PAUSED:
             past.middle = None
             past.fill(integrator.t, integrator.u, integrator.p)
@@ -372,7 +374,7 @@ class Run:
         t, u, p = integrator.t, integrator.u, integrator.p
         if not self.selection.is_needed(t, u, p, turned):
             return False
-        self.made.begin_segment(integrator)
+        self.begin_segment()
         self.selection.choose(t, u, p)
         integrator.changed_parameters()
         self.make_consistent()
@@ -388,7 +390,7 @@ class Run:
         ends, count = False, 0
         if actions:
             before = integrator.u.copy(), integrator.p.copy()
-            self.made.begin_segment(integrator)
+            self.begin_segment()
             if self.hosted:
                 self.hosted.event(t, *before, [at for action in actions for at, _ in action.parameters])
             values = [action.values(t, before) for action in actions]
@@ -401,7 +403,7 @@ class Run:
             if chosen is None:
                 break
             if not actions and not count:
-                self.made.begin_segment(integrator)
+                self.begin_segment()
             count += 1
             check_end(count, t, chosen.trigger.event)
             action = chosen.trigger.action
@@ -451,14 +453,32 @@ class Run:
         integrator.changed_parameters()
 
     # ---- results ----------------------------------------------------------------------------------
+    def keep_saved(self) -> None:
+        times, values = self.integrator.saved()
+        self.made.keep(times, values.T)
+
+    def begin_segment(self) -> None:
+        """A stretch with other parameters, states or another method begins where the integrator stands."""
+        if self.integrator.t > self.problem.span[0]:
+            self.end_segment()
+
+    def end_segment(self) -> None:
+        dense = None
+        if self.past:
+            dense, self.pieces = DenseOutput.joined(self.pieces, self.flat.n), []
+        elif self.dense:
+            dense = self.integrator.dense_output()
+        self.made.end_segment(self.integrator.t, self.integrator.p, dense)
+
     def solution(self, status: str) -> Solution:
         if self.progress:
             self.progress.close()
         if logging := sys.modules.get("logging"):  # not imported: nobody can be listening
             seconds, stats = time.perf_counter() - self.began, self.integrator.stats
             logging.getLogger("symnum").info("%s: %s, %s in %.4f s", self.flat.name, status, stats, seconds)
+        self.end_segment()
         methods = ", ".join(dict.fromkeys(self.methods))
-        return self.made.solution(status, self.integrator, methods, self.checkpoint())
+        return self.made.solution(status, self.integrator.stats, methods, self.past, self.checkpoint())
 
     def checkpoint(self) -> Checkpoint | None:
         """Where the run stands; None where that is more than a point: triggers, chosen states, delays."""

@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symnum.lowering.flat import FlatSystem
 from symnum.solving.checkpoint import Checkpoint
-from symnum.solving.dense import DenseOutput
-from symnum.solving.integrator import Integrator
 from symnum.solving.options import FloatArray
 from symnum.solving.solution import Happened, Segment, Solution
 
 if TYPE_CHECKING:
     from symnum.solving.delays import Past
+    from symnum.solving.dense import DenseOutput
+    from symnum.solving.stochastic.step_function import StepFunction
 
 __all__ = ["SolutionBuilder"]
 
 
 class SolutionBuilder:
-    """What one run has kept so far. begin: of the span. dense: are interpolants kept? past: where delays are.
+    """What one run has kept so far. begin: of the span.
 
-    times, values: pieces (k,) and (k, n). happened: the events. pieces: with delays, the steps since the
-    last event.
+    times, values: pieces (k,) and (k, n). happened: the events.
     """
 
-    def __init__(self, flat: FlatSystem, begin: float, dense: bool, past: Past | None) -> None:
-        self.flat, self.begin, self.dense, self.past = flat, begin, dense, past
+    def __init__(self, flat: FlatSystem, begin: float) -> None:
+        self.flat, self.begin = flat, begin
         self.times: list[FloatArray] = []
         self.values: list[FloatArray] = []
         self.happened: list[Happened] = []
-        self.pieces: list[DenseOutput] = []
         self._segment_of: list[int] = []
         self._segments: list[Segment] = []
         self._segment_begin = begin
 
     def keep(self, times: FloatArray, values: FloatArray) -> None:
-        """(k,) times with (n, k) values."""
+        """(k,) times with (k, n) values."""
         if len(times):
             self.times.append(times)
-            self.values.append(values.T)
+            self.values.append(values)
             self._segment_of.append(len(self._segments))
 
     def keep_point(self, t: float, u: FloatArray) -> None:
-        self.keep(np.array([t]), u[:, None].copy())
+        self.keep(np.array([t]), u[None, :].copy())
 
-    def begin_segment(self, integrator: Integrator) -> None:
-        """The stretch up to where the integrator stands is over; its parameters and interpolant are kept."""
-        if integrator.t > self.begin:
-            self._close_segment(integrator)
-        self._segment_begin = integrator.t
+    def in_segment(self) -> tuple[FloatArray, FloatArray]:
+        """What has been kept since the last event: (k,) and (k, n)."""
+        first = self._segment_of.index(len(self._segments))
+        return np.concatenate(self.times[first:]), np.concatenate(self.values[first:])
 
-    def _close_segment(self, integrator: Integrator) -> None:
-        dense = None
-        if self.past:
-            dense, self.pieces = DenseOutput.joined(self.pieces, self.flat.n), []
-        elif self.dense:
-            dense = integrator.dense_output()
-        self._segments.append(Segment(self._segment_begin, integrator.p.copy(), dense))
+    def end_segment(self, t: float, p: FloatArray, dense: DenseOutput | StepFunction | None) -> None:
+        """The stretch up to t is over: its parameters and interpolant. Another one begins there."""
+        self._segments.append(Segment(self._segment_begin, p.copy(), dense))
+        self._segment_begin = t
 
     def solution(
-        self, status: str, integrator: Integrator, methods: str, checkpoint: Checkpoint | None
-    ) -> Solution:
-        """What was reached, up to where the integrator stands."""
-        self._close_segment(integrator)
+        self, status: str, stats: Any, method: str, past: Past | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Solution:  # fmt: skip
+        """Of all stretches, the last of which has ended."""
         t = _joined(self.times, (0,))
         y = _joined(self.values, (0, self.flat.n)).T
         # what a last event saved belongs to the stretch before it: there is none behind
@@ -74,8 +68,8 @@ class SolutionBuilder:
         else:
             segment = np.zeros(len(t), np.int64)
         return Solution(
-            self.flat, tuple(self._segments), t, y, segment, self.past, status, integrator.stats,
-            tuple(self.happened), methods, checkpoint,
+            self.flat, tuple(self._segments), t, y, segment, past, status, stats, tuple(self.happened),
+            method, checkpoint,
         )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ class HybridRun(Run):
                 integrator.changed_parameters()
             return ends
         if self.dense or self.grid is None:
-            self.made.begin_segment(integrator)
+            self.begin_segment()
         if own and own[0].event is system.jump and not done:
             status = self.jumps.jump()
             if status is not Status.EVENT:

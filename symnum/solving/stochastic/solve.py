@@ -17,8 +17,10 @@ from symnum.solving.events import Action, Schedule, no_conflict
 from symnum.solving.guards import guard_message
 from symnum.solving.problem import Problem
 from symnum.solving.progress import Progress
-from symnum.solving.solution import Happened, Segment, Solution, failure
+from symnum.solving.solution import Happened, Solution, failure
+from symnum.solving.solution_builder import SolutionBuilder
 from symnum.solving.stochastic.methods import StochasticMethod, find
+from symnum.solving.stochastic.molecules import check_molecules
 from symnum.solving.stochastic.simulation import (
     Simulation,
     StochasticStatistics,
@@ -135,12 +137,7 @@ class _Run:
         self.simulation.seed(member.stream)
         self.progress = Progress(self.flat.name, problem.span) if progress else None
         self.u, self.p = member.u, member.p.copy()
-        self.times: list[FloatArray] = []
-        self.states: list[FloatArray] = []
-        self.segment_of: list[NDArray[np.int64]] = []
-        self.segments: list[Segment] = []
-        self.happened: list[Happened] = []
-        self.segment_begin = problem.span[0]
+        self.made = SolutionBuilder(self.flat, problem.span[0])
         self.stats.setup_milliseconds = 1e3 * (time.perf_counter() - began)
 
     def run(self) -> Solution:
@@ -156,12 +153,12 @@ class _Run:
         pending = list(zip(self.schedule.times, self.schedule.actions, strict=True))
         if pending and pending[0][0] == begin and self.happen(pending.pop(0)[1]):
             return self.solution("terminated", began)
-        if self.grid is None and not self.times:
-            self.keep(np.array([begin]), simulation.u[None, :])
+        if self.grid is None and not self.made.times:
+            self.made.keep_point(begin, simulation.u)
         while True:
             stop = pending[0][0] if pending else end
             status = simulation.advance(stop, _PAUSE)
-            self.keep(*simulation.saved())
+            self.made.keep(*simulation.saved())
             if self.progress:
                 self.progress.show(simulation.t)
             if status in (StochasticStatus.PAUSED, StochasticStatus.BUFFER_FULL):
@@ -175,8 +172,8 @@ class _Run:
                 return self.solution("terminated", began)
             if simulation.t >= end:
                 break
-        if self.grid is None and self.times[-1][-1] < end:
-            self.keep(np.array([end]), simulation.u[None, :])
+        if self.grid is None and self.made.times[-1][-1] < end:
+            self.made.keep_point(end, simulation.u)
         return self.solution("done", began)
 
     def explain(self, status: StochasticStatus) -> str:
@@ -191,54 +188,40 @@ class _Run:
         u = simulation.u.copy()
         before = u.copy(), self.p.copy()
         if t > self.problem.span[0]:
-            if self.grid is None and self.times[-1][-1] < t:
-                self.keep(np.array([t]), u[None, :])
-            self.close_segment()
+            if self.grid is None and self.made.times[-1][-1] < t:
+                self.made.keep_point(t, u)
+            self.end_segment()
         changed: list[int] = []
         for action in actions:
             changed += action.apply(action.values(t, before), u, self.p)
-            self.happened.append(Happened(t, action.event))
+            self.made.happened.append(Happened(t, action.event))
         if changed:
             self.problem.updated_parameters(self.p, changed)
             message = guard_message(self.flat, self.p)
             if message is not None:
                 raise ModelError(f"{self.flat.name}: {actions[0].event} at t = {t:g}: {message}")
-        self.problem.check_counts(u, f"{actions[0].event} at t = {t:g}")
+        process = self.problem.stochastic
+        assert process is not None
+        check_molecules(self.flat, process, u, f"{actions[0].event} at t = {t:g}")
         simulation.set_parameters(self.p)
         simulation.set_state(t, u)
-        self.segment_begin = t
         if self.grid is None:
-            self.keep(np.array([t]), u[None, :])
+            self.made.keep_point(t, u)
         return any(action.event.terminal for action in actions)
 
-    def keep(self, times: FloatArray, states: FloatArray) -> None:
-        if len(times):
-            self.times.append(times)
-            self.states.append(states)
-            self.segment_of.append(np.full(len(times), len(self.segments), np.int64))
-
-    def close_segment(self) -> None:
+    def end_segment(self) -> None:
         dense = None
         if self.dense:
-            inside = [k for k, which in enumerate(self.segment_of) if which[0] == len(self.segments)]
-            times = np.concatenate([self.times[k] for k in inside])
-            states = np.concatenate([self.states[k] for k in inside])
-            dense = StepFunction(times, states, np.array([self.simulation.t]))
-        self.segments.append(Segment(self.segment_begin, self.p.copy(), dense))
+            dense = StepFunction(*self.made.in_segment(), np.array([self.simulation.t]))
+        self.made.end_segment(self.simulation.t, self.p, dense)
 
     def solution(self, status: str, began: float) -> Solution:
         if self.progress:
             self.progress.close()
-        self.close_segment()
+        self.end_segment()
         self.simulation.count(self.stats)
         self.stats.solve_milliseconds = 1e3 * (time.perf_counter() - began)
-        t = np.concatenate([np.zeros(0), *self.times])
-        y = np.concatenate([np.zeros((0, self.flat.n)), *self.states]).T
-        segment = np.concatenate([np.zeros(0, np.int64), *self.segment_of])
-        return Solution(
-            self.flat, tuple(self.segments), t, y, np.minimum(segment, len(self.segments) - 1),
-            None, status, self.stats, tuple(self.happened), self.method.name,
-        )  # fmt: skip
+        return self.made.solution(status, self.stats, self.method.name)
 
 
 def explain(
