@@ -63,7 +63,10 @@ def loosest(
     candidate: Candidate, reference: Array, size: float, targets: tuple[float, ...],
     tolerances: tuple[float, ...] = TOLERANCES,
 ) -> dict[float, Any]:  # fmt: skip
-    """For every target the loosest tolerance from which on no error exceeds it, and the error there."""
+    """For every target the loosest tolerance from which on no error exceeds it, and the error there.
+
+    Where a program fails at all tolerances beyond one, what it does up to there counts.
+    """
     found: dict[float, Any] = {}
     errors: list[tuple[float, float]] = []
     for tolerance in tolerances:
@@ -72,6 +75,10 @@ def loosest(
         errors.append((tolerance, error))
         if error < 0.2 * min(targets):
             break
+        if len(errors) > 2 and np.isnan([error for _, error in errors[-2:]]).all():
+            break
+    while errors and np.isnan(errors[-1][1]):
+        errors.pop()
     for target in targets:
         good = None
         for tolerance, error in reversed(errors):

@@ -10,11 +10,12 @@ numba, CasADi or XLA; scikit-sundae and SciPy call theirs through Python.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from ode_problems import OdeProblem, ode_problem
@@ -23,16 +24,25 @@ Run = Callable[[float], Any]
 _MOST_STEPS = 200_000
 
 
-def source(problem: OdeProblem) -> str:
+class Written(Protocol):
+    """Equations as texts in the names of the unknowns."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def equations(self) -> tuple[str, ...]: ...
+
+
+def source(problem: Written) -> str:
     lines = [f"    {name} = y[{k}]" for k, name in enumerate(problem.names)]
     lines += [f"    d[{k}] = {text}" for k, text in enumerate(problem.equations)]
     return "def right(t, y, d):\n" + "\n".join(lines)
 
 
-def compiled(problem: OdeProblem) -> Any:
+def compiled(problem: Written) -> Any:
     import numba
 
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"exp": math.exp, "sin": math.sin}
     exec(source(problem), scope)
     return numba.njit(scope["right"])
 
@@ -151,12 +161,12 @@ PROGRAMS: dict[str, Callable[[OdeProblem], Run]] = {
 }  # fmt: skip
 
 
-def main() -> None:
+def serve(make: Callable[[], Run], n: int) -> None:
+    """Answer the lines of standard input about the run of n unknowns that `make` prepares."""
     # what programs print does not get between the answers
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    problem = ode_problem(sys.argv[1])
-    run = PROGRAMS[sys.argv[2]](problem)
+    run = make()
     for line in sys.stdin:
         wanted = json.loads(line)
         tolerance = wanted["tolerance"]
@@ -164,7 +174,7 @@ def main() -> None:
             final = np.asarray(run(tolerance))
         except Exception as error:
             print(error, file=sys.stderr)
-            final = np.full(len(problem.start), np.nan)
+            final = np.full(n, np.nan)
         answer: dict[str, Any] = {"final": final.tolist()} if wanted["states"] else {}
         began = time.process_time()
         for _ in range(wanted["repeat"] if np.isfinite(final).all() else 0):
@@ -174,4 +184,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    asked = ode_problem(sys.argv[1])
+    serve(lambda: PROGRAMS[sys.argv[2]](asked), len(asked.start))
