@@ -148,6 +148,8 @@ class Integrator:
             raise ModelError("adaptive=False needs first_step, the size of all steps")
         if not max_step > 0.0:
             raise ModelError(f"max_step must be positive, not {max_step}")
+        if controller is not None and self.method.family == "bdf":
+            raise ModelError(f"controller=: {self.method} chooses order and step together, by itself")
         x = self._floats
         x[slot.RTOL] = rtol
         x[slot.MAX_STEP] = max_step

@@ -40,7 +40,7 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
         slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
         slot.EXPLICIT: int(method.family == "explicit"), slot.FSAL: int(method.first_same_as_last),
-        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages,
+        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages, slot.HIGHEST: method.order,
         slot.TWO_ESTIMATES: int(isinstance(method, ExplicitTableau) and bool(method.second)),
     }  # fmt: skip
     for where, number in numbers.items():
@@ -63,6 +63,7 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.FLOATS: slot.FLOATS_SIZE, **dict.fromkeys(vectors, n),
         slot.P: model.n_parameters, slot.WORK: model.n_work, slot.JACOBIAN_VALUES: max(len(model.indices), 1),
         slot.STAGES: (method.stages + method.extra_stages) * n, slot.DENSE: rows * n,
+        slot.HISTORY: method.memory(n),
         slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
         **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
     }  # fmt: skip
@@ -71,6 +72,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
     functions = {f"step_{method.family}": {slot.STEP: "step"}}
     if method.extra_stages:
         functions[f"step_{method.family}"][slot.EXTEND] = "extend"
+    if method.family == "bdf":
+        functions["step_bdf"] |= {slot.PROPOSE: "propose", slot.INTERPOLANT: "interpolant"}
     if method.family != "explicit":
         functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
     if switchings:

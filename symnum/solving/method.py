@@ -118,6 +118,10 @@ class Method(ABC):
     def check(self) -> None:
         """Compare everything that the record states with its numbers. InvalidTableau where they disagree."""
 
+    def memory(self, n: int) -> int:
+        """Numbers that a run of n unknowns keeps from step to step, beside those of every method."""
+        return 0
+
     def extra_table(self) -> FloatArray:
         """The coefficients of the extra stages in the order that the family's `extend` reads."""
         return np.zeros(0)

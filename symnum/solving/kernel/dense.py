@@ -30,7 +30,11 @@ def prepare(a: Integers) -> int:
     h = x[slot.H_STEP]
     u = floats(a[slot.U])
     v = floats(a[slot.V])
-    if a[slot.HERMITE] == 0:
+    if a[slot.INTERPOLANT] != 0:
+        status = call_kernel(a[slot.INTERPOLANT], a)
+        if status != slot.OK:
+            return status
+    elif a[slot.HERMITE] == 0:
         s = a[slot.STAGE_COUNT] + a[slot.EXTRA_COUNT]
         if a[slot.EXTRA_COUNT] != 0:
             status = call_kernel(a[slot.EXTEND], a)

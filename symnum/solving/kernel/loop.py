@@ -122,6 +122,9 @@ def restart(a: Integers) -> int:
     if a[slot.N_EVENTS] + a[slot.N_LIMITS] > 0:
         call_kernel(a[slot.SETTLE_SIDES], a)
     a[slot.FRESH] = 1
+    a[slot.HAVE_HISTORY] = 0
+    if a[slot.PROPOSE] != 0:
+        x[slot.ORDER] = 2.0  # a method that chooses its order begins with the first
     if a[slot.ADAPTIVE] != 0:
         x[slot.ERROR_BEFORE] = 1.0
         x[slot.H_BEFORE] = 0.0
@@ -230,7 +233,9 @@ def one_step(a: Integers) -> int:
             return status
     if switchings > 0:
         a[slot.LOCATED] = call_kernel(a[slot.LOCATE], a)
-    if a[slot.ADAPTIVE] != 0:
+    if a[slot.PROPOSE] != 0:
+        call_kernel(a[slot.PROPOSE], a)
+    elif a[slot.ADAPTIVE] != 0:
         change = x[slot.GROW]
         if error > 0.0:
             change = x[slot.SAFETY] * error ** -x[slot.EXPONENT]

@@ -74,8 +74,15 @@ kernels see them as constants.
     LOOK, LOOK_EXPLICIT, LOOK_NEXT, LOOK_INTERVAL, LOOK_STEPS,
     LOOK_FREE, LOOK_PATIENCE,  # looks in a row that asked for the explicit method, and how many have to
     LOOK_CHANGE,               # 1: the last look asks for the other method
+    # what a method keeps from step to step; 1 while it belongs to the accepted state
+    HISTORY, HAVE_HISTORY,
+    PROPOSE,           # of a method that chooses the next step itself: the kernel; 0: the loop does
+    INTERPOLANT,       # of a method whose rows of the interpolant are no sums over stages: the kernel; or 0
+    # BDF: highest order; order; steps of this length and order; tries of this step; steps that the factors
+    # have served
+    HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(118)  # fmt: skip
+) = range(127)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -101,8 +108,9 @@ kernels see them as constants.
     LOOK_RATIO,     # how many explicit steps cost as much as a stiff one
     LOOK_AFFORDABLE,           # explicit steps that take as long as a stiff run
     LOOK_REMAINING,            # explicit steps to come, at the last look
+    HISTORY_STEP,   # BDF: length of the steps that differences are for
     FLOATS_SIZE,
-) = range(33)  # fmt: skip
+) = range(34)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (

@@ -7,6 +7,7 @@ from symnum.solving.method import Method
 from symnum.solving.tableaus.esdirk import KENCARP4, KVAERNO5
 from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7
+from symnum.solving.tableaus.multistep import BDF
 from symnum.solving.tableaus.outside import CVODE, IDA
 from symnum.solving.tableaus.rosenbrock import RODAS4P, RODAS5P, ROS34PW2
 from symnum.solving.tableaus.rosenbrock_high import RODAS6P
@@ -18,7 +19,7 @@ __all__ = ["METHODS", "find"]
 _ALL = (
     BS3, TSIT5, VERN7, DOP853,
     ROSENBROCK23, RODAS23W, RODAS3P, RODAS4P, RODAS5P, RODAS6P,
-    ROS34PW2, RODAS4PW, KENCARP4, KVAERNO5,
+    ROS34PW2, RODAS4PW, KENCARP4, KVAERNO5, BDF,
     MSRKTASE2, MSRKTASE3, MSRKTASE4, SRKTASE3, RKTASE2, RKTASE3,
 )  # fmt: skip
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}

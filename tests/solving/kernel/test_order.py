@@ -5,6 +5,7 @@ import pytest
 import scipy.integrate
 import sympy
 
+from symnum.record import replace
 from symnum.solving.integrator import Integrator
 from symnum.solving.statistics import Status
 from symnum.solving.tableaus import METHODS
@@ -18,7 +19,7 @@ W_NAMES = [name for name in NAMES if METHODS[name].w]
 def run(model, method, u0, end, steps, **options):
     integrator = Integrator(
         model,
-        METHODS[method],
+        METHODS[method] if isinstance(method, str) else method,
         # with fixed steps only iterations have use for them
         rtol=1e-11,
         atol=np.full(model.n, 1e-11),
@@ -59,13 +60,19 @@ def ode(build):
     return [x, y], right, found.sol
 
 
+# of the backward differentiation formulas. Hairer and Wanner II, V.2, rounded down
+BDF_ANGLES = (90.0, 90.0, 86.0, 73.0, 51.0)
 # steps in which the error is asymptotic and well above round-off
 STEPS = {
     "BS3": 64, "Tsit5": 48, "Vern7": 24, "DOP853": 12,
     "Rosenbrock23": 64, "Rodas23W": 64, "Rodas3P": 64, "Rodas4P": 96, "Rodas5P": 64, "Rodas6P": 24,
     "ROS34PW2": 64, "Rodas4PW": 96, "MSRKTASE2": 64, "MSRKTASE3": 64, "MSRKTASE4": 256, "SRKTASE3": 256,
     "KenCarp4": 64, "Kvaerno5": 64, "RKTASE2": 256, "RKTASE3": 256,
+    "BDF": 128,
 }  # fmt: skip
+# the error constants of the DAE below are smaller, which leaves a multistep method at the tolerance of its
+# iterations sooner
+DAE_STEPS = {**STEPS, "BDF": 48}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,6 +84,26 @@ def test_order_on_an_ode(build, ode, name):
     # the error constants of the highest orders are so small that at these steps the next power shows; that
     # they are not of higher order is checked on their coefficients
     assert stated - 0.2 < order < stated + (0.2 if stated < 6 else 2.0)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_each_formula_of_bdf_has_its_order(build, ode, order):
+    states, right, exact = ode
+    model = build(states, right, t=t)
+    whole = METHODS["BDF"]
+    method = replace(
+        whole, order=order, kappa=whole.kappa[:order], angles=whole.angles[:order], angle=whole.angles[order - 1]
+    )
+    method.check()
+    found = measured_order(model, method, exact(0.0), exact, 4.0, 256)
+    assert found == pytest.approx(order, abs=0.2)
+    # as backward differentiation formulas their errors are larger by what kappa saves
+    plain = replace(method, kappa=(0.0,) * order, angles=BDF_ANGLES[:order], angle=BDF_ANGLES[order - 1])
+    plain.check()
+    errors = [np.abs(run(model, one, exact(0.0), 4.0, 512).u - exact(4.0)).max() for one in (method, plain)]
+    gamma = sum(1 / m for m in range(1, order + 1))
+    saved = (whole.kappa[order - 1] * gamma + 1 / (order + 1)) * (order + 1)
+    assert errors[0] / errors[1] == pytest.approx(saved, rel=0.1)
 
 
 @pytest.mark.parametrize("name", W_NAMES)
@@ -107,7 +134,7 @@ def dae(build):
 def test_order_on_an_index_1_system(build, dae, name, component):
     states, right, exact = dae
     model = build(states, right, t=t, mass=[1, 1, 0])
-    order = measured_order(model, name, exact(0.0), exact, 2.0, 2 * STEPS[name], component)
+    order = measured_order(model, name, exact(0.0), exact, 2.0, 2 * DAE_STEPS[name], component)
     assert order > METHODS[name].dae - 0.2
 
 

@@ -63,6 +63,7 @@ def integrate(model, method, u0, end, rtol, atol, **options):
 # loosest tolerances at which each method is worth running, and ten times what was measured there
 @pytest.mark.parametrize(("method", "rtol", "error"), [
     ("Rodas5P", 1e-7, 2e-4), ("Rodas4P", 1e-7, 2e-3), ("ROS34PW2", 1e-5, 1e-1), ("MSRKTASE3", 1e-4, 3e-1),
+    ("BDF", 1e-7, 5e-3),
 ])  # fmt: skip
 def test_robertson(robertson, robertson_dae, method, rtol, error):
     atol = rtol * np.array([1e-4, 1e-8, 1.0])
