@@ -40,7 +40,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
         slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
         slot.EXPLICIT: int(method.family == "explicit"), slot.FSAL: int(method.first_same_as_last),
-        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages, slot.HIGHEST: method.order,
+        slot.HERMITE: int(dense is None), slot.DENSE_ROWS: rows, slot.EXTRA_COUNT: method.extra_stages,
+        slot.HIGHEST: method.order,
         slot.TWO_ESTIMATES: int(isinstance(method, ExplicitTableau) and bool(method.second)),
     }  # fmt: skip
     for where, number in numbers.items():

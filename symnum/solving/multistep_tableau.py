@@ -77,8 +77,7 @@ class MultistepTableau(Method):
         if self.order < count:
             raise self.fail(f"of higher order than the {self.order} stated: {count} formulas are given")
         if self.order > count or count > 5:
-            raise self.fail(f"not of order {self.order}: {count} formulas are given, and those behind the fifth "
-                            "are unstable")
+            raise self.fail(f"not of order {self.order}: {count} formulas are given, of at most five")
         if len(self.angles) != count:
             raise self.fail(f"{count} formulas and {len(self.angles)} angles")
         if min(self.angles) != self.angle:

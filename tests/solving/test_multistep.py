@@ -45,7 +45,7 @@ def test_orders_rise_and_the_steps_with_them():
 
 def test_algebraic_equations_from_the_first_step():
     # z follows x at once, and its rate is known before the first step: no steps are lost on it
-    system = sn.System("index_1", [D(x) == -x + y * z, D(y) == -y, 0 == z**2 - x - 3])
+    system = sn.System("index_1", [D(x) == -x + y * z, D(y) == -y, z**2 - x - 3 == 0])
     problem = sn.Problem(system, {x: 1.0, y: 1.0, z: 2.0}, (0, 5))
     exact = sn.solve(problem, "Rodas5P", rtol=1e-11, atol=1e-13)
     found = sn.solve(problem, "BDF", rtol=1e-7, atol=1e-9)

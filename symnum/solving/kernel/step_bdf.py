@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from symnum.solving.kernel import slot
-from symnum.solving.kernel.pointers import Floats, Integers, at, call_kernel, compiled, floats
+from symnum.solving.kernel.pointers import Integers, at, call_kernel, compiled, floats
 from symnum.solving.kernel.step_esdirk import step as starting_step
 from symnum.solving.kernel.step_esdirk import weighted
 from symnum.solving.kernel.vectors import (
@@ -267,10 +267,7 @@ def step(a: Integers) -> int:
     a[slot.BDF_TRIES] += 1
     status = slot.OK
     if a[slot.HAVE_HISTORY] == 0:
-        if a[slot.ADAPTIVE] != 0:
-            status = begin(a)
-        else:
-            status = begin_fixed(a)
+        status = begin(a) if a[slot.ADAPTIVE] != 0 else begin_fixed(a)
     elif a[slot.BDF_TRIES] == TRIES and a[slot.ADAPTIVE] != 0:
         status = begin(a)
     elif h != x[slot.HISTORY_STEP]:
@@ -366,7 +363,8 @@ def interpolant(a: Integers) -> int:
 @compiled
 def growth(error: float, order: int, bias: float) -> float:
     """How many times longer a step with that error could be."""
-    return 1.0 / ((bias * error) ** (1.0 / (order + 1)) + 1e-6)
+    root: float = (bias * error) ** (1.0 / (order + 1))
+    return 1.0 / (root + 1e-6)
 
 
 @compiled

@@ -91,9 +91,8 @@ def test_each_formula_of_bdf_has_its_order(build, ode, order):
     states, right, exact = ode
     model = build(states, right, t=t)
     whole = METHODS["BDF"]
-    method = replace(
-        whole, order=order, kappa=whole.kappa[:order], angles=whole.angles[:order], angle=whole.angles[order - 1]
-    )
+    kappa, angles = whole.kappa[:order], whole.angles[:order]
+    method = replace(whole, order=order, kappa=kappa, angles=angles, angle=angles[-1])
     method.check()
     found = measured_order(model, method, exact(0.0), exact, 4.0, 256)
     assert found == pytest.approx(order, abs=0.2)
