@@ -163,7 +163,10 @@ class Expr(Node):
 
     def __float__(self) -> float:
         if self.op != "number":
-            raise TypeError(f"{self} is an expression, not a number: substitute values first")
+            raise TypeError(
+                f"{self} is an expression, not a number. In equations write sn.exp(x), not math.exp(x); "
+                "elsewhere substitute values first."
+            )
         return float(self.data)
 
     def __iter__(self) -> Iterator[Expr]:

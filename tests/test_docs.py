@@ -43,6 +43,28 @@ def test_models(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing determines\n    v" in capsys.readouterr().out
 
 
+def test_components(docs: Path) -> None:
+    turning = run(docs / "components.md")["turning"]
+    speed = turning["rotor.omega"]
+    assert speed[np.searchsorted(turning.t, 0.5) - 1] == pytest.approx(150, abs=1e-2)
+    assert speed[-1] == pytest.approx(150, abs=1e-6)
+    assert turning["machine.i"][-1] == pytest.approx(0.4 / 0.1, abs=1e-6)  # what holds the load
+
+
+def test_the_page_on_components_names_all_of_them(repository: Path) -> None:
+    from symnum.models import blocks, electrical, mechanical, thermal
+
+    public = {*blocks.__all__, *electrical.__all__, *thermal.__all__, *mechanical.__all__}
+    for room in (getattr(mechanical, name) for name in mechanical.__all__):
+        kinds = (sn.Component, sn.Connector)
+        public |= {
+            name for name, value in vars(room).items()
+            if isinstance(value, type) and issubclass(value, kinds) and value.__module__ == room.__name__
+        }  # fmt: skip
+    page = (repository / "docs" / "components.md").read_text("utf-8")
+    assert public == {name for name in re.findall(r"`(\w+)`", page) if name != "help"}
+
+
 def test_power(docs: Path) -> None:
     names = run(docs / "power.md")
     after, grid = names["after"], names["two_machines"]
@@ -147,8 +169,8 @@ def test_clusters(docs: Path) -> None:
 
 def test_every_page_with_code_is_run(docs: Path) -> None:
     tested = {
-        "models", "gradients", "fitting", "neural", "power", "sbml", "solving", "mechanisms", "fields",
-        "reactions", "stochastic", "ensembles", "clusters",
+        "models", "components", "gradients", "fitting", "neural", "power", "sbml", "solving", "mechanisms",
+        "fields", "reactions", "stochastic", "ensembles", "clusters",
     }  # fmt: skip
     assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
 

@@ -1,1 +1,27 @@
 """Heat in lumped bodies: storage, conduction, convection, radiation."""
+
+from symnum.models.thermal.heat import (
+    Convection,
+    FixedTemperature,
+    HeatCapacitor,
+    HeatPath,
+    HeatPort,
+    HeatSource,
+    Radiation,
+    SignalHeat,
+    SignalTemperature,
+    ThermalConductor,
+)
+
+__all__ = [
+    "Convection",
+    "FixedTemperature",
+    "HeatCapacitor",
+    "HeatPath",
+    "HeatPort",
+    "HeatSource",
+    "Radiation",
+    "SignalHeat",
+    "SignalTemperature",
+    "ThermalConductor",
+]

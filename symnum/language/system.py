@@ -204,8 +204,9 @@ def _sorted_statements(
                 "an equation needs a variable or parameter on one side."
             )
         else:
+            what = "an expression" if isinstance(statement, Expr) else f"a {type(statement).__name__}"
             raise ModelError(
-                f"{name}: equation {number} is {statement!r}, a {type(statement).__name__}. "
+                f"{name}: equation {number} is {statement!r}, {what}. "
                 "Write `left == right`, sn.connect(...) or sn.Limit(...)."
             )
     return tuple(equations), tuple(connections), tuple(limits), tuple(blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -308,12 +309,7 @@ class Problem:
             self.free_states = frozenset(missing.tolist()) | self._released(values)
             missing = missing[:0]
         if len(missing):
-            names = [flat.number_name(int(flat.vector[i])) for i in missing[:8]]
-            raise ModelError(
-                f"{flat.name}: no start for {', '.join(names)}{' ...' if len(missing) > 8 else ''}. "
-                f"Give it: Problem(system, {{{names[0]}: 0.0}}, ...), or start= where the variable "
-                "is declared."
-            )
+            raise ModelError(f"{flat.name}: {_without_start(flat, missing)}")
         return self._in_counts(np.where(np.isnan(values), 0.0, values))
 
     def _in_counts(self, u: FloatArray) -> FloatArray:
@@ -384,6 +380,27 @@ def _of_kind(mapping: Mapping[Expr, Any], kind: str) -> dict[Expr, Any]:
     return {
         key: value for key, value in mapping.items() if (key.args[0] if key.op == "D" else key).kind == kind
     }
+
+
+def _without_start(flat: FlatSystem, missing: NDArray[np.int64]) -> str:
+    """What to say of entries of u that have no start."""
+    points = [flat.number_name(int(flat.vector[entry])) for entry in missing]
+    names: list[str] = []
+    whole = False  # is the first one a field without any start?
+    for field, members in groupby(points, key=lambda point: point.partition("[")[0]):
+        found, given = flat.unknowns.grid(field), [*members]
+        if found is not None:
+            places = flat.position[flat.structure.representative[found[0] : found[0] + len(found[1])]]
+            if len(given) == np.count_nonzero(flat.mass[places[places >= 0]]):
+                given, whole = [field], whole or not names
+        names += given
+    elsewhere = (
+        f"initial={{{names[0]}: ...}} of the PDE" if whole else "start= where the variable is declared"
+    )
+    return (
+        f"no start for {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}. "
+        f"Give it: Problem(system, {{{names[0]}: 0.0}}, ...), or {elsewhere}."
+    )
 
 
 def _field_name(key: Any) -> str:

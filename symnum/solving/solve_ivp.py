@@ -22,8 +22,6 @@ from symnum.solving.user_numba import is_compiled, numba_model
 
 __all__ = ["OdeResult", "PiecewiseSolution", "solve_ivp"]
 
-# SciPy's methods that have another name or another place here.
-_SCIPY = {"RK45": "Tsit5", "RK23": "BS3", "Radau": "Rodas5P", "BDF": "Rodas5P", "LSODA": "method=None"}
 _PAUSE = 2000
 
 
@@ -178,8 +176,6 @@ class _IvpRun:
         grid: FloatArray | None,
         dense: bool,
     ) -> None:
-        if isinstance(method, str) and method in _SCIPY:
-            raise ModelError(f"solve_ivp has no method {method!r}; use {_SCIPY[method]}")
         self.user, self.options, self.span = user, options, span
         self.grid, self.dense = grid, dense
         self.record = None if method is None else find(method)

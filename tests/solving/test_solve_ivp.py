@@ -247,7 +247,8 @@ def test_a_smooth_start_that_becomes_stiff_changes_the_method():
 @pytest.mark.parametrize(("call", "message"), [
     ({"fun": 3}, "function of"), ({"t_span": (0, 0)}, "two different"), ({"y0": [1j, 0]}, "complex"),
     ({"y0": [[1.0]]}, "shape"), ({"fun": lambda t, y: [1.0]}, "1 values for 2 unknowns"),
-    ({"method": "RK45"}, "use Tsit5"), ({"method": "Rodas5"}, "Did you mean"), ({"t_eval": [2.0]}, "within"),
+    ({"method": "RK45"}, "taken by Tsit5"), ({"method": "Rodas5"}, "Did you mean"),
+    ({"t_eval": [2.0]}, "within"),
     ({"t_eval": [0.5, 0.2]}, "begin of t_span"), ({"rtol": -1}, "rtol"), ({"mass": [1, 2]}, "ones and zeros"),
     ({"jac_sparsity": np.eye(3)}, "shape"),
 ])  # fmt: skip

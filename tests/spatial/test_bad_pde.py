@@ -194,7 +194,7 @@ def test_says_what_is_wrong(case: str) -> None:
 
 def test_a_field_without_start_is_named() -> None:
     system = heat(ENDS)
-    with pytest.raises(ModelError, match=r"no start for u\[1\]"):
+    with pytest.raises(ModelError, match=r"no start for u\. Give it: .*initial=\{u: \.\.\.\} of the PDE"):
         sn.Problem(system, span=(0, 1))
 
 

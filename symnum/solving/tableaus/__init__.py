@@ -26,6 +26,13 @@ METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 # of other programs: known to `find`, but no records of coefficients
 OUTSIDE: dict[str, Method] = {method.name: method for method in (CVODE, IDA)}
 
+# Methods of SciPy, MATLAB and others that have another name here.
+_ELSEWHERE = {
+    "rk45": "Tsit5", "dopri5": "Tsit5", "ode45": "Tsit5", "rk23": "BS3", "ode23": "BS3",
+    "ode23s": "Rosenbrock23", "radau": "Rodas5P", "bdf": "Rodas5P", "vode": "Rodas5P", "ode15s": "Rodas5P",
+    "lsoda": "no method at all",
+}  # fmt: skip
+
 
 def find(method: str | Method) -> Method:
     """The method of that name, in any case. A record is checked and returned.
@@ -55,4 +62,6 @@ def find(method: str | Method) -> Method:
         )
     near = [name for name in METHODS | OUTSIDE if name.lower() in get_close_matches(method.lower(), lower)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    if method.lower() in _ELSEWHERE:
+        hint = f" Here its place is taken by {_ELSEWHERE[method.lower()]}."
     raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(METHODS | OUTSIDE)}.")
