@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from symnum.rewriting.interning import Symbol, by_key, node
-from symnum.rewriting.rational import Number, Rational, number_power, rational, whole
+from symnum.rewriting.rational import Number, Rational, number_power, product, rational, whole
 
 if TYPE_CHECKING:
     from symnum.rewriting.expr import Expr
@@ -137,17 +137,31 @@ def _with_factor(product: Expr, factor: Expr) -> Expr:
     return node("*", bases, (*exponents[:place], 1, *exponents[place:]))
 
 
-def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
-    """``product(base ** exponent)`` in canonical form."""
-    coefficient: Rational = 1
+def multiply(parts: Iterable[tuple[Expr, Rational]], coefficient: Rational = 1) -> Expr:
+    """``coefficient * product(base ** exponent)`` in canonical form."""
     total: dict[Expr, Rational] = {}
-    pending = list(parts)
+    pending = [*parts]
     for base, exponent in pending:  # grows on the way
         op = base.op
         if op not in _OPEN:
-            total[base] = total.get(base, 0) + exponent
+            total[base] = total[base] + exponent if base in total else exponent
         elif exponent == 0:
             continue
+        elif op == "*" and type(exponent) is int:
+            if exponent != 1:
+                pending += [(b, e * exponent) for b, e in zip(base.args, base.data, strict=True)]
+                continue
+            for b, e in zip(base.args, base.data, strict=True):
+                if b not in total:
+                    total[b] = e  # a base of a product, as it stands there, does not open up
+                elif b.op in _OPEN:
+                    pending.append((b, e))
+                else:
+                    total[b] += e
+        elif op == "+" and len(base.args) == 1 and base.data[0] == 0 and type(exponent) is int:
+            scale = base.data[1][0]
+            coefficient = product(coefficient, scale if exponent == 1 else number_power(scale, exponent) or 0)
+            pending.append((base.args[0], exponent))
         elif op == "number":
             folded = base.data if exponent == 1 else number_power(base.data, exponent)
             if folded is not None:
@@ -156,10 +170,6 @@ def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
                 floor = exponent // 1
                 coefficient *= number_power(base.data, floor) or 0
                 _merge(total, base, exponent - floor, pending)
-        elif op == "*" and type(exponent) is int:
-            pending.extend([(b, e * exponent) for b, e in zip(base.args, base.data, strict=True)])
-        elif op == "+" and len(base.args) == 1 and base.data[0] == 0 and type(exponent) is int:
-            pending += (number(base.data[1][0]), exponent), (base.args[0], exponent)
         else:
             _merge(total, base, exponent, pending)
     if coefficient == 0:
@@ -168,11 +178,12 @@ def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
     if not bases:
         return node("number", (), whole(coefficient))
     if len(bases) == 1 and total[bases[0]] == 1:
-        product = bases[0]
+        made = bases[0]
     else:
         bases.sort(key=by_key)
-        product = node("*", tuple(bases), tuple([whole(total[base]) for base in bases]))
-    return product if coefficient == 1 else scaled(product, whole(coefficient))
+        exponents = [total[base] for base in bases]
+        made = node("*", tuple(bases), tuple([e if type(e) is int else whole(e) for e in exponents]))
+    return made if coefficient == 1 else scaled(made, whole(coefficient))
 
 
 _OPEN = frozenset({"number", "+", "*"})  # bases that may fold or open up
@@ -182,7 +193,10 @@ def _merge(
     total: dict[Expr, Rational], base: Expr, exponent: Rational, pending: list[tuple[Expr, Rational]]
 ) -> None:
     """Add an exponent of a base. One that becomes whole opens the base up: sqrt(x*y)*sqrt(x*y) is x*y."""
-    merged = whole(total.pop(base, 0) + exponent)
+    if base not in total:
+        total[base] = exponent
+        return
+    merged = whole(total.pop(base) + exponent)
     if merged != exponent and (type(merged) is int or base.op == "number"):
         pending.append((base, merged))
     else:

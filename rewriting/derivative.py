@@ -24,35 +24,52 @@ from symnum.rewriting.expr import (
     linear,
     multiply,
     node,
-    number,
     scaled,
 )
 from symnum.rewriting.operators import OPERATORS
-from symnum.rewriting.walk import is_leaf, leaves, postorder
+from symnum.rewriting.rational import one_less, product
+from symnum.rewriting.walk import LEAVES, leaves, postorder
 
 
 class _Chain:
-    """A product not yet multiplied out: ``factor`` times the rest of the chain."""
+    """A product not yet multiplied out: ``factor`` times the rest of the chain.
+
+    A factor that is the rest of a product, or a number, is (coefficient, bases, exponents): most never become
+    nodes of their own.
+    """
 
     __slots__ = ("factor", "rest", "value")
 
-    def __init__(self, factor: Expr, rest: _Chain | Expr) -> None:
+    def __init__(self, factor: Expr | _Factors, rest: _Chain | Expr) -> None:
         self.factor = factor
         self.rest = rest
         self.value: Expr | None = None
 
     def product(self) -> Expr:
         if self.value is None:
-            factors = []
+            factors: list[tuple[Expr, Rational]] = []
+            coefficient: Rational = 1
             link: _Chain | Expr = self
             while isinstance(link, _Chain) and link.value is None:
-                factors.append((link.factor, 1))
+                factor = link.factor
+                if isinstance(factor, tuple):
+                    coefficient = product(coefficient, factor[0])
+                    factors += zip(factor[1], factor[2], strict=True)
+                else:
+                    factors.append((factor, 1))
                 link = link.rest
-            factors.append((_product(link), 1))
-            self.value = multiply(factors)
+            last = _product(link)
+            if not factors:
+                self.value = last if coefficient == 1 else scaled(last, coefficient)
+            elif self.rest is ONE and isinstance(self.factor, tuple):
+                self.value = _opened(self.factor)
+            else:
+                factors.append((last, 1))
+                self.value = multiply(factors, coefficient)
         return self.value
 
 
+_Factors: TypeAlias = tuple[Rational, tuple[Expr, ...], tuple[Rational, ...]]
 _Partial: TypeAlias = _Chain | Expr
 _Row: TypeAlias = dict[Expr, _Partial]
 _EMPTY: _Row = {}
@@ -82,7 +99,7 @@ def gradient(roots: Sequence[Expr], wrt: Iterable[Expr]) -> list[dict[Expr, Expr
     """
     wrt = tuple(wrt)
     for leaf in wrt:
-        if not is_leaf(leaf):
+        if leaf.op not in LEAVES:
             raise ModelError(
                 f"derivative with respect to `{leaf}`, which is an expression. "
                 "Differentiate with respect to a variable, a parameter, t or D(x)."
@@ -90,9 +107,14 @@ def gradient(roots: Sequence[Expr], wrt: Iterable[Expr]) -> list[dict[Expr, Expr
     rank = {leaf: k for k, leaf in enumerate(wrt)}
     found = []
     with in_bulk():
-        for row in _forward(roots, {leaf: {leaf: ONE} for leaf in wrt}):
-            entries = [(leaf, _product(row[leaf])) for leaf in sorted(row, key=rank.__getitem__)]
-            found.append({leaf: value for leaf, value in entries if value is not ZERO})
+        for row in _forward(roots, {leaf: {leaf: ONE} for leaf in wrt}, frozenset(rank)):
+            entries: dict[Expr, Expr] = {}
+            for leaf in sorted(row, key=rank.__getitem__) if len(row) > 1 else row:
+                partial = row[leaf]
+                value = partial.product() if isinstance(partial, _Chain) else partial
+                if value is not ZERO:
+                    entries[leaf] = value
+            found.append(entries)
     return found
 
 
@@ -114,60 +136,94 @@ def time_derivative(expr: Expr) -> Expr:
             )
         elif leaf.op == "slot":
             raise LoweringError(f"the time derivative of a template: {leaf} is no function of time")
-    row = _forward((expr,), seeds)[0]
+    row = _forward((expr,), seeds, frozenset())[0]
     return _product(row[TIME]) if TIME in row else ZERO
 
 
-def _forward(roots: Sequence[Expr], seeds: Mapping[Expr, _Row]) -> list[_Row]:
-    """The rows of the roots, given those of the leaves."""
-    rows: dict[int, _Row] = {id(leaf): row for leaf, row in seeds.items()}
-    # products of such leaves are most of a reaction network
-    plain = {id(leaf) for leaf, row in seeds.items() if len(row) == 1 and row.get(leaf) is ONE}
+def _forward(roots: Sequence[Expr], rows: dict[Expr, _Row], plain: frozenset[Expr]) -> list[_Row]:
+    """The rows of the roots, given those of the leaves, to which all others are added.
+
+    plain: leaves with the row {leaf: 1}. Products of them are most of a reaction network.
+    """
     for expr in postorder(roots):
-        if id(expr) not in rows:
-            rows[id(expr)] = _row(expr, rows, plain) if expr.args and expr.op != "D" else _EMPTY
-    return [rows[id(root)] for root in roots]
+        if expr not in rows:
+            rows[expr] = _row(expr, rows, plain) if expr.args and expr.op != "D" else _EMPTY
+    return [rows[root] for root in roots]
 
 
-def _row(expr: Expr, rows: Mapping[int, _Row], plain: set[int]) -> _Row:
+def _row(expr: Expr, rows: Mapping[Expr, _Row], plain: frozenset[Expr]) -> _Row:
     op, args = expr.op, expr.args
+    if op == "*":
+        varying = [k for k, arg in enumerate(args) if rows[arg]]
+        if plain.issuperset([args[k] for k in varying]):
+            return {args[k]: _reduced(expr, k) for k in varying}
+        parts = [_times_rest(expr, k, rows[args[k]]) for k in varying]
+        return parts[0] if len(parts) == 1 else _merged(parts)
     if op == "+":
         return _sum_row(expr, rows)
-    varying = [k for k, arg in enumerate(args) if rows[id(arg)]]
-    if not varying:
+    if len(args) == 1:
+        inner = rows[args[0]]
+        return _chained(OPERATORS[op].derivative(args[0])[0], inner) if inner else _EMPTY
+    inner_rows = [rows[arg] for arg in args]
+    if not any(inner_rows):
         return _EMPTY
-    if op == "*":
-        if all(id(args[k]) in plain for k in varying):
-            return {args[k]: _reduced(expr, k) for k in varying}
-        partials = [(k, _reduced(expr, k)) for k in varying]
-    elif op == "ifelse":
-        return _selected_row(args[0], rows[id(args[1])], rows[id(args[2])])
-    elif op == "min":
-        return _selected_row(apply("<=", *args), rows[id(args[0])], rows[id(args[1])])
-    elif op == "max":
-        return _selected_row(apply("<=", args[1], args[0]), rows[id(args[0])], rows[id(args[1])])
-    else:
-        known = OPERATORS[op].derivative(*args)
-        partials = [(k, known[k]) for k in varying if known[k] is not ZERO]
-    parts: dict[Expr, list[_Partial]] = {}
-    for k, partial in partials:
-        for leaf, inner in rows[id(args[k])].items():
-            if partial is not ONE:
-                inner = partial if inner is ONE else _Chain(partial, inner)
-            parts.setdefault(leaf, []).append(inner)
+    if op == "ifelse":
+        return _selected_row(args[0], inner_rows[1], inner_rows[2])
+    if op == "min":
+        return _selected_row(apply("<=", *args), *inner_rows)
+    if op == "max":
+        return _selected_row(apply("<=", args[1], args[0]), *inner_rows)
+    partials = OPERATORS[op].derivative(*args)
+    return _merged([_chained(p, inner) for p, inner in zip(partials, inner_rows, strict=True) if inner])
+
+
+def _chained(partial: Expr, inner: _Row) -> _Row:
+    """The row of a function of one varying argument."""
+    if partial is ONE:
+        return inner
+    if partial is ZERO:
+        return _EMPTY
+    return {leaf: partial if link is ONE else _Chain(partial, link) for leaf, link in inner.items()}
+
+
+def _times_rest(product: Expr, k: int, inner: _Row) -> _Row:
+    """The row that the base k of a product, with this row, contributes to that of the product."""
+    rest = _rest(product, k)
+    if rest[0] != 1:
+        return {leaf: _Chain(rest, link) for leaf, link in inner.items()}
+    return {
+        leaf: _reduced(product, k) if link is ONE else _Chain(rest, link) for leaf, link in inner.items()
+    }
+
+
+def _merged(parts: list[_Row]) -> _Row:
+    """The sum of rows."""
     row: _Row = {}
-    for leaf, found in parts.items():
-        total = found[0] if len(found) == 1 else add(map(_product, found))
-        if total is not ZERO:
+    several: dict[Expr, list[_Partial]] = {}
+    for part in parts:
+        for leaf, partial in part.items():
+            if leaf not in row:
+                row[leaf] = partial
+            elif leaf in several:
+                several[leaf].append(partial)
+            else:
+                several[leaf] = [row[leaf], partial]
+    for leaf, found in several.items():
+        total = add([_product(partial) for partial in found])
+        if total is ZERO:
+            del row[leaf]
+        else:
             row[leaf] = total
     return row
 
 
-def _sum_row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
+def _sum_row(expr: Expr, rows: Mapping[Expr, _Row]) -> _Row:
+    if len(expr.args) == 1:
+        return _scaled_row(rows[expr.args[0]], expr.data[1][0])
     # (partial, coefficient), or a list of several of them
     parts: dict[Expr, Any] = {}
     for arg, coefficient in zip(expr.args, expr.data[1], strict=True):
-        for leaf, partial in rows[id(arg)].items():
+        for leaf, partial in rows[arg].items():
             known = parts.get(leaf)
             if known is None:
                 parts[leaf] = (partial, coefficient)
@@ -181,13 +237,17 @@ def _sum_row(expr: Expr, rows: Mapping[int, _Row]) -> _Row:
             total = _sum([(p if p.__class__ is Expr else p.product(), c) for p, c in found])
             if total is not ZERO:
                 row[leaf] = total
-            continue
-        partial, coefficient = found
-        if coefficient != 1:
-            opened = partial.__class__ is Expr
-            partial = scaled(partial, coefficient) if opened else _Chain(number(coefficient), partial)
-        row[leaf] = partial
+        else:
+            partial, coefficient = found
+            row[leaf] = partial if coefficient == 1 else _Chain((coefficient, (), ()), partial)
     return row
+
+
+def _scaled_row(row: _Row, coefficient: Rational) -> _Row:
+    if coefficient == 1:
+        return row
+    factor = (coefficient, (), ())
+    return {leaf: _Chain(factor, partial) for leaf, partial in row.items()}
 
 
 def _sum(parts: list[tuple[Expr, Rational]]) -> Expr:
@@ -216,12 +276,21 @@ def _selected_row(condition: Expr, then: _Row, otherwise: _Row) -> _Row:
 
 
 def _reduced(product: Expr, k: int) -> Expr:
-    """The derivative of a product by its base k. What is left of a canonical product is canonical."""
+    """The derivative of a product by its base k."""
+    return _opened(_rest(product, k))
+
+
+def _opened(factors: _Factors) -> Expr:
+    """The node of what is left of a product: canonical, as the product was."""
+    coefficient, bases, exponents = factors
+    left = bases[0] if exponents == (1,) else node("*", bases, exponents)
+    return left if coefficient == 1 else scaled(left, coefficient)
+
+
+def _rest(product: Expr, k: int) -> _Factors:
+    """The derivative of a product by its base k, as factors."""
     bases, exponents = product.args, product.data
     exponent = exponents[k]
     if exponent == 1:
-        bases, exponents = bases[:k] + bases[k + 1 :], exponents[:k] + exponents[k + 1 :]
-        return bases[0] if exponents == (1,) else node("*", bases, exponents)
-    less = exponent - 1
-    exponents = (*exponents[:k], less.numerator if less.denominator == 1 else less, *exponents[k + 1 :])
-    return scaled(bases[0] if exponents == (1,) else node("*", bases, exponents), exponent)
+        return 1, bases[:k] + bases[k + 1 :], exponents[:k] + exponents[k + 1 :]
+    return exponent, bases, (*exponents[:k], one_less(exponent), *exponents[k + 1 :])

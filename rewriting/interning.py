@@ -106,7 +106,7 @@ def _data_key(data: Any) -> int:
         if isinstance(data, Symbol):
             data = _given(data)
         return hash(tuple([_data_key(item) for item in data]))
-    if kind is Fraction:
+    if issubclass(kind, Fraction):
         return hash((_data_key(data.numerator), data.denominator))
     if isinstance(data, Node):
         return data.key
@@ -142,7 +142,7 @@ def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
         known = entry()
         if known is not None:
             return known
-    data_key = _numbers_key(data) if op == "+" or op == "*" else _data_key(data)
+    data_key = 0 if data is None else _numbers_key(data) if op == "+" or op == "*" else _data_key(data)
     found: Expr = _new(_made)
     found.op, found.args, found.data, found.blind = op, args, data, None
     found.key = hash((_name_key(op), data_key, *map(by_key, args))) & _MASK

@@ -32,9 +32,10 @@ from symnum.rewriting.expr import (
     node,
     number,
     power,
+    rational,
 )
 
-HALF = Fraction(1, 2)
+HALF = rational(Fraction(1, 2))
 
 
 class Operator(NamedTuple):

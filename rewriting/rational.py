@@ -17,11 +17,57 @@ Number: TypeAlias = int | float | Fraction
 _BIG = 1 << 2048  # an exact power beyond this many digits is rounded to a float: nobody means them
 
 
+class Ratio(Fraction):
+    """A fraction that knows its hash: that of `Fraction` takes longer than all else that interning does."""
+
+    __slots__ = ("_hash",)
+
+    _hash: int
+
+    def __hash__(self) -> int:  # type: ignore[override]  # the stubs say that `Complex` has none
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = super().__hash__()
+            return self._hash
+
+    def __repr__(self) -> str:
+        return f"Fraction({self.numerator}, {self.denominator})"
+
+    def __reduce__(self) -> tuple[object, tuple[int, int]]:
+        return _ratio, (self.numerator, self.denominator)
+
+
+@lru_cache(maxsize=1 << 14)
+def _ratio(numerator: int, denominator: int) -> Ratio:
+    """The same object each time, as long as it is in use: comparing it to itself is no arithmetic."""
+    return Ratio(numerator, denominator)
+
+
 def whole(value: Rational) -> Rational:
-    return value.numerator if type(value) is Fraction and value.denominator == 1 else value
+    """The number as nodes keep it: an integer where it is one."""
+    if value.__class__ is not Fraction:
+        return value
+    return value.numerator if value.denominator == 1 else _ratio(value.numerator, value.denominator)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 12)
+def _product(a: Rational, b: Rational) -> Rational:
+    return whole(a * b)
+
+
+def product(a: Rational, b: Rational) -> Rational:
+    """``a * b``. Few fractions meet in a model, and multiplying two takes longer than looking them up."""
+    return a * b if a.__class__ is b.__class__ is int else _product(a, b)
+
+
+@lru_cache(maxsize=1 << 12)
+def one_less(value: Rational) -> Rational:
+    """``value - 1``: the exponent of a derivative."""
+    return whole(value - 1)
+
+
+@lru_cache(maxsize=1 << 12)
 def _exact(value: float) -> Rational:
     if value.is_integer() and abs(value) < 2**53:
         return int(value)
@@ -33,7 +79,7 @@ def rational(value: Number) -> Rational:
     if type(value) is int:
         return value
     if isinstance(value, Fraction):
-        return value.numerator if value.denominator == 1 else value
+        return whole(value)
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, int):

@@ -19,55 +19,50 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LEAVES = frozenset({"symbol", "slot", "D"})
+LEAVES = frozenset({"symbol", "slot", "D"})
 
 
 def is_leaf(expr: Expr) -> bool:
     """A symbol, a slot of a template or a time derivative ``D(x)``. Numbers are not leaves."""
-    return expr.op in _LEAVES
+    return expr.op in LEAVES
 
 
-def postorder(roots: Expr | Iterable[Expr]) -> Iterator[Expr]:
-    """Every distinct node once, arguments before what uses them, left to right."""
-    return _postorder(roots, ())
+def postorder(roots: Expr | Iterable[Expr], closed: Container[Expr] = ()) -> Iterator[Expr]:
+    """Every distinct node once, arguments before what uses them, left to right.
 
-
-def _postorder(roots: Expr | Iterable[Expr], closed: Container[int]) -> Iterator[Expr]:
-    """`postorder` that does not enter the nodes with the ids in ``closed``."""
+    The walk does not enter nodes in ``closed``.
+    """
     stack = [roots] if isinstance(roots, Expr) else [*roots]
-    kept = tuple(stack)  # nodes are known by their id below: all must stay alive until the end
     stack.reverse()
-    seen: set[int] = set()
+    seen: set[Expr] = set()
     note = seen.add
     while stack:
         expr = stack[-1]
-        if id(expr) in seen:
+        if expr in seen:
             stack.pop()
             continue
         args = expr.args
-        if args and expr.op != "D" and id(expr) not in closed:
+        if args and expr.op != "D" and expr not in closed:
             waiting: list[Expr] = []
             for arg in args:
-                number = id(arg)
-                if number not in seen:
+                if arg not in seen:
                     if arg.args or waiting:
                         waiting.append(arg)
                     else:  # a leaf that nothing comes before
-                        note(number)
+                        note(arg)
                         yield arg
             if waiting:
                 waiting.reverse()
                 stack += waiting
                 continue
         stack.pop()
-        note(id(expr))
+        note(expr)
         yield expr
-    del kept
 
 
 def leaves(roots: Expr | Iterable[Expr]) -> tuple[Expr, ...]:
     """The distinct symbols, slots and derivatives in the order in which `postorder` meets them."""
-    return tuple(expr for expr in postorder(roots) if expr.op in _LEAVES)
+    return tuple(expr for expr in postorder(roots) if expr.op in LEAVES)
 
 
 # ---- rewriting ------------------------------------------------------------------------------------
@@ -77,20 +72,20 @@ def transform(roots: Iterable[Expr], visit: Callable[[Expr], Expr]) -> tuple[Exp
     ``visit`` sees leaves and numbers too and returns its argument where nothing is to change.
     """
     roots = tuple(roots)
-    done: dict[int, Expr] = {}
+    done: dict[Expr, Expr] = {}
     for expr in postorder(roots):
-        done[id(expr)] = visit(_rebuilt(expr, done))
-    return tuple(done[id(root)] for root in roots)
+        done[expr] = visit(_rebuilt(expr, done))
+    return tuple(done[root] for root in roots)
 
 
-def _rebuilt(expr: Expr, done: Mapping[int, Expr]) -> Expr:
+def _rebuilt(expr: Expr, done: Mapping[Expr, Expr]) -> Expr:
     """The node over the finished arguments; itself when none of them changed."""
     if not expr.args or expr.op == "D":
         return expr
     changed = False
     args = []
     for arg in expr.args:
-        new = done[id(arg)]
+        new = done[arg]
         changed = changed or new is not arg
         args.append(new)
     return rebuild(expr, tuple(args)) if changed else expr
@@ -114,19 +109,18 @@ def substitute(roots: Expr | Sequence[Expr], mapping: Mapping[Expr, Expr]) -> Ex
 def _substituted(roots: tuple[Expr, ...], mapping: Mapping[Expr, Expr]) -> tuple[Expr, ...]:
     if not mapping:
         return roots
-    by_id = {id(old): new for old, new in mapping.items()}
-    done: dict[int, Expr] = {}
+    done: dict[Expr, Expr] = {}
     with in_bulk():
-        for expr in _postorder(roots, by_id):
-            new = by_id.get(id(expr))
+        for expr in postorder(roots, mapping):
+            new = mapping.get(expr)
             if new is None:
-                new = _substituted_derivative(expr, by_id) if expr.op == "D" else _rebuilt(expr, done)
-            done[id(expr)] = new
-    return tuple(done[id(root)] for root in roots)
+                new = _substituted_derivative(expr, mapping) if expr.op == "D" else _rebuilt(expr, done)
+            done[expr] = new
+    return tuple(done[root] for root in roots)
 
 
-def _substituted_derivative(expr: Expr, by_id: Mapping[int, Expr]) -> Expr:
-    new = by_id.get(id(expr.args[0]))
+def _substituted_derivative(expr: Expr, mapping: Mapping[Expr, Expr]) -> Expr:
+    new = mapping.get(expr.args[0])
     if new is None:
         return expr
     if new.op == "symbol" and new.kind == "variable":
@@ -156,20 +150,20 @@ def evaluate(roots: Expr | Sequence[Expr], values: Mapping[Expr, float]) -> floa
     Raises `ModelError` for a leaf without a value.
     """
     wanted = (roots,) if isinstance(roots, Expr) else tuple(roots)
-    given = {id(leaf): float(value) for leaf, value in values.items()}
-    found: dict[int, float] = {}
-    for expr in _postorder(wanted, given):
-        value = given.get(id(expr))
-        found[id(expr)] = _value(expr, found) if value is None else value
-    return found[id(roots)] if isinstance(roots, Expr) else tuple(found[id(root)] for root in wanted)
+    given = {leaf: float(value) for leaf, value in values.items()}
+    found: dict[Expr, float] = {}
+    for expr in postorder(wanted, given):
+        value = given.get(expr)
+        found[expr] = _value(expr, found) if value is None else value
+    return found[roots] if isinstance(roots, Expr) else tuple(found[root] for root in wanted)
 
 
-def _value(expr: Expr, found: Mapping[int, float]) -> float:
+def _value(expr: Expr, found: Mapping[Expr, float]) -> float:
     if expr.op == "number":
         return as_float(expr.data)
-    if expr.op in _LEAVES:
+    if expr.op in LEAVES:
         raise _unknown_leaf(expr)
-    args = [found[id(arg)] for arg in expr.args]
+    args = [found[arg] for arg in expr.args]
     try:
         if expr.op == "+":
             constant, coefficients = expr.data
@@ -225,17 +219,17 @@ def evaluate_arrays(
     given = {}
     for leaf, value in values.items():
         array = np.asarray(value)
-        given[id(leaf)] = array if array.dtype.kind in "fc" else array.astype(float)
-    found: dict[int, NDArray[Any]] = {}
+        given[leaf] = array if array.dtype.kind in "fc" else array.astype(float)
+    found: dict[Expr, NDArray[Any]] = {}
     with np.errstate(all="ignore"):
-        for expr in _postorder(wanted, given):
-            if id(expr) in given:
-                found[id(expr)] = given[id(expr)]
-            elif expr.op in _LEAVES:
+        for expr in postorder(wanted, given):
+            if expr in given:
+                found[expr] = given[expr]
+            elif expr.op in LEAVES:
                 raise _unknown_leaf(expr)
             else:
-                found[id(expr)] = _array_value(expr, [found[id(arg)] for arg in expr.args])
-    return found[id(roots)] if isinstance(roots, Expr) else tuple(found[id(root)] for root in wanted)
+                found[expr] = _array_value(expr, [found[arg] for arg in expr.args])
+    return found[roots] if isinstance(roots, Expr) else tuple(found[root] for root in wanted)
 
 
 def _array_value(expr: Expr, args: list[NDArray[Any]]) -> NDArray[Any]:
