@@ -9,7 +9,7 @@ from symnum.record import keyword_record
 from symnum.solving.controller import INTEGRAL
 from symnum.solving.method import TOLERANCE, Method, array
 
-__all__ = ["EsdirkTableau"]
+__all__ = ["EsdirkTableau", "RadauTableau"]
 
 
 @keyword_record
@@ -66,3 +66,75 @@ class EsdirkTableau(Method):
             reach = float(np.max(np.abs(1.0 + z * (np.linalg.solve(systems, ones)[:, :, 0] @ a[-1]))))
             if not reach < 1.0 + TOLERANCE:
                 raise self.fail(f"not A-stable: |R| reaches {reach} on the imaginary axis")
+
+
+@keyword_record
+class RadauTableau(Method):
+    """Radau IIA, collocation at c: M Y_i = M u + h sum_j a_ij f(t + c_j h, Y_j), v is the last of three Y_i.
+
+    error = (M - h J / gamma)^-1 (h f(u) / gamma + M sum_i e_i (Y_i - u) / gamma), gamma the real eigenvalue
+    of A^-1. Simplified Newton iterations solve for the stages, in the coordinates in which A^-1 is a number
+    and a 2 x 2 block. Hairer and Wanner II, IV.5 and IV.8.
+    """
+
+    a: tuple[tuple[float, ...], ...]
+    e: tuple[float, ...]
+
+    family = "radau"
+    controller = INTEGRAL
+
+    @property
+    def stages(self) -> int:
+        return len(self.a)
+
+    @property
+    def operators(self) -> int:
+        return 2
+
+    @property
+    def steady(self) -> float:
+        return 1.2
+
+    def memory(self, n: int) -> int:
+        return 11 * n
+
+    def spectrum(self) -> tuple[float, float, float, FloatArray]:
+        """gamma, alpha, beta and T: A^-1 T = T [[gamma, 0, 0], [0, alpha, beta], [0, -beta, alpha]]."""
+        values, vectors = np.linalg.eig(np.linalg.inv(array(self.a)))
+        real, pair = int(np.argmin(np.abs(values.imag))), int(np.argmax(values.imag))
+        t = np.array([vectors[:, real].real, vectors[:, pair].real, vectors[:, pair].imag]).T
+        return float(values[real].real), float(values[pair].real), float(values[pair].imag), array(t)
+
+    def table(self) -> FloatArray:
+        gamma, alpha, beta, t = self.spectrum()
+        c = array(self.a).sum(axis=1)
+        c[-1] = 1.0
+        return np.concatenate([[gamma, alpha, beta], c, np.linalg.inv(t).ravel(), t.ravel(), self.e])
+
+    def dense_table(self) -> FloatArray:
+        # theta z_3 + theta (1 - theta) (k_1 + theta k_2) passes through the z_i at c_i
+        c = array(self.a).sum(axis=1)
+        q = np.array([[1.0, 0.0, -c[0]], [0.0, 1.0, -c[1]]]) / (c[:2] * (1.0 - c[:2]))[:, None]
+        second = (q[1] - q[0]) / (c[1] - c[0])
+        return array([q[0] - c[0] * second, second])
+
+    def check(self) -> None:
+        a, s = array(self.a), self.stages
+        if s != 3:
+            raise self.fail("the step function has three stages")
+        gamma = self.spectrum()[0]
+        # f at the start takes part in the estimate
+        whole = np.zeros((s + 1, s + 1))
+        whole[1:, 1:] = a
+        b = np.append(0.0, a[-1])
+        bhat = b + np.append(1.0, array(self.e) @ a) / gamma
+        conditions = self.check_order(array(whole), np.zeros_like(whole), array(b), array(bhat))
+        self.check_stability(array(a[-1]), a)
+        if not abs(a[-1].sum() - 1.0) < TOLERANCE or not self.stiffly_accurate:
+            raise self.fail("the last stage is not the new state")
+        self.check_algebra(a, np.zeros_like(a), array(a[-1]))
+        rows = self.dense_table()
+        for theta in (0.3, 0.8):
+            inner = theta ** np.arange(2.0) @ rows
+            weights = (theta * np.array([0.0, 0.0, 1.0]) + theta * (1.0 - theta) * inner) @ a
+            self.check_dense(conditions, theta, np.append(0.0, weights))

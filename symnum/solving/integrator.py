@@ -12,11 +12,12 @@ from symnum.errors import ModelError
 from symnum.record import record
 from symnum.solving.controller import Controller
 from symnum.solving.dense import DenseOutput
+from symnum.solving.implicit_tableau import RadauTableau
 from symnum.solving.integrator_layout import layout_of
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
 from symnum.solving.large_system import LargeSystem, kind_for
-from symnum.solving.linear_system import LinearSystem, patterns
+from symnum.solving.linear_system import LinearSystem, pattern_of_pairs, patterns
 from symnum.solving.method import Method
 from symnum.solving.output import Output
 from symnum.solving.statistics import COUNTED, Statistics, Status
@@ -112,6 +113,9 @@ class Integrator:
             if method.operators > 1:
                 for k in range(method.operators):
                     self._systems[-1 - k] = system()
+                if isinstance(method, RadauTableau):
+                    pair = x[slot.SCALE_PAIR : slot.SCALE_PAIR + 2]
+                    self._systems[-2] = LinearSystem(pattern_of_pairs(model), self._jacobian, pair, linear)
                 self._operators = np.array([system.address for system in self._systems.values()])
                 self._set(slot.SYSTEMS, address_of(self._operators))
             else:

@@ -47,8 +47,18 @@ def kind_for(model: ModelFunctions, method: Method, asked: str) -> str:
     if asked == "auto":
         if splits(model) and holds:
             return "factored"
-        several = model.grid is not None and model.grid.shape[1] > 2 and not model.n_algebraic
+        several = (
+            method.family != "radau"
+            and model.grid is not None
+            and model.grid.shape[1] > 2
+            and not model.n_algebraic
+        )
         return "krylov" if several and model.n >= KRYLOV_FROM else asked
+    if asked == "krylov" and method.family == "radau":
+        raise ModelError(
+            f"linear='krylov' solves real systems, and {method} has a complex one in every step; "
+            "take Rodas5P or Kvaerno5, or leave linear out"
+        )
     if asked == "factored":
         if lines_of(model) is None:
             why = "has algebraic equations" if model.n_algebraic else "lies on no grid"

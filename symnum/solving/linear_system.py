@@ -14,7 +14,7 @@ from symnum.solving.kernel.call import address_of
 from symnum.solving.layout import Layout
 from symnum.solving.pivot_order import LARGE, PivotOrder, ShortArray
 
-__all__ = ["LinearSystem", "Pattern", "lapack", "patterns"]
+__all__ = ["LinearSystem", "Pattern", "lapack", "pattern_of_pairs", "patterns"]
 
 # Up to here a dense factorization of our own beats everything.
 SMALL = 10
@@ -50,11 +50,15 @@ def lapack() -> tuple[int, int]:
 class Pattern:
     """Where the entries of scale D - J[rows, rows] lie; D is diagonal with ones at `diagonal`, J in CSC form.
 
+    pairs: of the complex matrix (scale - i coupling) D - J the real one of twice its size, real and imaginary
+    parts of an unknown side by side: [[scale D - J, coupling D], [-coupling D, scale D - J]].
     It also remembers the pivot order that was last chosen: all runs of a model share its patterns, and
     what was good for one is tried by the next.
     """
 
-    def __init__(self, indptr: IntArray, indices: IntArray, diagonal: IntArray, rows: IntArray) -> None:
+    def __init__(
+        self, indptr: IntArray, indices: IntArray, diagonal: IntArray, rows: IntArray, *, pairs: bool = False
+    ) -> None:
         n = len(rows)
         number = np.full(len(indptr) - 1, -1, dtype=np.int64)
         number[rows] = np.arange(n)
@@ -62,13 +66,22 @@ class Pattern:
         inside = np.flatnonzero((number[indices] >= 0) & (number[columns] >= 0))
         row, column = number[indices[inside]], number[columns[inside]]
         at = number[diagonal]
-        keys, position = np.unique(np.concatenate([column * n + row, at * n + at]), return_inverse=True)
+        coupled = np.zeros((2, 0), dtype=np.int64)  # rows, columns: those of +coupling, then of -coupling
+        if pairs:
+            n, inside = 2 * n, np.tile(inside, 2)
+            row, column, at = (np.concatenate([2 * which, 2 * which + 1]) for which in (row, column, at))
+            half = len(diagonal)
+            coupled = np.array([at, np.concatenate([at[half:], at[:half]])])
+        keys, position = np.unique(
+            np.concatenate([column * n + row, at * n + at, coupled[1] * n + coupled[0]]), return_inverse=True
+        )
         self.n = n
         self.indices = keys % n
         self.indptr = np.searchsorted(keys, np.arange(n + 1) * n)
         self.source = inside.astype(np.int32)  # entries of J
         self.entry = position[: len(inside)]  # for each of them its entry in the pattern
-        self.diagonal = position[len(inside) :]
+        self.diagonal = position[len(inside) : len(inside) + len(at)]
+        self.coupled = position[len(inside) + len(at) :]
         self.dense = self.indices + np.repeat(np.arange(n), np.diff(self.indptr)) * n
         self.layout = self._layout()  # until a pivot order is known
         self.known: dict[str, Layout] = {}
@@ -129,18 +142,33 @@ class Pattern:
             layout.table[slot.STORE_SIZE] = size
             layout.constant(slot.TARGET, position[self.entry])
             layout.constant(slot.DIAGONAL, position[self.diagonal])
+            if len(self.coupled):
+                layout.constant(slot.COUPLED, position[self.coupled])
+                layout.table[slot.COUPLINGS] = len(self.coupled) // 2
         return layout
 
-    def values(self, jacobian: FloatArray, scale: float) -> FloatArray:
-        """The present numbers, (nnz,)."""
+    def values(self, jacobian: FloatArray, scale: FloatArray) -> FloatArray:
+        """The present numbers, (nnz,). scale: that, and of pairs the coupling."""
         values = np.zeros(len(self.indices))
         np.subtract.at(values, self.entry, jacobian[self.source])
-        np.add.at(values, self.diagonal, scale)
+        np.add.at(values, self.diagonal, scale[0])
+        if len(self.coupled):
+            values[self.coupled] += np.repeat([scale[1], -scale[1]], len(self.coupled) // 2)
         return values
 
 
 # Runs of one model share its patterns and pivot orders.
 _known: WeakKeyDictionary[ModelFunctions, tuple[Pattern, Pattern]] = WeakKeyDictionary()
+_pairs: WeakKeyDictionary[ModelFunctions, Pattern] = WeakKeyDictionary()
+
+
+def pattern_of_pairs(model: ModelFunctions) -> Pattern:
+    """The pattern of (alpha + i beta) M / h - J."""
+    if model not in _pairs:
+        differential = np.flatnonzero(model.mass != 0.0)
+        rows = np.arange(model.n)
+        _pairs[model] = Pattern(model.indptr, model.indices, differential, rows, pairs=True)
+    return _pairs[model]
 
 
 def patterns(model: ModelFunctions) -> tuple[Pattern, Pattern]:
@@ -188,7 +216,7 @@ class LinearSystem:
             if self.mode == "auto":
                 pattern.known["auto"] = pattern.with_pivoting()
             return True
-        values = pattern.values(self._jacobian, float(self._scale[0]))
+        values = pattern.values(self._jacobian, self._scale)
         order = PivotOrder.choose(pattern.indptr, pattern.indices, values, with_tail=lapack() != (0, 0))
         if order is None:
             return False

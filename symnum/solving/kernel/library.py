@@ -37,6 +37,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_tase": {"step_tase": ("step",)},
     "step_esdirk": {"step_esdirk": ("step",)},
     "step_bdf": {"step_bdf": ("interpolant", "propose", "step")},
+    "step_radau": {"step_radau": ("step",)},
     "step_tase_sum": {"step_tase_sum": ("step",)},
     "stiffness": {"stiffness": ("judge", "look")},
     "lanes": {"lanes": ("ensemble",)},

@@ -1,7 +1,8 @@
 """Factor and solve: dense with partial pivoting, sparse over a fixed pattern by tables, or by another solver.
 
 A linear system holds `store`, either the dense matrix by columns or the entries of its LU factors.
-`factor` writes -J plus `scale` on the differential diagonal there and replaces it by the factors;
+`factor` writes -J plus `scale` on the differential diagonal there (a complex matrix as the real one of twice
+its size) and replaces it by the factors;
 `solve` works in place on the vector at RIGHT. Kernel code: see `pointers`.
 """
 
@@ -41,6 +42,13 @@ def assemble(s: Integers) -> None:
         store[target[e]] = -jacobian[source[e]]
     for m in range(s[slot.DIAGONALS]):
         store[diagonal[m]] += scale
+    pairs = s[slot.COUPLINGS]
+    if pairs > 0:
+        coupled = shorts(s[slot.COUPLED])
+        coupling = floats(s[slot.SCALE_AT])[1]
+        for m in range(pairs):
+            store[coupled[m]] += coupling
+            store[coupled[pairs + m]] -= coupling
 
 
 @compiled

@@ -108,16 +108,21 @@ kernels see them as constants.
     LOOK_RATIO,     # how many explicit steps cost as much as a stiff one
     LOOK_AFFORDABLE,           # explicit steps that take as long as a stiff run
     LOOK_REMAINING,            # explicit steps to come, at the last look
-    HISTORY_STEP,   # BDF: length of the steps that differences are for
+    HISTORY_STEP,   # BDF: length of the steps that differences are for; Radau: of the step that is kept
+    # Radau: of the complex matrix the scale and, right behind it, the scale of its imaginary part
+    SCALE_PAIR, COUPLING,
+    NEWTON_RATE,    # contraction / (1 - contraction) of the last iterations
+    ATTEMPT_T, ATTEMPT_H,      # start and length of the step that was tried last
     FLOATS_SIZE,
-) = range(34)  # fmt: skip
+) = range(39)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
     KIND, SYSTEM_N,
     ENTRIES, SOURCE, TARGET,             # store[TARGET[e]] = -J[SOURCE[e]]
     DIAGONALS, DIAGONAL,                 # store[DIAGONAL[m]] += scale
-    MATRIX, SCALE_AT,                    # addresses of the values of J and of `scale`
+    COUPLINGS, COUPLED,                  # store[COUPLED[m]] += coupling, and -= at COUPLED[COUPLINGS + m]
+    MATRIX, SCALE_AT,                    # addresses of the values of J and of `scale`, before `coupling`
     STORE, STORE_SIZE,
     RIGHT,                               # the vector that is solved for, in place
     PIVOTS, GETRF, GETRS,                # dense
@@ -131,7 +136,7 @@ kernels see them as constants.
     SYSTEM_FRESH,                        # 1 until the first factorization after an analysis
     SYSTEM_INNER, SYSTEM_FACTOR, SYSTEM_SOLVE,  # a solver by address: its table and its two functions
     SYSTEM_SIZE,
-) = range(40)  # fmt: skip
+) = range(42)  # fmt: skip
 
 UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS, BY_ADDRESS = range(6)  # KIND
 

@@ -12,6 +12,7 @@ from symnum.solving.kernel.vectors import (
     factor,
     function,
     larger,
+    not_finite,
     refresh_jacobian,
     solve,
 )  # fmt: skip
@@ -152,10 +153,8 @@ def step(a: Integers) -> int:
     error = floats(a[slot.ERROR])
     if status != slot.OK:
         a[slot.W_READY] = 0
-        copy(n, floats(a[slot.Z]), error)
         if status == slot.NOT_FINITE:
-            for l in range(n):
-                error[l] += floats(a[slot.U])[l] * math.inf - math.inf
+            not_finite(a)
             return slot.OK
         return slot.NOT_CONVERGED
     a[slot.JACOBIAN_AGE] += 1

@@ -18,7 +18,7 @@ from symnum.solving.kernel.pointers import (
 
 __all__ = [
     "accumulate", "accumulate_two", "copy", "factor", "factor_at", "function", "jacobian", "larger",
-    "refresh_jacobian", "scaled_norm", "smaller", "solve", "solve_at",
+    "not_finite", "refresh_jacobian", "scaled_norm", "smaller", "solve", "solve_at",
 ]  # fmt: skip
 
 
@@ -116,6 +116,18 @@ def accumulate_two(
                 out[i] += a * p[i]
                 other[i] += c * p[i]
         begin = end
+
+
+@compiled
+def not_finite(a: Integers) -> None:
+    """Mark the step as one that left the domain of the model; what is not finite in Z tells where."""
+    n = a[slot.N]
+    error = floats(a[slot.ERROR])
+    copy(n, floats(a[slot.Z]), error)
+    for i in range(n):
+        if not abs(error[i]) <= 1e300:
+            return
+    error[0] = math.inf
 
 
 @compiled

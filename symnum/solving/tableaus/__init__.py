@@ -9,6 +9,7 @@ from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7
 from symnum.solving.tableaus.multistep import BDF
 from symnum.solving.tableaus.outside import CVODE, IDA
+from symnum.solving.tableaus.radau import RADAUIIA5
 from symnum.solving.tableaus.rosenbrock import RODAS4P, RODAS5P, ROS34PW2
 from symnum.solving.tableaus.rosenbrock_high import RODAS6P
 from symnum.solving.tableaus.rosenbrock_low import RODAS3P, RODAS4PW, RODAS23W, ROSENBROCK23
@@ -19,7 +20,7 @@ __all__ = ["METHODS", "find"]
 _ALL = (
     BS3, TSIT5, VERN7, DOP853,
     ROSENBROCK23, RODAS23W, RODAS3P, RODAS4P, RODAS5P, RODAS6P,
-    ROS34PW2, RODAS4PW, KENCARP4, KVAERNO5, BDF,
+    ROS34PW2, RODAS4PW, KENCARP4, KVAERNO5, RADAUIIA5, BDF,
     MSRKTASE2, MSRKTASE3, MSRKTASE4, SRKTASE3, RKTASE2, RKTASE3,
 )  # fmt: skip
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
@@ -29,7 +30,7 @@ OUTSIDE: dict[str, Method] = {method.name: method for method in (CVODE, IDA)}
 # Methods of SciPy, MATLAB and others that have another name here.
 _ELSEWHERE = {
     "rk45": "Tsit5", "dopri5": "Tsit5", "ode45": "Tsit5", "rk23": "BS3", "ode23": "BS3",
-    "ode23s": "Rosenbrock23", "radau": "Rodas5P", "bdf": "Rodas5P", "vode": "Rodas5P", "ode15s": "Rodas5P",
+    "ode23s": "Rosenbrock23", "radau": "RadauIIA5", "bdf": "Rodas5P", "vode": "Rodas5P", "ode15s": "Rodas5P",
     "lsoda": "no method at all",
 }  # fmt: skip
 

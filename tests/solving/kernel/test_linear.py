@@ -128,7 +128,7 @@ def test_runs_of_a_pattern_share_its_pivot_order():
     assert factored(first) == slot.OK
     second = LinearSystem(first.pattern, first._jacobian * 1.1, np.array([2.0]), "sparse")
     assert kernel(library.addresses("linear")["factor"], second.table) == slot.OK
-    values = first.pattern.values(second._jacobian, 2.0)
+    values = first.pattern.values(second._jacobian, np.array([2.0]))
     matrix = scipy.sparse.csc_matrix((values, first.pattern.indices, first.pattern.indptr)).toarray()
     assert solved(second, np.ones(30)) == pytest.approx(np.linalg.solve(matrix, np.ones(30)), rel=1e-9)
     # but not their memory
