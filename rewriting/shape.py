@@ -11,7 +11,7 @@ What decides is split in two, because most expressions of a model repeat a shape
 * the *labelling* of a skeleton, which needs the colours and is remembered.
 
 A bad order can only cost an extra template, never a wrong one: putting the leaves back gives the original
-node (`instantiate`), whatever the order was.
+node, whatever the order was.
 
 Exponents and coefficients +1 and -1 belong to the shape. All other numbers (coefficients, constants of sums,
 numeric arguments) become slots of class ``c``, each occurrence its own.
@@ -31,7 +31,6 @@ from zlib import crc32
 from symnum.record import record
 from symnum.rewriting.expr import TIME, Expr, Rational, apply, linear, multiply, number, power, slot
 from symnum.rewriting.show import natural
-from symnum.rewriting.walk import substitute
 
 _WIDE = 12
 _MOST_INDIVIDUALISED = 200_000  # vertices times leaves given their own colour: about a second
@@ -54,7 +53,7 @@ def canonical(roots: Sequence[Expr], classify: Callable[[Expr], str]) -> Templat
     """The template of some expressions together, and their leaves in the order of its slots.
 
     ``classify`` gives the class letter of a symbol, a ``D(x)`` or a slot; it is called once for each. Time
-    stays as it is. ``instantiate(template, template.leaves)`` is ``roots`` again, node for node.
+    stays as it is. With ``leaves`` in place of the slots the template is ``roots`` again, node for node.
     """
     tokens, leaves, letters = _skeleton(roots, classify)
     labelling = _labelled(tokens, letters)
@@ -63,14 +62,6 @@ def canonical(roots: Sequence[Expr], classify: Callable[[Expr], str]) -> Templat
         tuple([letters[k] for k in labelling.order]),
         tuple([leaves[k] for k in labelling.order]),
     )
-
-
-def instantiate(template: Template, leaves: Sequence[Expr]) -> tuple[Expr, ...]:
-    """The template's expressions with ``leaves[k]`` in place of slot k."""
-    if len(leaves) != len(template.letters):
-        raise ValueError(f"{len(leaves)} leaves for a template of {len(template.letters)} slots")
-    slots = {slot(letter, k): leaves[k] for k, letter in enumerate(template.letters)}
-    return substitute(template.roots, slots)
 
 
 def residual_template(residual: Expr, classify: Callable[[Expr], str]) -> Template:

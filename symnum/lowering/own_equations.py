@@ -14,7 +14,7 @@ from symnum.lowering.statement_units import check_statement, name_of
 from symnum.record import replace
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import Expr, slot
-from symnum.rewriting.shape import canonical
+from symnum.rewriting.shape import residual_template
 from symnum.rewriting.walk import leaves, substitute
 
 
@@ -37,11 +37,8 @@ class OwnEquations:
                     f"{self.raw.name}: the equation {equation} holds no unknown and is "
                     f"{'always true' if residual.value == 0 else 'never true'}; remove it"
                 )
-            template = canonical((residual,), _classify)
+            template = residual_template(residual, _classify)
             root = template.roots[0]
-            flipped = canonical((-residual,), _classify)
-            if flipped.roots[0].key < root.key:  # the sign of a residual is arbitrary: let equal shapes meet
-                template, root = flipped, flipped.roots[0]
             grouped.setdefault(root, []).append((template.leaves, equation))
             letters_of[root] = "".join(
                 _classify(leaf) if leaf.op != "number" else "c" for leaf in template.leaves
