@@ -16,7 +16,7 @@ from symnum.solving.implicit_tableau import RadauTableau
 from symnum.solving.integrator_layout import layout_of
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
-from symnum.solving.large_system import LargeSystem, kind_for
+from symnum.solving.large_system import ITERATED, LargeSystem, kind_for
 from symnum.solving.linear_system import LinearSystem, pattern_of_pairs, patterns
 from symnum.solving.method import Method
 from symnum.solving.output import Output
@@ -85,7 +85,7 @@ class Integrator:
                 "Use Rodas5P, or another method for stiff systems."
             )
         kind = kind_for(model, method, linear)
-        large = kind in ("factored", "krylov")
+        large = kind in ("factored", *ITERATED)
         if large:
             linear = "auto"  # of the algebraic block
         self.model = model

@@ -1,4 +1,4 @@
-"""The host's side of solvers for large systems: products of banded matrices on a grid, and GMRES.
+"""The host's side of solvers for large systems: products of banded matrices on a grid, GMRES, BiCGStab.
 
 Both stand where a `LinearSystem` does. The numbers of their matrices lie in memory that belongs to a run.
 """
@@ -16,9 +16,12 @@ from symnum.solving.kernel.call import address_of
 from symnum.solving.linear_system import Pattern
 from symnum.solving.method import Method
 
-__all__ = ["KINDS", "LargeSystem", "kind_for", "splits"]
+__all__ = ["ITERATED", "KINDS", "LargeSystem", "kind_for", "splits"]
 
-KINDS = ("auto", "dense", "sparse", "factored", "krylov")
+# "krylov" is GMRES, whose basis takes the memory of some thirty states.
+ITERATED = ("krylov", "bicgstab")
+KINDS = ("auto", "dense", "sparse", "factored", *ITERATED)
+VECTORS = 5  # that BiCGStab works with
 # Numbers of one line, times the lines that are solved together: half of a second-level cache.
 _CACHE = 16384
 # From here a product of banded matrices is faster than sparse factors, and sparse factors of a grid in
@@ -54,9 +57,9 @@ def kind_for(model: ModelFunctions, method: Method, asked: str) -> str:
             and not model.n_algebraic
         )
         return "krylov" if several and model.n >= KRYLOV_FROM else asked
-    if asked == "krylov" and method.family == "radau":
+    if asked in ITERATED and method.family == "radau":
         raise ModelError(
-            f"linear='krylov' solves real systems, and {method} has a complex one in every step; "
+            f"linear={asked!r} solves real systems, and {method} has a complex one in every step; "
             "take Rodas5P or Kvaerno5, or leave linear out"
         )
     if asked == "factored":
@@ -74,7 +77,7 @@ def kind_for(model: ModelFunctions, method: Method, asked: str) -> str:
 
 
 class LargeSystem:
-    """scale M - J for the kernels, "factored" along a grid or solved by "krylov" iteration."""
+    """scale M - J for the kernels, "factored" along a grid or solved by iteration."""
 
     def __init__(
         self, model: ModelFunctions, method: Method, kind: str, jacobian: FloatArray, scale: FloatArray,
@@ -93,7 +96,7 @@ class LargeSystem:
             assert lines is not None
             self.inner, unit = self._split(model, lines), "splitting"
         else:
-            self.inner, unit = self._iterated(model, method, lines, run), "krylov"
+            self.inner, unit = self._iterated(model, method, kind, lines, run), kind
         functions = library.addresses(unit)
         self.table = np.zeros(slot.SYSTEM_SIZE, np.int64)
         self.address = address_of(self.table)
@@ -180,10 +183,11 @@ class LargeSystem:
         })  # fmt: skip
 
     def _iterated(
-        self, model: ModelFunctions, method: Method, lines: Lines | None, run: dict[int, int]
+        self, model: ModelFunctions, method: Method, kind: str, lines: Lines | None, run: dict[int, int]
     ) -> IntArray:
-        """GMRES; the preconditioner is the product of banded matrices where there is one, else ILU(0)."""
+        """The preconditioner is the product of banded matrices where there is one, else ILU(0)."""
         m = slot.KR_RESTART
+        gmres = kind == "krylov"
         split = lines is not None and not lines.dropped
         unit = "splitting" if split else "incomplete"
         self.preconditioner = unit
@@ -195,6 +199,6 @@ class LargeSystem:
             slot.KR_FACTOR: functions["factor"], slot.KR_SOLVE: functions["solve"],
             slot.KR_U: run[slot.U], slot.KR_ATOL: run[slot.ATOL], slot.KR_FLOATS: run[slot.FLOATS],
             slot.KR_SLOPES: int(method.family.startswith("tase")), slot.KR_WEIGHT: self._room(model.n),
-            slot.KR_BASIS: self._room((m + 2) * model.n),
-            slot.KR_HESSENBERG: self._room((m + 1) * m + 2 * m + m + 1),
+            slot.KR_BASIS: self._room((m + 2 if gmres else VECTORS) * model.n),
+            slot.KR_HESSENBERG: self._room((m + 1) * m + 2 * m + m + 1 if gmres else 0),
         })  # fmt: skip

@@ -117,12 +117,12 @@ def solve(
     for steps that serve every model, "specialised" for steps compiled for this one; without it the run
     changes over when compiling pays (``sol.stats.tier`` says what was used, and why). linear: how a single
     problem's stages are solved, "dense" or "sparse" by factors, "factored" by approximate ones along the
-    lines of a grid (methods that keep their order with any Jacobian), "krylov" by iteration; chosen from
-    the pattern without it. An `Ensemble` gives an `EnsembleSolution`; without saveat it keeps the end
-    alone. threads: how many share its members (all processors without it). executor: runs them instead, any
-    `concurrent.futures.Executor` or the client of a Dask cluster. store: a folder, "runs.zarr", that results
-    are written to while they come (the `scale` extra); members that are there are not run again. Results
-    depend on none of these. max_steps: a million without it.
+    lines of a grid (methods that keep their order with any Jacobian), "krylov" (GMRES) or "bicgstab" by
+    iteration; chosen from the pattern without it. An `Ensemble` gives an `EnsembleSolution`; without
+    saveat it keeps the end alone. threads: how many share its members (all processors without it).
+    executor: runs them instead, any `concurrent.futures.Executor` or the client of a Dask cluster. store:
+    a folder, "runs.zarr", that results are written to while they come (the `scale` extra); members that
+    are there are not run again. Results depend on none of these. max_steps: a million without it.
     on: "cuda" solves on a GPU (the `cuda` extra): of an ensemble one member per thread, up to 64 unknowns;
     one large system with an explicit method. Without events, limits and delays; without saveat the end alone.
 

@@ -109,24 +109,27 @@ def test_lines_of_a_grid() -> None:
     assert lines.batches[-1].place.shape == (2, 45)
 
 
-def test_iteration_solves() -> None:
+@pytest.mark.parametrize("kind", ["krylov", "bicgstab"])
+def test_iteration_solves(kind: str) -> None:
     problem = transport(periodic=False)
-    system, jacobian = large(problem, "krylov", 20.0)
+    system, jacobian = large(problem, kind, 20.0)
     assert system.preconditioner == "splitting"
     matrix = 20.0 * eye_array(problem.flat.n) - jacobian
     right = np.random.default_rng(4).standard_normal(problem.flat.n)
     exact = spsolve(csc_array(matrix), right)
-    # 0.01 of an error that counts as 1, a bit more through the preconditioner
-    assert abs(solution(system, right) - exact).max() < 1e-9
+    counts = (solution(system, right) - exact) / (1e-10 + 1e-8 * abs(problem.u))
+    # 0.01 of an error that counts as 1, more or less of it through the preconditioner
+    assert np.sqrt(np.mean(counts**2)) < 0.05
 
 
-def test_incomplete_factors_of_a_chain_are_exact() -> None:
+@pytest.mark.parametrize("kind", ["krylov", "bicgstab"])
+def test_incomplete_factors_of_a_chain_are_exact(kind: str) -> None:
     """Nothing fills in for a tridiagonal matrix, and rows that couple only backwards."""
     xs = sn.variables(" ".join(f"x{k}" for k in range(30)))
     chain = [D(x) == (xs[k - 1] if k else 1) ** 2 - 3 * x + (xs[k + 1] if k < 29 else 0) / (1 + x**2)
              for k, x in enumerate(xs)]  # fmt: skip
     problem = sn.Problem(sn.System("chain", chain), dict.fromkeys(xs, 0.5), span=(0, 1))
-    system, jacobian = large(problem, "krylov", 3.0)
+    system, jacobian = large(problem, kind, 3.0)
     assert system.preconditioner == "incomplete"
     right = np.sin(np.arange(30.0))
     exact = spsolve(csc_array(3.0 * eye_array(30) - jacobian), right)
@@ -134,12 +137,13 @@ def test_incomplete_factors_of_a_chain_are_exact() -> None:
     assert system.inner[slot.KR_PRODUCTS] <= 1
 
 
-def test_iteration_without_a_solution_is_noticed() -> None:
+@pytest.mark.parametrize("kind", ["krylov", "bicgstab"])
+def test_iteration_without_a_solution_is_noticed(kind: str) -> None:
     """A singular matrix gives no number that looks like a result."""
     x, y = sn.variables("x y")
     problem = sn.Problem(sn.System("pair", [D(x) == x + y, D(y) == 2 * x + y * 1.0]), {x: 1, y: 1}, (0, 1))
     scale = 1 + math.sqrt(2)  # an eigenvalue
-    system, _ = large(problem, "krylov", scale)
+    system, _ = large(problem, kind, scale)
     assert not np.isfinite(solution(system, np.array([1.0, 0.3]))).all() or (
         abs(solution(system, np.array([1.0, 0.3]))).max() > 1e10
     )
@@ -172,7 +176,7 @@ def test_order_with_approximate_factors(name: str, brusselator: tuple[sn.Problem
 @pytest.mark.parametrize(
     ("name", "linear"),
     [("Rodas5P", "krylov"), ("KenCarp4", "krylov"), ("MSRKTASE3", "krylov"), ("MSRKTASE3", "factored"),
-     ("Rodas4PW", "factored"), ("ROS34PW2", "krylov")],
+     ("Rodas4PW", "factored"), ("ROS34PW2", "krylov"), ("Rodas5P", "bicgstab"), ("BDF", "bicgstab")],
 )  # fmt: skip
 def test_solves(name: str, linear: str, brusselator: tuple[sn.Problem, np.ndarray]) -> None:
     problem, exact = brusselator

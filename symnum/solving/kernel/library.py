@@ -31,6 +31,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "splitting": {"splitting": ("factor", "solve")},
     "incomplete": {"incomplete": ("factor", "solve")},
     "krylov": {"krylov": ("factor", "solve")},
+    "bicgstab": {"krylov": ("factor",), "bicgstab": ("solve",)},
     "analysis": {"analysis": ("pivot", "symbolic", "tables")},
     "step_explicit": {"step_explicit": ("extend", "step")},
     "step_rosenbrock": {"step_rosenbrock": ("extend", "step")},

@@ -179,13 +179,13 @@ IN_RIGHT, IN_MATRIX, IN_SCALE_AT, IN_N = range(4)  # as RIGHT, MATRIX, SCALE_AT,
     IC_SIZE,
 ) = range(4, 15)  # fmt: skip
 
-# GMRES
+# GMRES and BiCGStab
 (
     KR_INDPTR, KR_INDICES, KR_MASS,      # J in CSC form; diagonal of M
     KR_INNER, KR_FACTOR, KR_SOLVE,       # the preconditioner: its table and its functions
     KR_U, KR_ATOL, KR_FLOATS,            # of the run
     KR_SLOPES,                           # 1 where solutions are rates, whose errors count times the step
-    KR_WEIGHT, KR_BASIS, KR_HESSENBERG,  # (n,), (RESTART + 1, n), see `krylov`
+    KR_WEIGHT, KR_BASIS, KR_HESSENBERG,  # (n,), (RESTART + 2, n) or (5, n), see `krylov`
     KR_PRODUCTS,                         # how many products with J were made
     KR_SIZE,
 ) = range(4, 19)  # fmt: skip
