@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,10 +20,10 @@ from rewriting_models import (
 
 import symnum as sn
 from symnum.rewriting.derivative import gradient
-from symnum.rewriting.expr import Expr, add
+from symnum.rewriting.expr import Expr, add, node
+from symnum.rewriting.expr import number as number_expr
 from symnum.rewriting.schedule import simplify
-from symnum.rewriting.sympy_bridge import from_sympy
-from symnum.rewriting.walk import leaves, substitute
+from symnum.rewriting.walk import leaves, postorder, substitute
 
 
 def measured_speed(n_species: int, n_reactions: int, *, sympy_too: bool) -> Iterable[Row]:
@@ -144,69 +145,105 @@ def network_speed(n_species: int, reactions: Sequence[Any], timed: Any) -> Row:
 
 
 def measured_corpus(data: Path) -> Iterable[Row]:
-    """The published expressions: reading is not counted; all first derivatives, renaming, simplifying."""
+    """The published expressions, built from the same text by three systems; all first derivatives, renaming,
+    simplifying. Every repetition has leaves of its own and begins with empty caches."""
     import signal
 
     import sympy
+    from sympy.core.cache import clear_cache
 
     records = json.loads((data / "expressions" / "expressions.json").read_text())
-    theirs = [
-        # the names of the record are symbols: SymPy would read some (N, beta) as functions of its own
-        sympy.sympify(
-            r["infix"].replace("lambda", "lam"),
-            {v: sympy.Symbol(v) for v in _names(r)} | {"arcsin": sympy.asin},
-        )
-        for r in records
-        if r["infix"]
-    ]
-    theirs = [f for f in theirs if f.free_symbols and "Piecewise" not in str(f)]
-    ours = [from_sympy(f) for f in theirs]
-    spent: dict[str, dict[str, float]] = {"symnum": {}, "sympy": {}, "symengine": {}}
-
-    def clock(who: str, what: str, run: Callable[[], Any]) -> None:
-        start = time.process_time()
-        run()
-        spent[who][what] = round(time.process_time() - start, 4)
-
-    clock("symnum", "Jacobian s", lambda: [gradient([f], leaves(f)) for f in ours])
-    clock("sympy", "Jacobian s", lambda: [[f.diff(v) for v in f.free_symbols] for f in theirs])
-    renamed = {leaf: variable(f"{leaf.name} renamed") for f in ours for leaf in leaves(f)}
-    clock("symnum", "rename s", lambda: [substitute(f, renamed) for f in ours])
-    symbols = {v: sympy.Symbol(f"{v}_renamed") for f in theirs for v in f.free_symbols}
-    clock("sympy", "rename s", lambda: [f.xreplace(symbols) for f in theirs])
-    clock("symnum", "simplify s", lambda: [simplify(f) for f in ours])
+    texts = [(r["infix"].replace("lambda", "lam"), _names(r)) for r in records if r["infix"]]
+    texts = [(text, names) for text, names in texts if names and "Piecewise" not in text]
+    codes = [(compile(text, text, "eval"), names) for text, names in texts]
+    engines: dict[str, tuple[Any, Callable[[str], Any], int]] = {
+        "symnum": (sn, variable, 15), "sympy": (sympy, sympy.Symbol, 5)
+    }  # fmt: skip
     try:
         import symengine
     except ImportError:
-        del spent["symengine"]
+        pass
     else:
-        fast = [symengine.sympify(f) for f in theirs]
-        new = {symengine.sympify(a): symengine.sympify(b) for a, b in symbols.items()}
-        clock("symengine", "Jacobian s", lambda: [[f.diff(v) for v in f.free_symbols] for f in fast])
-        clock("symengine", "rename s", lambda: [f.xreplace(new) for f in fast])
+        engines["symengine"] = (symengine, symengine.Symbol, 15)
+    rows: dict[str, Row] = {}
+    given: dict[str, list[Any]] = {}
+    for who, (engine, leaf, repeats) in engines.items():
+        functions = {name: getattr(engine, name) for name in _FUNCTIONS} | {"arcsin": engine.asin}
+        functions["pi"] = getattr(engine, "pi", math.pi)
+        best = dict.fromkeys(("build s", "Jacobian s", "rename s"), float("inf"))
+        for number in range(repeats):
+            named = [{name: leaf(f"{name}_{number}") for name in names} for _, names in codes]
+            new = {old: leaf(f"{old} renamed") for symbols in named for old in symbols.values()}
+            clear_cache()
+            gc.collect()
+            start = time.process_time()
+            built = [eval(code, functions | symbols) for (code, _), symbols in zip(codes, named, strict=True)]
+            times = [time.process_time() - start]
+            start = time.process_time()
+            if who == "symnum":
+                derivatives = [gradient([f], v.values()) for f, v in zip(built, named, strict=True)]
+            else:
+                derivatives = [[f.diff(x) for x in v.values()] for f, v in zip(built, named, strict=True)]
+            times.append(time.process_time() - start)
+            start = time.process_time()
+            renamed = [substitute(f, new) if who == "symnum" else f.xreplace(new) for f in built]
+            times.append(time.process_time() - start)
+            best = {what: min(best[what], spent) for what, spent in zip(best, times, strict=True)}
+            del derivatives, renamed
+        given[who] = built
+        rows[who] = {what: round(spent, 5) for what, spent in best.items()}
+    start = time.process_time()
+    for f in given["symnum"]:
+        simplify(f)
+    rows["symnum"]["simplify s"] = round(time.process_time() - start, 2)
     given_up = 0
-
-    def limited() -> None:
-        nonlocal given_up
-        for f in theirs:
-            signal.alarm(5)
-            try:
-                sympy.simplify(f)
-            except TimeoutError:
-                given_up += 1
-            finally:
-                signal.alarm(0)
 
     def expired(*_: Any) -> None:
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, expired)
-    clock("sympy", "simplify s", limited)
+    start = time.process_time()
+    for f in given["sympy"]:
+        signal.alarm(5)
+        try:
+            sympy.simplify(f)
+        except TimeoutError:
+            given_up += 1
+        finally:
+            signal.alarm(0)
+    rows["sympy"]["simplify s"] = round(time.process_time() - start, 2)
     signal.signal(signal.SIGALRM, before)
-    size = f"{len(ours)} published expressions"
-    for who, found in spent.items():
-        row: Row = {"table": "corpus", "case": size, "of": who} | found
-        yield row | ({"given up after 5 s": given_up} if who == "sympy" else {})
+    rows["sympy"]["given up after 5 s"] = given_up
+    for who, row in rows.items():
+        yield {"table": "corpus", "case": f"{len(codes)} published expressions", "of": who} | row
+    yield {"table": "corpus", "case": f"{len(codes)} published expressions", "of": "symnum, nodes alone"} | {
+        what: round(spent, 5) for what, spent in nodes_alone(given["symnum"]).items()
+    }
+
+
+_FUNCTIONS = ("sin", "cos", "tan", "asin", "acos", "atan", "exp", "log", "sqrt", "sinh", "cosh", "tanh")
+
+
+def nodes_alone(built: Sequence[Expr]) -> dict[str, float]:
+    """Seconds for making the nodes of the expressions, and those that their derivatives add, from arguments
+    and data that are known: what is left when finding out what to make takes no time."""
+    own = set(postorder(built))
+    partials = [value for f in built for value in gradient([f], leaves(f))[0].values()]
+    found: dict[str, float] = {}
+    for what, nodes in (
+        ("build s", [e for e in postorder(built) if e.args]),
+        ("Jacobian s", [e for e in postorder(partials) if e not in own]),
+    ):
+        best = float("inf")
+        parts = [(e.op, e.args, e.data) for e in nodes]
+        for number in range(15):
+            fresh = [(op, (*args, number_expr(number)), data) for op, args, data in parts]
+            start = time.process_time()
+            made = [node(op, args, data) for op, args, data in fresh]
+            best = min(best, time.process_time() - start)
+            del made
+        found[what] = best
+    return found
 
 
 def _names(record: Row) -> list[str]:

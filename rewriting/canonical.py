@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from symnum.rewriting.interning import Symbol, by_key, node
-from symnum.rewriting.rational import Number, Rational, number_power, product, rational, whole
+from symnum.rewriting.rational import Number, Rational, number_power, rational, times_number, whole
 
 if TYPE_CHECKING:
     from symnum.rewriting.expr import Expr
@@ -38,7 +38,6 @@ _MINUS = (0, (-1,))
 def linear(parts: Iterable[tuple[Expr, Rational]], constant: Rational = 0) -> Expr:
     """``constant + sum(coefficient * term)`` in canonical form."""
     total: dict[Expr, Rational] = {}
-    known = total.get
     for term, coefficient in parts:
         op = term.op
         if op == "+":
@@ -46,18 +45,18 @@ def linear(parts: Iterable[tuple[Expr, Rational]], constant: Rational = 0) -> Ex
             if inner:
                 constant += coefficient * inner
             for sub, sub_coefficient in zip(term.args, coefficients, strict=True):
-                total[sub] = known(sub, 0) + coefficient * sub_coefficient
+                product = times_number(coefficient, sub_coefficient)
+                total[sub] = total[sub] + product if sub in total else product
         elif op == "number":
             constant += coefficient * term.data
         else:
-            total[term] = known(term, 0) + coefficient
+            total[term] = total[term] + coefficient if term in total else coefficient
     return _collected(total, constant)
 
 
 def add(terms: Iterable[Expr]) -> Expr:
     """The sum of any number of terms, in one go (``sum()`` builds every partial sum)."""
     total: dict[Expr, Rational] = {}
-    known = total.get
     constant: Rational = 0
     for term in terms:
         op = term.op
@@ -66,11 +65,11 @@ def add(terms: Iterable[Expr]) -> Expr:
             if inner:
                 constant += inner
             for sub, coefficient in zip(term.args, coefficients, strict=True):
-                total[sub] = known(sub, 0) + coefficient
+                total[sub] = total[sub] + coefficient if sub in total else coefficient
         elif op == "number":
             constant += term.data
         else:
-            total[term] = known(term, 0) + 1
+            total[term] = total[term] + 1 if term in total else 1
     return _collected(total, constant)
 
 
@@ -137,8 +136,16 @@ def _with_factor(product: Expr, factor: Expr) -> Expr:
     return node("*", bases, (*exponents[:place], 1, *exponents[place:]))
 
 
-def multiply(parts: Iterable[tuple[Expr, Rational]], coefficient: Rational = 1) -> Expr:
-    """``coefficient * product(base ** exponent)`` in canonical form."""
+def multiply(parts: Iterable[tuple[Expr, Rational]]) -> Expr:
+    """``product(base ** exponent)`` in canonical form."""
+    product, coefficient = multiplied(parts)
+    return product if coefficient == 1 else scaled(product, coefficient)
+
+
+def multiplied(
+    parts: Iterable[tuple[Expr, Rational]], coefficient: Rational = 1
+) -> tuple[Expr, Rational]:
+    """``coefficient * product(base ** exponent)`` as a product and its coefficient."""
     total: dict[Expr, Rational] = {}
     pending = [*parts]
     for base, exponent in pending:  # grows on the way
@@ -160,7 +167,8 @@ def multiply(parts: Iterable[tuple[Expr, Rational]], coefficient: Rational = 1) 
                     total[b] += e
         elif op == "+" and len(base.args) == 1 and base.data[0] == 0 and type(exponent) is int:
             scale = base.data[1][0]
-            coefficient = product(coefficient, scale if exponent == 1 else number_power(scale, exponent) or 0)
+            folded = scale if exponent == 1 else number_power(scale, exponent)
+            coefficient = times_number(coefficient, folded or 0)
             pending.append((base.args[0], exponent))
         elif op == "number":
             folded = base.data if exponent == 1 else number_power(base.data, exponent)
@@ -173,17 +181,16 @@ def multiply(parts: Iterable[tuple[Expr, Rational]], coefficient: Rational = 1) 
         else:
             _merge(total, base, exponent, pending)
     if coefficient == 0:
-        return node("number", (), 0)
+        return node("number", (), 0), 1
     bases = [base for base, exponent in total.items() if exponent]
     if not bases:
-        return node("number", (), whole(coefficient))
+        return node("number", (), whole(coefficient)), 1
     if len(bases) == 1 and total[bases[0]] == 1:
-        made = bases[0]
-    else:
-        bases.sort(key=by_key)
-        exponents = [total[base] for base in bases]
-        made = node("*", tuple(bases), tuple([e if type(e) is int else whole(e) for e in exponents]))
-    return made if coefficient == 1 else scaled(made, whole(coefficient))
+        return bases[0], whole(coefficient)
+    bases.sort(key=by_key)
+    exponents = [total[base] for base in bases]
+    exact = tuple([e if type(e) is int else whole(e) for e in exponents])
+    return node("*", tuple(bases), exact), whole(coefficient)
 
 
 _OPEN = frozenset({"number", "+", "*"})  # bases that may fold or open up

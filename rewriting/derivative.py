@@ -12,22 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from symnum.errors import LoweringError, ModelError
+from symnum.rewriting.canonical import multiplied
 from symnum.rewriting.expr import (
     ONE,
     TIME,
     ZERO,
     Expr,
     Rational,
-    add,
     apply,
     in_bulk,
     linear,
-    multiply,
     node,
     scaled,
 )
 from symnum.rewriting.operators import OPERATORS
-from symnum.rewriting.rational import one_less, product
+from symnum.rewriting.rational import one_less, times_number
 from symnum.rewriting.walk import LEAVES, leaves, postorder
 
 
@@ -38,35 +37,39 @@ class _Chain:
     nodes of their own.
     """
 
-    __slots__ = ("factor", "rest", "value")
+    __slots__ = ("factor", "rest", "scale", "value")
 
     def __init__(self, factor: Expr | _Factors, rest: _Chain | Expr) -> None:
         self.factor = factor
         self.rest = rest
         self.value: Expr | None = None
+        self.scale: Rational = 1
 
-    def product(self) -> Expr:
-        if self.value is None:
+    def term(self) -> tuple[Expr, Rational]:
+        """The product, without its coefficient, and that."""
+        if self.value is None and self.rest is ONE and isinstance(self.factor, tuple) and self.factor[1]:
+            self.scale, bases, exponents = self.factor  # canonical, as the product was
+            self.value = bases[0] if exponents == (1,) else node("*", bases, exponents)
+        elif self.value is None:
             factors: list[tuple[Expr, Rational]] = []
-            coefficient: Rational = 1
+            scale: Rational = 1
             link: _Chain | Expr = self
             while isinstance(link, _Chain) and link.value is None:
                 factor = link.factor
                 if isinstance(factor, tuple):
-                    coefficient = product(coefficient, factor[0])
+                    scale = times_number(scale, factor[0])
                     factors += zip(factor[1], factor[2], strict=True)
                 else:
                     factors.append((factor, 1))
                 link = link.rest
-            last = _product(link)
-            if not factors:
-                self.value = last if coefficient == 1 else scaled(last, coefficient)
-            elif self.rest is ONE and isinstance(self.factor, tuple):
-                self.value = _opened(self.factor)
-            else:
+            last, other = _term(link)
+            scale = times_number(scale, other)
+            if factors:
                 factors.append((last, 1))
-                self.value = multiply(factors, coefficient)
-        return self.value
+                self.value, self.scale = multiplied(factors, scale)
+            else:
+                self.value, self.scale = last, scale
+        return self.value, self.scale
 
 
 _Factors: TypeAlias = tuple[Rational, tuple[Expr, ...], tuple[Rational, ...]]
@@ -74,9 +77,18 @@ _Partial: TypeAlias = _Chain | Expr
 _Row: TypeAlias = dict[Expr, _Partial]
 _EMPTY: _Row = {}
 
+_FEW = 12  # leaves up to which looking for each in a row is faster than sorting the row
+
+
+def _term(partial: _Partial) -> tuple[Expr, Rational]:
+    return partial.term() if isinstance(partial, _Chain) else (partial, 1)
+
 
 def _product(partial: _Partial) -> Expr:
-    return partial if partial.__class__ is Expr else partial.product()  # type: ignore[union-attr]
+    if isinstance(partial, _Chain):
+        product, scale = partial.term()
+        return product if scale == 1 else scaled(product, scale)
+    return partial
 
 
 def derivative(expr: Expr, leaf: Expr, order: int = 1) -> Expr:
@@ -104,14 +116,14 @@ def gradient(roots: Sequence[Expr], wrt: Iterable[Expr]) -> list[dict[Expr, Expr
                 f"derivative with respect to `{leaf}`, which is an expression. "
                 "Differentiate with respect to a variable, a parameter, t or D(x)."
             )
-    rank = {leaf: k for k, leaf in enumerate(wrt)}
+    seeds: dict[Expr, _Row] = {leaf: {leaf: ONE} for leaf in wrt}
+    rank = {leaf: k for k, leaf in enumerate(wrt)} if len(wrt) > _FEW else {}
     found = []
     with in_bulk():
-        for row in _forward(roots, {leaf: {leaf: ONE} for leaf in wrt}, frozenset(rank)):
+        for row in _forward(roots, seeds):
             entries: dict[Expr, Expr] = {}
-            for leaf in sorted(row, key=rank.__getitem__) if len(row) > 1 else row:
-                partial = row[leaf]
-                value = partial.product() if isinstance(partial, _Chain) else partial
+            for leaf in sorted(row, key=rank.__getitem__) if rank else [leaf for leaf in wrt if leaf in row]:
+                value = _product(row[leaf])
                 if value is not ZERO:
                     entries[leaf] = value
             found.append(entries)
@@ -136,26 +148,26 @@ def time_derivative(expr: Expr) -> Expr:
             )
         elif leaf.op == "slot":
             raise LoweringError(f"the time derivative of a template: {leaf} is no function of time")
-    row = _forward((expr,), seeds, frozenset())[0]
+    row = _forward((expr,), seeds)[0]
     return _product(row[TIME]) if TIME in row else ZERO
 
 
-def _forward(roots: Sequence[Expr], rows: dict[Expr, _Row], plain: frozenset[Expr]) -> list[_Row]:
-    """The rows of the roots, given those of the leaves, to which all others are added.
-
-    plain: leaves with the row {leaf: 1}. Products of them are most of a reaction network.
-    """
+def _forward(roots: Sequence[Expr], rows: dict[Expr, _Row]) -> list[_Row]:
+    """The rows of the roots, given those of the leaves, to which all others are added."""
     for expr in postorder(roots):
         if expr not in rows:
-            rows[expr] = _row(expr, rows, plain) if expr.args and expr.op != "D" else _EMPTY
+            rows[expr] = _row(expr, rows) if expr.args and expr.op != "D" else _EMPTY
     return [rows[root] for root in roots]
 
 
-def _row(expr: Expr, rows: Mapping[Expr, _Row], plain: frozenset[Expr]) -> _Row:
+def _row(expr: Expr, rows: Mapping[Expr, _Row]) -> _Row:
     op, args = expr.op, expr.args
     if op == "*":
         varying = [k for k, arg in enumerate(args) if rows[arg]]
-        if plain.issuperset([args[k] for k in varying]):
+        for k in varying:
+            if args[k] not in rows[args[k]]:
+                break
+        else:  # a product of leaves, as most are in a reaction network
             return {args[k]: _reduced(expr, k) for k in varying}
         parts = [_times_rest(expr, k, rows[args[k]]) for k in varying]
         return parts[0] if len(parts) == 1 else _merged(parts)
@@ -209,7 +221,7 @@ def _merged(parts: list[_Row]) -> _Row:
             else:
                 several[leaf] = [row[leaf], partial]
     for leaf, found in several.items():
-        total = add([_product(partial) for partial in found])
+        total = linear([_term(partial) for partial in found])
         if total is ZERO:
             del row[leaf]
         else:
@@ -234,13 +246,20 @@ def _sum_row(expr: Expr, rows: Mapping[Expr, _Row]) -> _Row:
     row: _Row = {}
     for leaf, found in parts.items():
         if found.__class__ is list:
-            total = _sum([(p if p.__class__ is Expr else p.product(), c) for p, c in found])
+            total = _sum([_scaled_term(p, c) for p, c in found])
             if total is not ZERO:
                 row[leaf] = total
         else:
             partial, coefficient = found
             row[leaf] = partial if coefficient == 1 else _Chain((coefficient, (), ()), partial)
     return row
+
+
+def _scaled_term(partial: _Partial, coefficient: Rational) -> tuple[Expr, Rational]:
+    if isinstance(partial, _Chain):
+        product, scale = partial.term()
+        return product, times_number(scale, coefficient)
+    return partial, coefficient
 
 
 def _scaled_row(row: _Row, coefficient: Rational) -> _Row:
@@ -276,13 +295,8 @@ def _selected_row(condition: Expr, then: _Row, otherwise: _Row) -> _Row:
 
 
 def _reduced(product: Expr, k: int) -> Expr:
-    """The derivative of a product by its base k."""
-    return _opened(_rest(product, k))
-
-
-def _opened(factors: _Factors) -> Expr:
-    """The node of what is left of a product: canonical, as the product was."""
-    coefficient, bases, exponents = factors
+    """The derivative of a product by its base k. What is left of a canonical product is canonical."""
+    coefficient, bases, exponents = _rest(product, k)
     left = bases[0] if exponents == (1,) else node("*", bases, exponents)
     return left if coefficient == 1 else scaled(left, coefficient)
 

@@ -7,8 +7,6 @@ more gives its place back.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from operator import attrgetter
@@ -82,16 +80,18 @@ def _sweep() -> None:
         _sweep_at = max(2 * len(_TABLE), _LEAST_SWEPT)
 
 
-@contextmanager
-def in_bulk() -> Iterator[None]:
+class in_bulk:
     """Where many nodes are made: the search for garbage in cycles, which they never form, takes no part. It
     would be up to half of the time, for each new node brings several small objects for it to look at."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
+
+    __slots__ = ("_running",)
+
+    def __enter__(self) -> None:
+        self._running = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *raised: object) -> None:
+        if self._running:
             gc.enable()
 
 
@@ -137,9 +137,9 @@ def _name_key(op: str) -> int:
 def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
     """The one node with this operator, arguments and data. No simplification: see `apply`."""
     identity = (op, data, args)
-    entry = _TABLE.get(identity)
-    if entry is not None:
-        known = entry()
+    place = _TABLE.get(identity)
+    if place is not None:
+        known = place()
         if known is not None:
             return known
     data_key = 0 if data is None else _numbers_key(data) if op == "+" or op == "*" else _data_key(data)
@@ -147,8 +147,7 @@ def node(op: str, args: tuple[Expr, ...] = (), data: Any = None) -> Expr:
     found.op, found.args, found.data, found.blind = op, args, data, None
     found.key = hash((_name_key(op), data_key, *map(by_key, args))) & _MASK
     entry = ref(found)
-    winner = _TABLE.setdefault(identity, entry)
-    if winner is entry:
+    if place is None and _TABLE.setdefault(identity, entry) is entry:
         if len(_TABLE) > _sweep_at:
             _sweep()
         return found

@@ -52,13 +52,13 @@ def whole(value: Rational) -> Rational:
 
 
 @lru_cache(maxsize=1 << 12)
-def _product(a: Rational, b: Rational) -> Rational:
+def _times(a: Rational, b: Rational) -> Rational:
     return whole(a * b)
 
 
-def product(a: Rational, b: Rational) -> Rational:
+def times_number(a: Rational, b: Rational) -> Rational:
     """``a * b``. Few fractions meet in a model, and multiplying two takes longer than looking them up."""
-    return a * b if a.__class__ is b.__class__ is int else _product(a, b)
+    return a * b if a.__class__ is b.__class__ is int else _times(a, b)
 
 
 @lru_cache(maxsize=1 << 12)

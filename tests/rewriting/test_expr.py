@@ -260,6 +260,20 @@ def test_every_declared_field_is_part_of_the_key():
     assert x.key == 130555019057183646
 
 
+def test_fractions_in_nodes_are_ordinary_fractions():
+    half = number(0.5).value
+    assert half == Fraction(1, 2)
+    assert hash(half) == hash(Fraction(1, 2))
+    assert repr(half) == "Fraction(1, 2)"
+    assert number(Fraction(1, 2)) is number(0.5)
+    assert (x / 2).data[1] == (Fraction(1, 2),)
+    assert (x / 2).data[1][0] is sqrt(x).data[0]  # one object: found without arithmetic
+    for copied in (pickle.loads(pickle.dumps(half)), copy.deepcopy(half), copy.copy(half)):
+        assert copied == half
+        assert hash(copied) == hash(half)
+    assert node("*", (x,), (Fraction(1, 2),)) is sqrt(x)  # whoever made the number
+
+
 def test_a_hundred_thousand_levels():
     e = x
     for _ in range(100_000):
