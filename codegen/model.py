@@ -359,6 +359,7 @@ def build_deferred(
     backend: str = "llvm",
     threads: int = 1,
     grid: ShortArray | None = None,
+    explicit_parameter: int = -1,
 ) -> CompiledModel:
     """The same from functions that are made when the model is not on disk, or something asks for them.
 
@@ -383,6 +384,6 @@ def build_deferred(
         **{name: loaded.addresses.get(name, 0) for name in names},
         mass=mass, pattern=made.pattern,
         event_direction=direction, event_side=side, limit_parameter=limits,
-        owners=loaded.owners, grid=grid,
+        owners=loaded.owners, grid=grid, explicit_parameter=explicit_parameter,
     )  # fmt: skip
     return CompiledModel(inputs, functions, made.operations, made.fingerprint, emitter)

@@ -60,6 +60,8 @@ class ModelFunctions:
     owners: tuple[object, ...] = ()  # must live as long as the addresses are used
     # (n, 1 + coordinates): field and place along each coordinate of every unknown, -1 where it has none
     grid: ShortArray | None = None
+    # the parameter with which 0 takes those terms out of f that additive methods treat explicitly; -1: none
+    explicit_parameter: int = -1
 
     @property
     def entries(self) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
     from symnum.language.connect import connect
     from symnum.language.delay import delay
     from symnum.language.event import Event
+    from symnum.language.explicit_part import explicit
     from symnum.language.field import coordinate, field, fields, integral
     from symnum.language.homotopy import homotopy
     from symnum.language.limit import Limit
@@ -114,6 +115,7 @@ if TYPE_CHECKING:  # the same table as _MODULES below, for type checkers and edi
 __version__ = "0.1.0"
 
 _NAMES = {
+    "symnum.language.explicit_part": "explicit",
     "symnum.language.compartment": "Compartment",
     "symnum.language.component": "Component Connector potential flow option",
     "symnum.language.connect": "connect",
@@ -239,6 +241,7 @@ __all__ = [
     "erf",
     "exp",
     "explain",
+    "explicit",
     "expm1",
     "export",
     "export_fmu",

@@ -16,6 +16,7 @@ from symnum.codegen.function import Function, digest
 from symnum.codegen.model import CompiledModel, build_deferred
 from symnum.errors import ModelError
 from symnum.language.event import Event, checked_events
+from symnum.language.explicit_part import EXPLICIT_NAME
 from symnum.language.system import System
 from symnum.lowering.content import content
 from symnum.lowering.flat import FlatSystem
@@ -182,6 +183,7 @@ def compile_flat(
         functions = functions_of(flat)
         return functions.rhs, functions.roots
 
+    marked = flat.parameters.find(EXPLICIT_NAME)
     model = build_deferred(
         content(flat) or digest([function for function in make() if function is not None]),
         make,
@@ -196,6 +198,7 @@ def compile_flat(
         backend=backend,
         threads=threads,
         grid=grid_places(flat),
+        explicit_parameter=-1 if marked is None else marked,
     )
     compiled = CompiledSystem(flat, model, defaults, simplify, backend, threads)
     if flat.hosted:

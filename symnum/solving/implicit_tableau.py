@@ -7,7 +7,7 @@ import numpy as np
 from symnum.codegen.model_functions import FloatArray
 from symnum.record import keyword_record
 from symnum.solving.controller import INTEGRAL
-from symnum.solving.method import TOLERANCE, Method, array
+from symnum.solving.method import TOLERANCE, Method, array, square
 
 __all__ = ["EsdirkTableau", "RadauTableau"]
 
@@ -18,11 +18,13 @@ class EsdirkTableau(Method):
 
     Y_i = u + h sum_j a_ij f(t + c_j h, Y_j), j up to i; v is the last Y_i; error = h sum_i (b_i - bhat_i)
     f(Y_i), filtered. Simplified Newton iterations solve for the stages, so that the order does not depend on
-    how good the Jacobian is.
+    how good the Jacobian is. a_explicit: of the explicit method that goes with it on a split f (additive
+    Runge-Kutta), with the same c, b and bhat.
     """
 
     a: tuple[tuple[float, ...], ...]
     bhat: tuple[float, ...]
+    a_explicit: tuple[tuple[float, ...], ...] = ()
 
     family = "esdirk"
     controller = INTEGRAL
@@ -41,9 +43,18 @@ class EsdirkTableau(Method):
             matrix[i, : len(row)] = row
         return array(matrix)
 
+    @property
+    def additive(self) -> bool:
+        return bool(self.a_explicit)
+
+    def memory(self, n: int) -> int:
+        return self.stages * n if self.additive else 0
+
     def table(self) -> FloatArray:
-        a = self._matrix()
-        return np.concatenate([[a[-1, -1]], a.sum(axis=1), a.ravel(), a[-1] - array(self.bhat)])
+        a, other = self._matrix(), square(self.a_explicit, self.stages)
+        return np.concatenate(
+            [[a[-1, -1]], a.sum(axis=1), a.ravel(), a[-1] - array(self.bhat), other.ravel()]
+        )
 
     def check(self) -> None:
         a = self._matrix()
@@ -54,6 +65,8 @@ class EsdirkTableau(Method):
             raise self.fail("the last stage is not the new state")
         # a Runge-Kutta method: the conditions are those of explicit ones, with a full matrix
         self.check_order(a, np.zeros_like(a), a[-1], array(self.bhat))
+        if self.additive:
+            self._check_additive(a, square(self.a_explicit, len(a)))
         if self.l_stable:
             # the first row is zero, so that infinity is reached only in the limit, as 1/z
             far = -1e9
@@ -66,6 +79,18 @@ class EsdirkTableau(Method):
             reach = float(np.max(np.abs(1.0 + z * (np.linalg.solve(systems, ones)[:, :, 0] @ a[-1]))))
             if not reach < 1.0 + TOLERANCE:
                 raise self.fail(f"not A-stable: |R| reaches {reach} on the imaginary axis")
+
+
+    def _check_additive(self, implicit: FloatArray, explicit: FloatArray) -> None:
+        """Every node of a tree may belong to either part: the order conditions of additive methods."""
+        if not np.allclose(implicit.sum(axis=1), explicit.sum(axis=1), rtol=0.0, atol=TOLERANCE):
+            raise self.fail("the nodes of the explicit and the implicit method differ")
+        for name, order, b in (("", self.order, implicit[-1]), ("error estimate ", self.embedded, self.bhat)):
+            from symnum.solving.trees import additive_defect  # see `check_order`
+
+            defect = additive_defect(order, (implicit, explicit), array(b))
+            if not defect < TOLERANCE:
+                raise self.fail(f"{name}not of order {order} on a split f: violated by {defect:.1e}")
 
 
 @keyword_record

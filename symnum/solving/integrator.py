@@ -84,6 +84,11 @@ class Integrator:
                 f"{method} cannot solve systems with algebraic equations, and this one has {algebraic}. "
                 "Use Rodas5P, or another method for stiff systems."
             )
+        if algebraic and method.additive and model.explicit_parameter >= 0:
+            raise ModelError(
+                f"{method} cannot take terms marked by explicit(...) apart beside algebraic equations, of "
+                f"which this system has {algebraic}. Use Rodas5P or Kvaerno5, which do not look at the marks."
+            )
         kind = kind_for(model, method, linear)
         large = kind in ("factored", *ITERATED)
         if large:
@@ -294,6 +299,13 @@ class Integrator:
             self.p[limited] = 1.0
             self.p[limited[self._memory.integers(slot.HELD) != 0]] = 0.0
         self._call(self._setup, self._jacobian_values)
+        if self._integers[slot.P_IMPLICIT]:
+            implicit = self._memory.floats(slot.P_IMPLICIT)
+            implicit[:] = self.p
+            implicit[self.model.explicit_parameter] = 0.0
+            point = self._integers[[slot.U, slot.P_IMPLICIT, slot.WORK_IMPLICIT]].tolist()
+            # its entries of the Jacobian are the ones that count
+            model_function(self._setup, float(self._floats[slot.T]), self._jacobian_values, *point)
         self._integers[_NOT_KNOWN] = 0
         self._floats[slot.H] = 0.0
         self._integers[slot.PHASE] = slot.RESTART

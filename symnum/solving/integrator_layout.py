@@ -35,7 +35,7 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
     layout = Layout(slot.SIZE)
     numbers = {
         slot.N: n, slot.N_ALGEBRAIC: model.n_algebraic, slot.N_EVENTS: events, slot.N_LIMITS: limits,
-        slot.N_ROOTS: events + 2 * limits,
+        slot.N_ROOTS: events + 2 * limits, slot.PARAMETERS: model.n_parameters,
         slot.SETUP: model.setup, slot.RHS: model.rhs, slot.JACOBIAN: model.jacobian,
         slot.GRADIENT: model.time_gradient, slot.ROOTS: model.roots,
         slot.STAGE_COUNT: method.stages, slot.SWEEPS: method.sweeps,
@@ -68,6 +68,9 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
         **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
     }  # fmt: skip
+    if method.additive and model.explicit_parameter >= 0:
+        parts |= {slot.P_IMPLICIT: model.n_parameters, slot.WORK_IMPLICIT: model.n_work}
+        layout.table[slot.EXPLICIT_PARAMETER] = model.explicit_parameter
     for where, count in parts.items():
         layout.part(where, count)
     functions = {f"step_{method.family}": {slot.STEP: "step"}}

@@ -101,6 +101,11 @@ class Method(ABC):
         return 1
 
     @property
+    def additive(self) -> bool:
+        """Does it treat one part of a split f explicitly and the other implicitly?"""
+        return False
+
+    @property
     def steady(self) -> float:
         """A step that would grow by less than this stays as it is, where factors are kept."""
         return 1.0

@@ -9,7 +9,7 @@ import numpy as np
 from symnum.codegen.model_functions import FloatArray
 from symnum.record import record
 
-__all__ = ["OrderConditions", "order_conditions", "trees"]
+__all__ = ["OrderConditions", "additive_defect", "order_conditions", "trees"]
 
 # A tree is the sorted tuple of its root's subtrees; a single node is ().
 Tree = tuple["Tree", ...]
@@ -93,3 +93,23 @@ def order_conditions(
             rows += [(phi, nodes, 0.0 if has else 1.0 / density(tree)) for phi, has in variants]
     phi, sizes, wanted = zip(*rows, strict=True)
     return OrderConditions(np.array(phi), np.array(sizes, dtype=np.float64), np.array(wanted))
+
+
+def additive_defect(order: int, matrices: tuple[FloatArray, ...], b: FloatArray) -> float:
+    """The largest violation of the conditions up to ``order`` of y' = sum_v f_v(y) by an additive method.
+
+    Y_i = u + h sum_v sum_j a^v_ij f_v(Y_j), v = u + h sum_i b_i sum_v f_v(Y_i), with matrices a^v: below each
+    node stands the matrix of the part that the node belongs to. Kennedy and Carpenter, Appl. Numer. Math.
+    44:139 (2003).
+    """
+    known: dict[Tree, list[FloatArray]] = {}
+    worst = 0.0
+    for nodes in range(1, order + 1):
+        for tree in trees(nodes):
+            variants = [np.ones(len(b))]
+            for branch in tree:
+                factors = [matrix @ inner for matrix in matrices for inner in known[branch]]
+                variants = [value * factor for value in variants for factor in factors]
+            known[tree] = variants
+            worst = max(worst, *(abs(float(b @ phi) - 1.0 / density(tree)) for phi in variants))
+    return worst

@@ -12,7 +12,6 @@ from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import (
     Integers,
     call_kernel,
-    call_model,
     compiled,
     floats,
     integers,
@@ -21,6 +20,7 @@ from symnum.solving.kernel.pointers import (
 from symnum.solving.kernel.propensity import fire, propensity, refused
 from symnum.solving.kernel.random import exponential, uniform
 from symnum.solving.kernel.single_event import select
+from symnum.solving.kernel.vectors import changed_parameters
 
 __all__ = ["advance", "jump"]
 
@@ -120,10 +120,7 @@ def restart(s: Integers) -> None:
     """The run goes on from the point behind a jump, with steps as long as before."""
     a = integers(s[slot.S_RUN])
     f = floats(a[slot.FLOATS])
-    call_model(
-        a[slot.SETUP], f[slot.T], floats(a[slot.JACOBIAN_VALUES]), floats(a[slot.U]), floats(a[slot.P]),
-        floats(a[slot.WORK]),
-    )  # fmt: skip
+    changed_parameters(a)
     a[slot.HAVE_F0] = 0
     a[slot.HAVE_F1] = 0
     a[slot.HAVE_JACOBIAN] = 0

@@ -14,12 +14,18 @@ from symnum.solving.kernel.pointers import (
     Integers,
     at,
     call_kernel,
-    call_model,
     compiled,
     floats,
     integers,
 )
-from symnum.solving.kernel.vectors import copy, function, larger, scaled_norm, smaller
+from symnum.solving.kernel.vectors import (
+    changed_parameters,
+    copy,
+    function,
+    larger,
+    scaled_norm,
+    smaller,
+)  # fmt: skip
 
 __all__ = ["advance"]
 
@@ -151,11 +157,7 @@ def restart(a: Integers) -> int:
 @compiled
 def changed_limits(a: Integers) -> int:
     """After limits have switched: the parameter-only values anew, and the algebraic variables consistent."""
-    x = floats(a[slot.FLOATS])
-    call_model(
-        a[slot.SETUP], x[slot.T], floats(a[slot.JACOBIAN_VALUES]), floats(a[slot.U]), floats(a[slot.P]),
-        floats(a[slot.WORK]),
-    )  # fmt: skip
+    changed_parameters(a)
     a[slot.HAVE_F0] = 0
     a[slot.HAVE_JACOBIAN] = 0
     a[slot.HAVE_SLOPE0] = 0

@@ -37,6 +37,9 @@ kernels see them as constants.
     TABLE,    # address of its coefficients
     STAGE_COUNT, SWEEPS, EXPLICIT, FSAL, HERMITE, DENSE_ROWS, DENSE_TABLE,
     TWO_ESTIMATES,     # explicit methods: 1 where the error estimate is made of two
+    # additive methods: parameters and scratch with which f is its implicit part, 0: it is not split; the
+    # parameter that is 0 there; how many parameters there are
+    P_IMPLICIT, WORK_IMPLICIT, EXPLICIT_PARAMETER, PARAMETERS,
     # stages that only the interpolant needs: how many, their coefficients, the function that adds them
     EXTRA_COUNT, EXTRA_TABLE, EXTEND,
     # ESDIRK: 1 while W is factored for W_SCALE; steps that its Jacobian has served
@@ -82,7 +85,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(127)  # fmt: skip
+) = range(131)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (

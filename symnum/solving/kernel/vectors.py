@@ -17,8 +17,9 @@ from symnum.solving.kernel.pointers import (
 )
 
 __all__ = [
-    "accumulate", "accumulate_two", "copy", "factor", "factor_at", "function", "jacobian", "larger",
-    "not_finite", "refresh_jacobian", "scaled_norm", "smaller", "solve", "solve_at",
+    "accumulate", "accumulate_two", "changed_parameters", "copy", "factor", "factor_at", "function",
+    "implicit_part", "jacobian", "larger", "not_finite", "refresh_jacobian", "scaled_norm", "smaller",
+    "solve", "solve_at",
 ]  # fmt: skip
 
 
@@ -138,11 +139,40 @@ def function(a: Integers, t: float, u: Floats, out: Floats) -> None:
 
 
 @compiled
+def implicit_part(a: Integers, t: float, u: Floats, out: Floats) -> None:
+    """out = f(t, u, p) without the terms that an additive method treats explicitly; all if there are none."""
+    if a[slot.P_IMPLICIT] == 0:
+        function(a, t, u, out)
+    else:
+        a[slot.RHS_CALLS] += 1
+        call_model(a[slot.RHS], t, out, u, floats(a[slot.P_IMPLICIT]), floats(a[slot.WORK_IMPLICIT]))
+
+
+@compiled
+def changed_parameters(a: Integers) -> None:
+    """The parameter-only values and the constant entries of J, after p has changed."""
+    t = floats(a[slot.FLOATS])[slot.T]
+    u = floats(a[slot.U])
+    p = floats(a[slot.P])
+    entries = floats(a[slot.JACOBIAN_VALUES])
+    call_model(a[slot.SETUP], t, entries, u, p, floats(a[slot.WORK]))
+    if a[slot.P_IMPLICIT] != 0:
+        implicit = floats(a[slot.P_IMPLICIT])
+        copy(a[slot.PARAMETERS], p, implicit)
+        implicit[a[slot.EXPLICIT_PARAMETER]] = 0.0
+        # the second writes its entries over those of the first
+        call_model(a[slot.SETUP], t, entries, u, implicit, floats(a[slot.WORK_IMPLICIT]))
+
+
+@compiled
 def jacobian(a: Integers, t: float, u: Floats) -> None:
-    """J and df/dt at (t, u)."""
+    """J and df/dt at (t, u); of a split f those of its implicit part."""
     a[slot.JACOBIANS] += 1
     p = floats(a[slot.P])
     work = floats(a[slot.WORK])
+    if a[slot.P_IMPLICIT] != 0:
+        p = floats(a[slot.P_IMPLICIT])
+        work = floats(a[slot.WORK_IMPLICIT])
     call_model(a[slot.JACOBIAN], t, floats(a[slot.JACOBIAN_VALUES]), u, p, work)
     if a[slot.GRADIENT] != 0:
         call_model(a[slot.GRADIENT], t, floats(a[slot.GT]), u, p, work)
