@@ -65,6 +65,14 @@ def test_the_page_on_components_names_all_of_them(repository: Path) -> None:
     assert public == {name for name in re.findall(r"`(\w+)`", page) if name != "help"}
 
 
+def test_coming_from(docs: Path) -> None:
+    names = run(docs / "coming_from.md")
+    end = names["found"].y[:, -1]
+    assert names["sol"].y[:, -1] == pytest.approx(end, abs=1e-4)
+    traced = sn.solve(sn.Problem(names["system"], {"u": [1.5, 3.0]}, span=(0, 20)))
+    assert traced["u"][-1] == pytest.approx(end, abs=1e-4)
+
+
 def test_power(docs: Path) -> None:
     names = run(docs / "power.md")
     after, grid = names["after"], names["two_machines"]
@@ -169,8 +177,8 @@ def test_clusters(docs: Path) -> None:
 
 def test_every_page_with_code_is_run(docs: Path) -> None:
     tested = {
-        "models", "components", "gradients", "fitting", "neural", "power", "sbml", "solving", "mechanisms",
-        "fields", "reactions", "stochastic", "ensembles", "clusters",
+        "models", "components", "coming_from", "gradients", "fitting", "neural", "power", "sbml", "solving",
+        "mechanisms", "fields", "reactions", "stochastic", "ensembles", "clusters",
     }  # fmt: skip
     assert {page.stem for page in docs.glob("*.md") if "```python" in page.read_text("utf-8")} == tested
 

@@ -133,6 +133,11 @@ class Block:
     equations: tuple[IndexedEquation, ...]
     sums: tuple[IndexedSums, ...] = ()
 
+    def __len__(self) -> int:
+        """The number of equations."""
+        copies = sum(max((len(c.index) for c in each.columns), default=1) for each in self.equations)
+        return copies + sum(len(rows.indptr) - 1 for rows in self.sums)
+
     def symbols(self) -> Iterator[Expr]:
         """The symbols that the block refers to."""
         for numbered in self.quantities:

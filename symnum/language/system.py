@@ -151,7 +151,7 @@ class System:
         )
 
     def __repr__(self) -> str:
-        counts = [f"{len(self.equations)} equations"]
+        counts = [f"{len(self.equations) + sum(map(len, self.blocks))} equations"]
         if self.parts:
             counts.append(f"{len(self.parts)} parts")
         if self.events:

@@ -68,7 +68,10 @@ def trace(
         for k, symbol in enumerate(symbols)
     }
     result = _called(function, TracedArray(heap, own.copy()), heap, given, title)
-    table = addresses(heap, result)
+    try:
+        table = addresses(heap, result)
+    except TraceError as error:
+        raise TraceError(f"trace: {title} returns {error}") from error
     if table.shape != sizes:
         raise TraceError(f"trace: {title} returns shape {table.shape} for an argument of shape {sizes}")
     return _Assembly(heap, sizes, symbols, title).system(table.ravel())

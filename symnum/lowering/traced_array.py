@@ -343,9 +343,16 @@ _install()
 
 
 def addresses(heap: Heap, value: Any) -> IntArray:
-    """Addresses of an array, a number, or an expression of parameters."""
+    """Addresses of an array, a number, or a list of such."""
     if isinstance(value, TracedArray):
         return value.address
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.dtype.kind == "O"):
+        parts = [addresses(heap, item) for item in value]
+        shapes = {part.shape for part in parts}
+        if len(shapes) > 1:
+            refuse(f"a list of parts with the shapes {', '.join(map(str, sorted(shapes)))}")
+        if parts:
+            return np.stack(parts)
     if isinstance(value, Expr):
         refuse(f"the expression {value}; give parameters to the function by parameters=")
     array = np.asarray(value)
