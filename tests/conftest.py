@@ -58,8 +58,19 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def electrical() -> ModuleType:
-    """Electrical components, `electrical.py` beside this file (tests are no package: loaded by its place)."""
-    spec = importlib.util.spec_from_file_location("electrical", Path(__file__).with_name("electrical.py"))
+    """Electrical components, `electrical.py` beside this file."""
+    return _beside("electrical")
+
+
+@pytest.fixture(scope="session")
+def hybrid() -> ModuleType:
+    """Problems with triggers, `hybrid.py` beside this file."""
+    return _beside("hybrid")
+
+
+def _beside(name: str) -> ModuleType:
+    """A module of this folder: tests are no package, it is loaded by its place."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -10,7 +10,8 @@ import numpy as np
 
 from symnum.codegen.emit_c import CEmitter, declared
 from symnum.codegen.function import Function
-from symnum.solving.simulator import Simulator, Value
+from symnum.solving.exported_events import Value
+from symnum.solving.simulator import Simulator
 
 __all__ = ["c_source", "table"]
 
@@ -39,7 +40,8 @@ def c_source(simulator: Simulator, more: Mapping[str, Function] = {}) -> str:
     return "\n\n".join([
         _head(simulator), _INCLUDES,
         "\n".join(head), *public, body, "#ifndef MODEL_FUNCTIONS_ONLY", *private,
-        _template("memory"), _template(method), _template("loop").rstrip(), "#endif\n",
+        *(_template(part).rstrip() for part in ("memory", method, "dense", "events", "triggers", "loop")),
+        "#endif\n",
     ])  # fmt: skip
 
 

@@ -24,10 +24,11 @@ from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import Expr
 from symnum.rewriting.walk import leaves
 from symnum.solving.export_c import c_source, table
+from symnum.solving.exported_events import straight
 from symnum.solving.fmu_description import Variables, description
 from symnum.solving.options import tolerances
 from symnum.solving.problem import Problem
-from symnum.solving.simulator import Simulator, simulator_of, straight
+from symnum.solving.simulator import Simulator, simulator_of
 from symnum.solving.tableaus import find
 
 __all__ = ["export_fmu"]
@@ -65,7 +66,7 @@ def export_fmu(
 
     The unit needs nothing but the C library. It has events, hard limits, directional derivatives (exact
     along states, by differences along parameters) and states that are saved and restored. Raises ModelError
-    for what cannot be exported: delays, triggers, states that are chosen in the run.
+    for what cannot be exported: delays, states that are chosen in the run, parts that other code computes.
     """
     if version not in _VERSIONS:
         raise ModelError(f"export_fmu: version={version!r}; choose one of {', '.join(_VERSIONS)}")
@@ -119,7 +120,7 @@ def _source(problem: Problem, simulator: Simulator, outputs: list[Expr], version
         "output_gradient": straight("output_gradient", [partial for _, _, partial in entries]),
     }
     text = c_source(simulator, more)
-    text = re.sub(r"(?m)^static (?=(?:double|int|char) [^\n{]*;)", "static THREAD ", text)
+    text = re.sub(r"(?m)^static (?=(?:double|int|char|Waiting) [^\n{]*;)", "static THREAD ", text)
     text = re.sub(r"(?m)^void (?=\w+\(double t, double \*out)", "static void ", text)
     text = re.sub(r"(?m)^const (?=char|double|int)", "static const ", text)
     rtol = f"{simulator.values['RELATIVE_TOLERANCE']!r}"

@@ -21,6 +21,8 @@ _STATUSES = (
     ("NOT_CONSISTENT", "the algebraic unknowns could not be made consistent"),
     ("ZENO", "events follow each other ever faster"), ("CHATTER", "a limit is hit and released without end"),
     ("TOO_MANY_STEPS", "too many steps"), ("OUT_OF_ROOM", "the factors do not fit; enlarge ROOM"),
+    ("NEGATIVE_DELAY", "the delay of an event is negative"), ("TOO_MANY_WAIT", "too many events wait"),
+    ("ENDLESS", "events at one time fire each other without end"),
 )  # fmt: skip
 
 
@@ -40,7 +42,9 @@ def python_source(simulator: Simulator) -> str:
         constants += ["MATRIX_ROWS = np.zeros(0, np.int64)  # there are no linear systems", "ROOM = 0"]
     model = _comment("the model") + _model(program.source)
     numbers = _comment("its numbers, and those of the method") + "\n".join(constants)
-    solver = [_template("memory"), _template(method), _template("loop")]
+    # a third of what numba takes to compile all is for triggers
+    triggers = "triggers" if values["TRIGGERS"] else "untriggered"
+    solver = [_template(part) for part in ("memory", method, "dense", "events", triggers, "loop")]
     return "\n\n".join([_docstring(simulator), _IMPORTS, model, numbers, *solver])
 
 

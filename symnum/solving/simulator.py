@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 import numpy as np
 
-from symnum.codegen.function import Column, Function, Loop, Output
+from symnum.codegen.function import Function
 from symnum.codegen.model_functions import FloatArray, IntArray
 from symnum.errors import ModelError
 from symnum.lowering.flat import FlatSystem
-from symnum.lowering.written_out import over_entries
 from symnum.record import record
-from symnum.rewriting.expr import Expr, slot
-from symnum.rewriting.walk import leaves, substitute
-from symnum.solving.events import Action, Schedule
+from symnum.solving.exported_events import ExportedEvents, Value
 from symnum.solving.method import Method
 from symnum.solving.problem import Problem
 from symnum.solving.start import consistent_start
 from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 
-Value: TypeAlias = float | FloatArray | IntArray
-
-_FUNCTIONS = ("setup", "rhs", "jacobian", "time_gradient", "roots", "actions", "followers")
+_FUNCTIONS = ("setup", "rhs", "jacobian", "time_gradient", "roots", "actions", "followers",
+              "conditions", "timing", "lines")  # fmt: skip
 _DENSE_BELOW = 100  # unknowns up to which the factors may fill completely
 _ROOM = 4  # the factors may have this many times the entries that were found in advance
 _MAX_STEPS = 10_000_000
@@ -65,13 +58,10 @@ def simulator_of(
         raise ModelError(f"export: {flat.delays[0].parameter}: simulators know no delays")
     if flat.hosted:
         raise ModelError(f"export: {flat.hosted[0].path} is computed by other code, which is not exported")
-    if flat.triggers:
-        event = flat.triggers[0][0]
-        raise ModelError(f"export: {event}: simulators have events with at= and when=, not trigger=")
     u, p = consistent_start(problem)
-    events = _Events(problem)
+    events = ExportedEvents.of(problem)
     made = {
-        "actions": events.actions, "followers": events.followers,
+        **events.functions,
         "time_gradient": Function("time_gradient", (), flat.n, 0),
         "roots": Function("roots", (), functions.n_events + 2 * functions.n_limits, 0),
     } | model.lowered  # fmt: skip
@@ -148,56 +138,3 @@ def _linear_values(n: int, indptr: IntArray, indices: IntArray) -> dict[str, Val
         "TO_MATRIX": place[: len(indices)], "DIAGONAL": place[len(indices) :], "COLUMN_ORDER": order,
         "PREFERRED_ROW": preferred, "ROOM": int(room + n),
     }  # fmt: skip
-
-
-class _Events:
-    """What events do as tables and functions over the entries of u and p."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.flat = problem.flat
-        schedule = Schedule.of(problem)
-        timed = [action for actions in schedule.actions for action in actions]
-        every = [*timed, *schedule.crossing]
-        targets = [target for action in every for target in self._targets(action)]
-        self.actions = straight("actions", [over_entries(self.flat, value) for _, _, value in targets])
-        followers = problem.dependent_parameters()
-        self.followers = straight("followers", [value for _, value, _ in followers])
-        counts = [len(actions) for actions in schedule.actions]
-        self.values: dict[str, Value] = {
-            "ACTIONS": len(every), "ACTION_VALUES": len(targets), "TIMES": len(schedule.times),
-            "FOLLOWERS": len(followers),
-            "EVENT_TIME": np.array(schedule.times, float), "TIMED_START": _starts(counts),
-            "TIMED_ACTION": np.arange(len(timed)),
-            "CROSSING_ACTION": len(timed) + np.arange(len(schedule.crossing)),
-            "ACTION_START": _starts([len(self._targets(action)) for action in every]),
-            "ACTION_STATE": np.array([state for state, _, _ in targets], np.int64),
-            "ACTION_PARAMETER": np.array([parameter for _, parameter, _ in targets], np.int64),
-            "ACTION_TERMINAL": np.array([action.event.terminal for action in every], np.int64),
-            "FOLLOWER": np.array([number for number, _, _ in followers], np.int64),
-            "FOLLOWER_START": _starts([len(below) for _, _, below in followers]),
-            "FOLLOWED": np.array([k for _, _, below in followers for k in below], np.int64),
-        }  # fmt: skip
-
-    def _targets(self, action: Action) -> list[tuple[int, int, Expr]]:
-        """(state or -1, parameter or -1, value) of what an action sets."""
-        states = [(at, -1, value) for at, value in action.states]
-        return states + [(-1, at, value) for at, value in action.parameters]
-
-
-def _starts(counts: Sequence[int]) -> IntArray:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def straight(name: str, values: Sequence[Expr]) -> Function:
-    """Straight-line code that writes these expressions over entries of u and p."""
-    if not values:
-        return Function(name, (), 0, 0)
-    mapping: dict[Expr, Expr] = {}
-    columns: list[Column] = []
-    for leaf in leaves(values):
-        if leaf.op == "slot":
-            mapping[leaf] = slot(leaf.data[0], len(columns))
-            columns.append(Column(leaf.data[0], np.array([leaf.data[1]])))
-    outputs = tuple(Output("out", np.array([k])) for k in range(len(values)))
-    loop = Loop(name, 1, substitute(tuple(values), mapping), tuple(columns), outputs)
-    return Function(name, (loop,), len(values), 0)

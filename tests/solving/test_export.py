@@ -146,6 +146,35 @@ def test_events_limits_and_algebra(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SLOW_KINDS)
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("relay", "Tsit5"), ("sampled", "Rodas5P"), ("machines", "Tsit5"), ("impulses", "Rodas5P"),
+        ("impulses", "Tsit5"), ("stick_slip", "Rodas5P"), ("rectifier", "Rodas5P"),
+    ],
+)  # fmt: skip
+def test_triggers(kind: str, name: str, method: str, hybrid: Any, tmp_path: Path) -> None:
+    """Switches, machines, clocks, delays, priorities, withdrawal and impulses: the same to round-off."""
+    problem = getattr(hybrid, name)()
+    options = {"rtol": 1e-9, "atol": 1e-11, "method": method}
+    check(kind, problem, tmp_path, 1e-9, saveat=np.linspace(*problem.span, 131), **options)
+
+
+@needs_compiler
+def test_what_triggers_cannot_do_has_a_reason(tmp_path: Path) -> None:
+    x, n = sn.variables("x n")
+    late = sn.Event(trigger=x > 0.5, then={n: n + 1}, delay=0.1 - x)
+    system = sn.System("s", [sn.D(x) == 1, sn.D(n) == 0], events=[late])
+    program = built(sn.export(sn.Problem(system, {x: 0, n: 0}, span=(0, 1)), "c", tmp_path / "late.c"))
+    assert run(str(program), folder=tmp_path).stderr.endswith("the delay of an event is negative\n")
+    again = sn.Event(trigger=n < 0, then={n: 1}), sn.Event(trigger=n > 0, then={n: -1})
+    start = sn.Event(at=0.5, then={n: 1})
+    system = sn.System("s", [sn.D(x) == 1, sn.D(n) == 0], events=[*again, start])
+    program = built(sn.export(sn.Problem(system, {x: 0, n: 0}, span=(0, 1)), "c", tmp_path / "endless.c"))
+    assert run(str(program), folder=tmp_path).stderr.endswith("fire each other without end\n")
+
+
+@pytest.mark.parametrize("kind", SLOW_KINDS)
 def test_robertson(kind: str, tmp_path: Path) -> None:
     check(kind, robertson(), tmp_path, rtol=1e-10, atol=1e-14, saveat=[0, *10.0 ** np.arange(-5, 12)])
 

@@ -58,11 +58,13 @@ def simulated(path: Path, kind: str, end: float, interval: float, **options: Any
 
 def worst(found: Any, problem: sn.Problem, grid: Any, away: tuple[float, ...] = ()) -> float:
     """The largest difference of a state from the solution here; at a jump both sides are right."""
-    own = sn.solve(problem, rtol=1e-10, atol=1e-12)(grid)
+    own = sn.solve(problem, rtol=1e-10, atol=1e-12, saveat=grid).y
     places = np.searchsorted(found["time"], grid - 1e-12)
     fine = np.all([np.abs(grid - t) > 1e-6 for t in away], axis=0) if away else np.full(len(grid), True)
     names = problem.flat.state_names
-    return max(float(np.abs(found[name][places] - own[name])[fine].max()) for name in names)
+    return max(
+        float(np.abs(found[name][places] - one)[fine].max()) for name, one in zip(names, own, strict=True)
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -75,6 +77,23 @@ def test_units_are_valid_and_agree(version: str, tmp_path: Path) -> None:
         grid = np.linspace(0, end, 101)[:-1]
         for kind in KINDS:
             assert worst(simulated(path, kind, end, end / 100), problem, grid) < 1e-6
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", ["relay", "sampled", "machines", "impulses", "stick_slip", "rectifier"])
+def test_triggers(version: str, name: str, hybrid: Any, tmp_path: Path) -> None:
+    """Discrete states, event iteration and times that the unit plans itself."""
+    problem = getattr(hybrid, name)()
+    path = sn.export_fmu(problem, tmp_path / f"{name}.fmu", version=version, rtol=1e-9, atol=1e-11)
+    assert validation.validate_fmu(str(path)) == []
+    own = sn.solve(problem, rtol=1e-10, atol=1e-12)
+    end = float(own.t[-1])  # events end some of them
+    grid = np.linspace(0, problem.span[1], 101)
+    grid = grid[grid < end - 1e-6]
+    for kind in KINDS:
+        found = simulated(path, kind, problem.span[1], problem.span[1] / 100)
+        assert found["time"][-1] == pytest.approx(end, abs=1.01 * problem.span[1] / 100)
+        assert worst(found, problem, grid, tuple(happened.t for happened in own.events)) < 1e-6
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -187,9 +206,9 @@ def test_what_is_in_the_archive_and_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
-    switching = sn.Problem(sn.System("relay", [D(x) == sn.switch(x > 0, -1, 1)]), {x: 1})
+    late = sn.Problem(sn.System("late", [D(x) == -sn.delay(x, 1)]), {x: 1})
     for model, name, options, says in (
-        (switching, "relay.fmu", {}, "not trigger="),
+        (late, "late.fmu", {}, "know no delays"),
         (dahlquist(), "a b.fmu", {}, "identifier in C"),
         (dahlquist(), "a.fmu", {"version": "1.0"}, "choose one of 2.0, 3.0"),
         (dahlquist(), "a.fmu", {"inputs": ["q"]}, "the input q is not a parameter"),
