@@ -41,7 +41,7 @@ def export(
     model: a Problem, with its start, parameters, span and events; or a system whose declared starts and
     defaults are to be used. kind: "c" (C99 and the standard library) or "numba" (a Python module that needs
     numpy and numba). method: "Rodas5P" (the default) or "Tsit5". rtol, atol, saveat: as in `solve`, here the
-    numbers that the file starts with. Events of all kinds, limits and algebraic equations are part of the file;
+    numbers that the file starts with. Events, limits and algebraic equations are part of the file;
     checks of parameter values (guards) are not. Raises ModelError for what cannot be exported.
     """
     if kind not in _WRITERS:
