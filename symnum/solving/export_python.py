@@ -7,7 +7,8 @@ from importlib.resources import files
 import numpy as np
 
 from symnum.codegen.emitter import emitter_for
-from symnum.solving.simulator import Simulator, Value
+from symnum.solving.exported_events import Value
+from symnum.solving.simulator import Simulator
 
 __all__ = ["python_source"]
 
