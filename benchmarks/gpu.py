@@ -35,8 +35,8 @@ import symnum as sn
 from symnum.codegen import cuda_toolkit
 from symnum.errors import CodegenError
 from symnum.models.classic import kinetics, oscillators
-from symnum.solving.cuda_ensemble import solve_ensemble_cuda
-from symnum.solving.cuda_integrate import solve_cuda
+from symnum.solving.cuda.ensemble import solve_ensemble_cuda
+from symnum.solving.cuda.integrate import solve_cuda
 from symnum.solving.statistics import Status
 
 Array = NDArray[np.float64]

@@ -174,7 +174,7 @@ def solve(
             raise ModelError(f"controller={controller!r}: choose one of {', '.join(CONTROLLERS)}")
         controller = CONTROLLERS[controller]
     if on != "cpu":
-        from symnum.solving.cuda_solve import check_gpu_options, ensemble_on_gpu, problem_on_gpu
+        from symnum.solving.cuda.solve import check_gpu_options, ensemble_on_gpu, problem_on_gpu
 
         check_gpu_options(on, {
             "dense": dense, "max_step": None if max_step == np.inf else max_step, "first_step": first_step,

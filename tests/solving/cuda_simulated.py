@@ -14,8 +14,8 @@ import pytest
 import symnum as sn
 from symnum.codegen import cuda_toolkit
 from symnum.codegen.model_functions import FloatArray
-from symnum.solving.cuda_ensemble import CudaEnsemble, EnsembleRun, solve_ensemble_cuda
-from symnum.solving.cuda_integrate import solve_cuda
+from symnum.solving.cuda.ensemble import CudaEnsemble, EnsembleRun, solve_ensemble_cuda
+from symnum.solving.cuda.integrate import solve_cuda
 from symnum.solving.statistics import Status
 from symnum.solving.tableaus import find
 

@@ -14,9 +14,10 @@ import pytest
 import symnum as sn
 from symnum.codegen.cuda_toolkit import link
 from symnum.errors import CodegenError, ModelError
-from symnum.solving import cuda_ensemble, cuda_kernel
-from symnum.solving.cuda_ensemble import CudaEnsemble, solve_ensemble_cuda
-from symnum.solving.cuda_integrate import solve_cuda
+from symnum.solving.cuda import ensemble as cuda_ensemble
+from symnum.solving.cuda import kernel as cuda_kernel
+from symnum.solving.cuda.ensemble import CudaEnsemble, solve_ensemble_cuda
+from symnum.solving.cuda.integrate import solve_cuda
 from symnum.solving.tableaus import find
 
 D = sn.D

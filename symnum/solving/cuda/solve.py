@@ -10,8 +10,8 @@ import numpy as np
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
 from symnum.solving.choice import choice_for_all
-from symnum.solving.cuda_ensemble import solve_ensemble_cuda
-from symnum.solving.cuda_integrate import solve_cuda
+from symnum.solving.cuda.ensemble import solve_ensemble_cuda
+from symnum.solving.cuda.integrate import solve_cuda
 from symnum.solving.ensembles.ensemble import Ensemble
 from symnum.solving.ensembles.solution import EnsembleSolution, EnsembleStatistics
 from symnum.solving.method import Method

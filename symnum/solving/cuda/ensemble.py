@@ -15,7 +15,7 @@ from symnum.codegen.model import CompiledModel
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import CodegenError, ModelError
 from symnum.record import record
-from symnum.solving.cuda_kernel import NAME, ensemble_source
+from symnum.solving.cuda.kernel import NAME, ensemble_source
 from symnum.solving.method import Method
 from symnum.solving.options import tolerances
 from symnum.solving.problem import Problem

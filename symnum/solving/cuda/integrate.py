@@ -84,10 +84,10 @@ class _VectorKernels(NamedTuple):
 
 @cache
 def _vector_kernels() -> _VectorKernels:
-    from symnum.solving import cuda_vectors
+    from symnum.solving.cuda import vectors
 
     jit = cuda_toolkit.cuda().jit
-    return _VectorKernels(jit(cuda_vectors.combine), jit(cuda_vectors.square_sums), cuda_vectors.BLOCK)
+    return _VectorKernels(jit(vectors.combine), jit(vectors.square_sums), vectors.BLOCK)
 
 
 class _Run:

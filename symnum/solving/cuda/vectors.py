@@ -1,4 +1,4 @@
-"""Kernels on long vectors, from which the integrator of `cuda_integrate` builds its steps.
+"""Kernels on long vectors, from which the integrator of `integrate` builds its steps.
 
 Imported only where a GPU is used. The simulator replaces the module-level name ``cuda`` while a kernel runs.
 """
