@@ -53,6 +53,7 @@ class System:
                 self.blocks += (one.block,)
         self.events = checked_events(events, name)
         self.guards = tuple(guards)
+        self.origin: Any = None  # what it was made from, where solvers may work with that: see `discretize`
         self.parts = _all_parts(name, parts, self.connections)
         self._symbols = self._collect()
         self.defaults: dict[Expr, Any] = {

@@ -57,6 +57,7 @@ class CompiledSystem:
         self.backend = backend
         self.threads = threads
         self.hosted: HostedUnits | None = None
+        self.origin: Any = None  # of the system, see `System`
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -153,6 +154,7 @@ def compile(
     if options not in memory:
         flat = lower(system, extra)
         memory[options] = compile_flat(flat, system.defaults, simplify, backend, threads)
+        memory[options].origin = system.origin
     return memory[options]
 
 

@@ -55,7 +55,18 @@ def discretize(pde: PDE, schemes: Mapping[Expr, Any]) -> System:
     """
     if not isinstance(pde, PDE):
         raise ModelError(f"discretize takes a PDE, not {pde!r}; write sn.PDE(name, equations, boundary=...)")
-    return Discretizer(pde, _axes(pde, schemes)).system()
+    axes = _axes(pde, schemes)
+    system = Discretizer(pde, axes).system()
+    system.origin = OnGrid(pde, axes)
+    return system
+
+
+@record
+class OnGrid:
+    """What a system was discretized from."""
+
+    pde: PDE
+    axes: dict[Expr, Axis]
 
 
 def _axes(pde: PDE, schemes: Mapping[Expr, Any]) -> dict[Expr, Axis]:

@@ -76,7 +76,7 @@ class Integrator:
         controller: Controller | None = None,
     ) -> None:
         began = time.perf_counter()
-        if method.family == "outside":
+        if method.own_loop:
             raise ModelError(f"{method} runs single problems of sn.solve only; choose another method here")
         algebraic = model.n_algebraic
         if algebraic and method.dae == 0:

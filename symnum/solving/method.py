@@ -71,6 +71,7 @@ class Method(ABC):
 
     family: ClassVar[str]
     controller: ClassVar[Controller]
+    own_loop: ClassVar[bool] = False  # runs in a loop of its own, in the place of an `Integrator`
 
     def __str__(self) -> str:
         return self.name
@@ -199,6 +200,7 @@ class OutsideMethod(Method):
 
     family = "outside"
     controller = INTEGRAL
+    own_loop = True
 
     @property
     def stages(self) -> int:

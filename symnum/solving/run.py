@@ -16,6 +16,8 @@ from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
 from symnum.solving.dense import DenseOutput
 from symnum.solving.events import Action, Schedule, Values, no_conflict
+from symnum.solving.fourier_choice import fourier_choice, fourier_form_of
+from symnum.solving.fourier_method import FourierMethod
 from symnum.solving.guards import guard_message
 from symnum.solving.initialize import consistent
 from symnum.solving.integrator import Integrator
@@ -83,6 +85,8 @@ class Run:
         if leg is not None:
             method, self.choice = leg.integrator.method, leg.choice
             self.reason, self.began = leg.reason, leg.began
+        elif method is None and (found := fourier_choice(problem, options)):
+            method, self.reason = found
         elif method is None:
             functions = problem.compiled.model.functions
             many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
@@ -115,8 +119,8 @@ class Run:
     def ready_integrator(self) -> Integrator:
         """One that has done a run of this model before, or a new one."""
         model = self.problem.compiled.model
-        if self.method.family == "outside":
-            return self.outside_integrator()
+        if self.method.own_loop:
+            return self.integrator_with_own_loop()
         if self.past:
             functions = self.past.wrapped(model.functions, lambda: self.integrator.step_size)
             return Integrator(functions, self.method, **self.options)
@@ -130,10 +134,8 @@ class Run:
         found.options(**self.options)
         return found
 
-    def outside_integrator(self) -> Integrator:
-        """Of another program: it has all that is used of an `Integrator` here."""
-        from symnum.solving.sundials import SundialsIntegrator
-
+    def integrator_with_own_loop(self) -> Integrator:
+        """Of another program, or in Fourier space: it has all that is used of an `Integrator` here."""
         if self.past or self.flat.structure.choices or self.flat.triggers:
             raise ModelError(
                 f"{self.flat.name}: {self.method} runs no delays, no events that wait for a trigger and no "
@@ -142,11 +144,18 @@ class Run:
         functions = self.problem.compiled.model.functions
         if "linear" in self.options:
             raise ModelError(f"linear=: {self.method} chooses its linear solver by itself")
+        if isinstance(self.method, FourierMethod):
+            from symnum.solving.fourier_integrator import FourierIntegrator
+
+            form = fourier_form_of(self.problem, self.method)
+            return cast(Integrator, FourierIntegrator(form, self.flat, self.method, **self.options))
+        from symnum.solving.sundials import SundialsIntegrator
+
         return cast(Integrator, SundialsIntegrator(functions, self.method, **self.options))
 
     def release(self, integrator: Integrator) -> None:
         """Keep the memory of a run that is over, for the next."""
-        if self.past or self.method.family == "outside" or "linear" in self.options:
+        if self.past or self.method.own_loop or "linear" in self.options:
             return  # what they hold is of this run
         if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
             self.problem.compiled.model.derived.setdefault(integrator.method, []).append(integrator)

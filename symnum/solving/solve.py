@@ -9,6 +9,7 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.solving.controller import CONTROLLERS, Controller
+from symnum.solving.fourier_choice import fourier_choice
 from symnum.solving.method import Method
 from symnum.solving.options import FloatArray, Times, positive, save_times, tolerances
 from symnum.solving.problem import Problem
@@ -213,7 +214,7 @@ def solve(
     if runs.hybrid:
         return _solve_hybrid(problem, chosen, options, saveat, dense, where, tier, tstops, seed)
     assert isinstance(problem, Problem)
-    if key is not None and (chosen is None or chosen.family != "outside"):
+    if key is not None and not (chosen.own_loop if chosen else fourier_choice(runs, options)):
         new = Straight(problem, chosen, options, tier)
         _keep(problem, key, new)
         return _straight(new, problem, saveat, dense)

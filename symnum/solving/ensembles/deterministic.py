@@ -149,7 +149,7 @@ class DeterministicRuns:
         special = self.tier != "generic" and self.many and not unfit(model, method)
         found = specialised_step(*self._steps_of(method)) if special else None
         whole = problem.events or problem.flat.delays or not model.functions.mass.all()
-        if whole or method.family == "outside":
+        if whole or method.own_loop:
             for member in members.tolist():
                 self._whole_solve(method, "specialised" if found else "generic", member, given, out, codes)
             return

@@ -49,6 +49,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "langevin": {"langevin": ("euler_maruyama", "weak_trapezoidal")},
     "trajectories": {"trajectories": ("trajectories",)},
     "hybrid": {"hybrid": ("advance", "jump")},
+    "modal": {"modal": ("advance", "derivative")},
 }
 
 # What stands beside the kernel code without being part of it.

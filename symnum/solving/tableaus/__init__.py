@@ -8,6 +8,7 @@ from symnum.solving.tableaus.esdirk import KENCARP4, KVAERNO5
 from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7
 from symnum.solving.tableaus.multistep import BDF
+from symnum.solving.tableaus.fourier import ARK436, ETDRK4
 from symnum.solving.tableaus.outside import CVODE, IDA
 from symnum.solving.tableaus.radau import RADAUIIA5
 from symnum.solving.tableaus.rosenbrock import RODAS4P, RODAS5P, ROS34PW2
@@ -26,6 +27,9 @@ _ALL = (
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 # of other programs: known to `find`, but no records of coefficients
 OUTSIDE: dict[str, Method] = {method.name: method for method in (CVODE, IDA)}
+# for equations of a form of their own: the linear part is diagonal in Fourier space
+IN_FOURIER_SPACE: dict[str, Method] = {method.name: method for method in (ETDRK4, ARK436)}
+_KNOWN = METHODS | IN_FOURIER_SPACE | OUTSIDE
 
 # Methods of SciPy, MATLAB and others that have another name here.
 _ELSEWHERE = {
@@ -49,7 +53,7 @@ def find(method: str | Method) -> Method:
         raise ModelError(f"method={method!r}: give the name of a method, one of {', '.join(METHODS)}")
     if method in METHODS:
         return METHODS[method]
-    lower = {name.lower(): record for name, record in (METHODS | OUTSIDE).items()}
+    lower = {name.lower(): record for name, record in _KNOWN.items()}
     if method.lower() in lower:
         return lower[method.lower()]
     from difflib import get_close_matches
@@ -61,8 +65,8 @@ def find(method: str | Method) -> Method:
         raise ModelError(
             f"{random} is a method for random processes: it solves a network read by .{random.reading}()"
         )
-    near = [name for name in METHODS | OUTSIDE if name.lower() in get_close_matches(method.lower(), lower)]
+    near = [name for name in _KNOWN if name.lower() in get_close_matches(method.lower(), lower)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     if method.lower() in _ELSEWHERE:
         hint = f" Here its place is taken by {_ELSEWHERE[method.lower()]}."
-    raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(METHODS | OUTSIDE)}.")
+    raise ModelError(f"There is no method {method!r}.{hint} Known methods: {', '.join(_KNOWN)}.")
