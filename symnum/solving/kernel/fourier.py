@@ -227,7 +227,7 @@ def along(axis: Integers, x: Floats, xi: Floats, y: Floats, yi: Floats) -> bool:
 
 @compiled
 def transform(a: Integers, re: Floats, im: Floats) -> None:
-    """sum_j z_j exp(-2 pi i j k / n) along all axes, in place; with re and im exchanged n times the inverse."""
+    """sum_j z_j exp(-2 pi i j k / n) along all axes, in place; re and im exchanged: n times the inverse."""
     n = a[slot.M_POINTS]
     y = floats(a[slot.M_SCRATCH])
     yi = at(y, n)

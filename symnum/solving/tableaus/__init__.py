@@ -7,8 +7,8 @@ from symnum.solving.method import Method
 from symnum.solving.tableaus.esdirk import KENCARP4, KVAERNO5
 from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7
-from symnum.solving.tableaus.multistep import BDF
 from symnum.solving.tableaus.fourier import ARK436, ETDRK4
+from symnum.solving.tableaus.multistep import BDF
 from symnum.solving.tableaus.outside import CVODE, IDA
 from symnum.solving.tableaus.radau import RADAUIIA5
 from symnum.solving.tableaus.rosenbrock import RODAS4P, RODAS5P, ROS34PW2
