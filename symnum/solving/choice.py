@@ -21,7 +21,7 @@ from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library
 from symnum.solving.kernel.call import address_of, model_function
 from symnum.solving.large_system import splits
-from symnum.solving.linear_system import patterns
+from symnum.solving.linear_system import LinearSystem, patterns
 from symnum.solving.method import Method
 from symnum.solving.tableau import ExplicitTableau
 from symnum.solving.tableaus import METHODS
@@ -36,9 +36,14 @@ _STIFF_STEPS = 120.0
 _FREE = 0.5
 # Unknowns up to which one product gives a norm that is close enough.
 _SMALL = 32
-# Evaluations of f that a Jacobian may cost, if it is to be made in every step; the stages of an ESDIRK method
-# need some twenty.
+# Evaluations of f that a Jacobian may cost, if it is to be made in every step; and those of BDF that take as
+# long as a step of Rodas5P goes.
 _DEAR = 12.0
+_BDF_EVALUATIONS = 8.0
+# Unknowns from which a factorization may cost more than this many solves and evaluations together, which is
+# where it is not to be made in every step: by counts over ten stiff problems Rodas5P takes 1.0, 1.2 and 1.6
+# times as long as BDF at an error of 1e-5 where it is 5, 15 and 50.
+_MANY, _DEAR_FACTORS = 200, 25.0
 # Grids up to this length are taken for a few values; longer ones for an output between nearly all steps.
 MANY_TIMES = 20
 
@@ -78,7 +83,9 @@ def stiff_method(rtol: float = 1e-6, jacobian_cost: float = 0.0, factored: bool 
     if factored:
         return METHODS["ROS34PW2" if rtol > 5e-4 else "Rodas4PW"]
     if jacobian_cost > _DEAR:
-        return METHODS["KenCarp4" if rtol > 1e-5 else "Kvaerno5"]
+        # at errors of 1e-3, 1e-5, 1e-7 KenCarp4 and Kvaerno5 take 1.2, 1.8 and 2.2 times as long on ten stiff
+        # problems if a Jacobian costs twenty evaluations
+        return METHODS["BDF"]
     # Two stages more than Rodas4P and fewer steps: over ten stiff problems (ROBER, HIRES, POLLU, OREGO,
     # VDPOL, the Brusselator, three ignitions, BCR) 0.99, 0.90, 0.86, 0.72 of its time at errors of 1e-3,
     # 1e-4, 1e-6, 1e-8 (geometric means; single ones 0.4 to 1.4, without a pattern in size or cost).
@@ -115,6 +122,34 @@ def fastest_rate(model: ModelFunctions, t: float, u: FloatArray, p: FloatArray) 
     return rate
 
 
+# Whether factors are dear, by model: as with pivot orders, what was found once holds for all runs.
+_dear: WeakKeyDictionary[ModelFunctions, bool] = WeakKeyDictionary()
+
+
+def dear_factors(model: ModelFunctions, t: float, u: FloatArray, p: FloatArray, rate: float) -> bool:
+    """Whether sparse factors fill in so much that they should serve many steps; rate: of the Jacobian there.
+
+    The pivot order that tells is kept for the run.
+    """
+    known = _dear.get(model)
+    if known is None:
+        pattern = patterns(model)[0]
+        entries = len(model.indices)
+        jacobian, work = np.zeros(max(entries, 1)), np.zeros(model.n_work + 1)
+        states, parameters = np.ascontiguousarray(u), np.ascontiguousarray(p)
+        for function in (model.setup, model.jacobian):
+            model_function(function, t, *(a.ctypes.data for a in (jacobian, states, parameters, work)))
+        known = False
+        if np.isfinite(jacobian).all():
+            scale = np.array([1.0 + 10.0 * rate])  # as in a short step
+            system = LinearSystem(pattern, jacobian, scale, "auto")
+            known = system.analyse() and pattern.factor_cost() > _DEAR_FACTORS * (
+                pattern.solve_cost() + 2.0 * (entries + model.n)
+            )
+        _dear[model] = known
+    return known
+
+
 def cost_ratio(model: ModelFunctions, explicit: Method, stiff: Method) -> float:
     """How many explicit steps take as long as one stiff step, from counts of operations."""
     function = 2.0 * (len(model.indices) + model.n)
@@ -143,6 +178,7 @@ class Choice:
         jacobian_cost: float | None = None,
     ) -> None:
         self.model, self.rate = model, rate
+        self.loose = rtol > 2e-4
         self.explicit = explicit_method(rtol, interpolated)
         self.stiff = stiff_method(rtol, jacobian_cost or 0.0, splits(model))
         self.stable = stability_interval(self.explicit)
@@ -151,7 +187,9 @@ class Choice:
         elif jacobian_cost is None:
             self.ratio = cost_ratio(model, self.explicit, self.stiff)
         else:
-            per_step = 20.0 if self.stiff.family == "esdirk" else self.stiff.stages + jacobian_cost
+            per_step = (
+                _BDF_EVALUATIONS if self.stiff.family == "bdf" else self.stiff.stages + jacobian_cost
+            )
             self.ratio = per_step / self.explicit.stages
         # explicit steps that take as long as a stiff run
         self.affordable = _STIFF_STEPS * self.ratio * (1e-4 / rtol) ** (1.0 / 6.0)
@@ -168,7 +206,8 @@ class Choice:
         """
         model, begin = self.model, span[0]
         if model.n_algebraic:
-            return self.stiff, f"{self.stiff}: {model.n_algebraic} algebraic equations"
+            why = self._factored(begin, u, p, 0.0)
+            return self.stiff, f"{self.stiff}: {model.n_algebraic} algebraic equations{why}"
         rate = self.rate(begin, u) if self.rate else fastest_rate(model, begin, u, p)
         if step is not None:
             method = self.explicit if rate * step <= _FREE * self.stable else self.stiff
@@ -176,7 +215,25 @@ class Choice:
         work = rate * (span[1] - begin) / self.stable
         if work <= self.affordable:
             return self.explicit, f"{self.explicit}: by the rates at the start {work:.0f} steps are stable"
-        return self.stiff, f"{self.stiff}: by the rates at the start {work:.1e} explicit steps may be needed"
+        why = self._factored(begin, u, p, rate)
+        return self.stiff, (
+            f"{self.stiff}: by the rates at the start {work:.1e} explicit steps may be needed{why}"
+        )
+
+    def _factored(self, t: float, u: FloatArray, p: FloatArray, rate: float) -> str:
+        """From now on BDF as the stiff method where factors are dear; ", and" why.
+
+        Not where events begin the run anew, with order 1, nor at loose tolerances, where it has no advantage.
+        """
+        model = self.model
+        if (
+            model.n < _MANY or self.rate is not None or self.loose or model.n_events + model.n_limits
+            or self.stiff is not METHODS["Rodas5P"] or splits(model)
+            or not dear_factors(model, t, u, p, rate)
+        ):  # fmt: skip
+            return ""
+        self.stiff = METHODS["BDF"]
+        return ", with factors that fill in"
 
     def watch(self, integrator: Integrator, end: float) -> None:
         """From now on, up to the end, the method may change."""
@@ -198,6 +255,7 @@ class Choice:
             return None
         remaining, rate = integrator.outlook
         if integrator.method is self.explicit:
+            self._factored(integrator.t, integrator.u, integrator.p, rate)
             method, longest = self.stiff, math.inf
             why = f"the steps were held back by stability, with {remaining:.1e} of them to come"
         else:

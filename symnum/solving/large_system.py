@@ -48,14 +48,10 @@ def kind_for(model: ModelFunctions, method: Method, asked: str) -> str:
         return asked
     holds = method.w >= method.order
     if asked == "auto":
-        if splits(model) and holds:
-            return "factored"
-        several = (
-            method.family != "radau"
-            and model.grid is not None
-            and model.grid.shape[1] > 2
-            and not model.n_algebraic
-        )
+        real = method.family != "radau"
+        if splits(model) and real:
+            return "factored" if holds else "krylov"
+        several = real and model.grid is not None and model.grid.shape[1] > 2 and not model.n_algebraic
         return "krylov" if several and model.n >= KRYLOV_FROM else asked
     if asked in ITERATED and method.family == "radau":
         raise ModelError(

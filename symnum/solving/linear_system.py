@@ -87,7 +87,9 @@ class Pattern:
         self.known: dict[str, Layout] = {}
         self._dense: Layout | None = None
         # before a pivot order is known: as if the factors had twice the entries of the matrix
-        self._cost = (2.0 * SPARSE_ENTRY + 4.0 * SPARSE_UPDATE) * len(self.indices)
+        self._factor = 4.0 * SPARSE_UPDATE * len(self.indices)
+        self._solve = SPARSE_ENTRY / 4.0 * len(self.indices)
+        self._cost = self._factor + 8.0 * self._solve
 
     def dense_cost(self) -> float:
         return self.n**3 / 3 + DENSE_ENTRY * self.n**2
@@ -95,6 +97,13 @@ class Pattern:
     def step_cost(self) -> float:
         """Of the linear algebra of a step with eight solves, in updates of a dense factorization."""
         return self.dense_cost() if self.n <= SMALL else min(self._cost, self.dense_cost())
+
+    def factor_cost(self) -> float:
+        """Of one factorization with the order that was chosen last, or by LAPACK, in the same units."""
+        return min(self._factor, self.n**3 / 3)
+
+    def solve_cost(self) -> float:
+        return min(self._solve, 2.0 * self.n**2)
 
     def with_pivoting(self) -> Layout:
         """A dense matrix; pivots are chosen in every factorization."""
@@ -112,7 +121,9 @@ class Pattern:
         """A sparse matrix with a fixed pivot order; with mode "auto" a dense one where that is faster."""
         n = self.n
         entries = n + order.lower_count + order.upper_count + order.tail**2
-        self._cost = SPARSE_UPDATE * order.operations + SPARSE_ENTRY * entries + order.tail**3 / 3
+        self._factor = SPARSE_UPDATE * order.operations + order.tail**3 / 3
+        self._solve = SPARSE_ENTRY / 8.0 * entries
+        self._cost = self._factor + SPARSE_ENTRY * entries
         if mode == "auto" and n <= LARGE and self._cost > self.dense_cost():
             return self.with_pivoting()
         layout = self._layout(order.position, entries)

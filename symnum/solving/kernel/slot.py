@@ -116,8 +116,9 @@ kernels see them as constants.
     SCALE_PAIR, COUPLING,
     NEWTON_RATE,    # contraction / (1 - contraction) of the last iterations
     ATTEMPT_T, ATTEMPT_H,      # start and length of the step that was tried last
+    BDF_RATE,       # contraction that was seen last with this Jacobian; 0: none yet
     FLOATS_SIZE,
-) = range(39)  # fmt: skip
+) = range(40)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (

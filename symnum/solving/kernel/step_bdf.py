@@ -40,8 +40,8 @@ CONVERGED = 0.05
 FAILED = -1
 # The matrix is made anew where its scale is off by more than this; how many steps one matrix and one Jacobian
 # serve, and the contraction from which on the Jacobian is taken anew with the matrix.
-OFF = 0.3
-OLDEST = 20
+OFF = 0.45
+OLDEST, OLDEST_JACOBIAN = 30, 50
 SLOW = 0.3
 # A step that has been tried so often is begun anew with order 1: what came before does not continue.
 TRIES = 4
@@ -182,6 +182,7 @@ def matrix(a: Integers, scale: float, anew: bool) -> int:
         jacobian(a, x[slot.T] + x[slot.H_STEP], floats(a[slot.V]))
         a[slot.HAVE_JACOBIAN] = 0
         a[slot.JACOBIAN_AGE] = 0
+        x[slot.BDF_RATE] = 0.0
     x[slot.SCALE] = scale
     status = factor(a, slot.W)
     a[slot.W_READY] = 0
@@ -234,6 +235,7 @@ def correct(a: Integers, scale: float, constant: float) -> int:
             v[i] += z[i]
         if iteration > 1:
             x[slot.CONTRACTION] = larger(0.3 * x[slot.CONTRACTION], size / last)
+            x[slot.BDF_RATE] = size / last
         if size * constant * smaller(1.0, 1.5 * x[slot.CONTRACTION]) <= CONVERGED:
             return slot.OK
         if iteration == ITERATIONS or (iteration > 1 and size > 2.0 * last):
@@ -284,7 +286,7 @@ def step(a: Integers) -> int:
     fresh = False
     off = a[slot.W_READY] == 0 or abs(x[slot.W_SCALE] - scale) > OFF * scale
     if off or a[slot.BDF_AGE] >= OLDEST:
-        fresh = a[slot.W_READY] == 0 or a[slot.JACOBIAN_AGE] >= OLDEST or x[slot.CONTRACTION] > SLOW
+        fresh = a[slot.W_READY] == 0 or a[slot.JACOBIAN_AGE] >= OLDEST_JACOBIAN or x[slot.BDF_RATE] > SLOW
         status = matrix(a, scale, fresh)
         if status != slot.OK:
             return status
