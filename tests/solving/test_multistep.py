@@ -110,11 +110,12 @@ def test_equations_that_end_are_named():
 
 def test_the_default_keeps_factors_that_fill_in():
     # couplings without order among 300 unknowns fill the factors; those of a chain do not
-    n = 300
+    n, others = 300, 8
     u = [sn.variable(f"w{k}") for k in range(n)]
-    pairs = [((7 * k + 3) % n, (11 * k * k + k + 5) % n) for k in range(n)]
+    beside = np.random.default_rng(1).integers(0, n, (n, others))
     equations = [
-        D(u[k]) == 1e4 * (u[a] * u[b] - u[k]) * (1 + k / n) + sn.cos(sn.t) for k, (a, b) in enumerate(pairs)
+        D(u[k]) == 1e4 * (1 + k / n) * (sum((u[j] for j in row), 0.0) / (2 * others) - u[k]) + sn.cos(sn.t)
+        for k, row in enumerate(beside.tolist())
     ]
     problem = sn.Problem(sn.System("tangle", equations), dict.fromkeys(u, 0.1), (0, 1))
     found = sn.solve(problem, rtol=1e-5)
