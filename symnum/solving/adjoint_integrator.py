@@ -47,6 +47,8 @@ class AdjointIntegrator(Integrator):
     pullback: those of the right-hand side, the Jacobian and the time derivative.
     """
 
+    _keeps = False  # the Jacobian of every step is differentiated
+
     def __init__(
         self, model: ModelFunctions, method: Method, pullback: CompiledPullback, **options: Any
     ) -> None:

@@ -33,10 +33,6 @@ class EsdirkTableau(Method):
     def stages(self) -> int:
         return len(self.bhat)
 
-    @property
-    def steady(self) -> float:
-        return 1.2
-
     def _matrix(self) -> FloatArray:
         matrix = np.zeros((self.stages, self.stages))
         for i, row in enumerate(self.a):
@@ -46,6 +42,9 @@ class EsdirkTableau(Method):
     @property
     def additive(self) -> bool:
         return bool(self.a_explicit)
+
+    def keeps(self, algebraic: int) -> bool:
+        return True
 
     def memory(self, n: int) -> int:
         return self.stages * n if self.additive else 0
@@ -116,9 +115,8 @@ class RadauTableau(Method):
     def operators(self) -> int:
         return 2
 
-    @property
-    def steady(self) -> float:
-        return 1.2
+    def keeps(self, algebraic: int) -> bool:
+        return True
 
     def memory(self, n: int) -> int:
         return 11 * n

@@ -51,6 +51,14 @@ _POINT = np.array([slot.U, slot.P, slot.WORK])
 _REPIVOTS_IN_A_ROW = 4
 
 
+_NEVER = 1 << 62
+# Unknowns from which on W-methods keep matrices. Factors of fewer cost little beside the further steps that
+# old ones bring, and steps compiled for a model make new ones: both tiers give the same results.
+_KEPT_FROM = 129
+# Where matrices are kept a step that would grow by less than this stays as it is.
+_STEADY = 1.2
+
+
 class Integrator:
     """One run of a compiled model with one method.
 
@@ -60,6 +68,8 @@ class Integrator:
     systems of the steps are solved, see `solve`. Raises ModelError for an explicit method on a system with
     algebraic rows.
     """
+
+    _keeps = True  # may matrices serve several steps?
 
     def __init__(
         self,
@@ -171,7 +181,13 @@ class Integrator:
         x[slot.SHRINK] = controller.shrink
         x[slot.GROW] = controller.grow
         x[slot.ORDER] = k
-        x[slot.STEADY] = self.method.steady
+        model = self.model
+        keeps = self._keeps and self.method.keeps(model.n_algebraic)
+        # where steps are fixed nothing would tell that a matrix is too old
+        if self.method.w and (model.n < _KEPT_FROM or not adaptive):
+            keeps = False
+        self._set(slot.KEEP_FROM, 0 if keeps else _NEVER)
+        x[slot.STEADY] = _STEADY if keeps else 1.0
         self._memory.floats(slot.ATOL)[:] = atol
         self._set(slot.ADAPTIVE, int(adaptive))
         self._set(slot.MAX_STEPS, max_steps)

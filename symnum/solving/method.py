@@ -101,15 +101,18 @@ class Method(ABC):
         """How many matrices M - h alpha J are factored in a step."""
         return 1
 
+    def keeps(self, algebraic: int) -> bool:
+        """May J and factors serve several steps, since the order does not depend on how good they are?
+
+        W-methods need the exact Jacobian of algebraic equations, of which there are so many. That of the
+        error estimate must not depend on it either: Rodas23W, say, would refuse all steps with an old one.
+        """
+        return self.w >= max(self.order, self.embedded) and not algebraic
+
     @property
     def additive(self) -> bool:
         """Does it treat one part of a split f explicitly and the other implicitly?"""
         return False
-
-    @property
-    def steady(self) -> float:
-        """A step that would grow by less than this stays as it is, where factors are kept."""
-        return 1.0
 
     @property
     def first_same_as_last(self) -> bool:

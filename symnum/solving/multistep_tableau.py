@@ -48,9 +48,8 @@ class MultistepTableau(Method):
     def error_power(self) -> int:
         return 2  # a run begins with order 1
 
-    @property
-    def steady(self) -> float:
-        return 1.2
+    def keeps(self, algebraic: int) -> bool:
+        return True
 
     def memory(self, n: int) -> int:
         return (_DIFFERENCES + self.starter.stages) * n + _SCRATCH

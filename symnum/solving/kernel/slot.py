@@ -42,8 +42,9 @@ kernels see them as constants.
     P_IMPLICIT, WORK_IMPLICIT, EXPLICIT_PARAMETER, PARAMETERS,
     # stages that only the interpolant needs: how many, their coefficients, the function that adds them
     EXTRA_COUNT, EXTRA_TABLE, EXTEND,
-    # ESDIRK: 1 while W is factored for W_SCALE; steps that its Jacobian has served
-    W_READY, JACOBIAN_AGE,
+    # methods that keep matrices: 1 while W is factored for W_SCALE; steps that its Jacobian has served; of W-
+    # and TASE methods the step from which on they keep them
+    W_READY, JACOBIAN_AGE, KEEP_FROM,
     SYSTEMS,           # addresses of linear systems, for methods with several in a step
     # other kernels, by address: only runs that need them load them
     LOCATE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
@@ -85,7 +86,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(131)  # fmt: skip
+) = range(132)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -100,7 +101,7 @@ kernels see them as constants.
     LAST_STOP,      # time of the last event or switch
     STEP_CAP,       # bound on the first step after an event
     RESIDUAL,       # largest algebraic residual of the last re-initialization
-    W_SCALE,        # ESDIRK: `SCALE` of the factors at hand
+    W_SCALE,        # `SCALE` of the factors at hand, where they are kept
     CONTRACTION,    # the worst of the last step's Newton iterations
     STEADY,         # a step that would grow by less than this stays as it is, with its factors
     EXPONENT_RATIO, # of the last change of the step in the next one
@@ -112,10 +113,10 @@ kernels see them as constants.
     LOOK_AFFORDABLE,           # explicit steps that take as long as a stiff run
     LOOK_REMAINING,            # explicit steps to come, at the last look
     HISTORY_STEP,   # BDF: length of the steps that differences are for; Radau: of the step that is kept
+    ATTEMPT_T, ATTEMPT_H,      # where matrices are kept: start and length of the step that was tried last
     # Radau: of the complex matrix the scale and, right behind it, the scale of its imaginary part
     SCALE_PAIR, COUPLING,
     NEWTON_RATE,    # contraction / (1 - contraction) of the last iterations
-    ATTEMPT_T, ATTEMPT_H,      # start and length of the step that was tried last
     BDF_RATE,       # contraction that was seen last with this Jacobian; 0: none yet
     FLOATS_SIZE,
 ) = range(40)  # fmt: skip

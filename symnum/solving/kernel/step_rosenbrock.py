@@ -10,7 +10,7 @@ from symnum.solving.kernel.vectors import (
     copy,
     factor,
     function,
-    refresh_jacobian,
+    matrix_of_step,
     solve,
 )  # fmt: skip
 
@@ -70,9 +70,7 @@ def step(a: Integers) -> int:
     v = floats(a[slot.V])
     error = floats(a[slot.ERROR])
     rows = floats(a[slot.STAGES])
-    refresh_jacobian(a)
-    x[slot.SCALE] = 1.0 / (h * table[0])
-    status = factor(a, slot.W)
+    status = matrix_of_step(a, 1.0 / (h * table[0]))
     if status != slot.OK:
         return status
     for i in range(s):

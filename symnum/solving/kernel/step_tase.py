@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import Integers, at, compiled, floats
-from symnum.solving.kernel.vectors import accumulate, copy, factor, function, refresh_jacobian, solve
+from symnum.solving.kernel.vectors import accumulate, copy, function, matrix_of_step, solve
 
 __all__ = ["step"]
 
@@ -38,10 +38,8 @@ def step(a: Integers) -> int:
     error = floats(a[slot.ERROR])
     mass = floats(a[slot.MASS])
     stages = floats(a[slot.STAGES])
-    refresh_jacobian(a)
     scale = 1.0 / (h * table[0])
-    x[slot.SCALE] = scale
-    status = factor(a, slot.W)
+    status = matrix_of_step(a, scale)
     if status != slot.OK:
         return status
     for l in range(n):

@@ -7,9 +7,9 @@ from symnum.solving.kernel.pointers import Integers, at, compiled, floats, integ
 from symnum.solving.kernel.vectors import (
     accumulate,
     copy,
+    due,
     factor_at,
     function,
-    refresh_jacobian,
     solve_at,
 )  # fmt: skip
 
@@ -45,12 +45,13 @@ def step(a: Integers) -> int:
     error = floats(a[slot.ERROR])
     stages = floats(a[slot.STAGES])
     systems = integers(a[slot.SYSTEMS])
-    refresh_jacobian(a)
-    for j in range(q):
-        x[slot.SCALE] = 1.0 / (h * alpha[j])
-        status = factor_at(a, systems[j])
-        if status != slot.OK:
-            return status
+    if due(a, 1.0 / (h * alpha[0])):
+        for j in range(q):
+            x[slot.SCALE] = 1.0 / (h * alpha[j])
+            status = factor_at(a, systems[j])
+            if status != slot.OK:
+                return status
+        a[slot.W_READY] = 1
     slope = floats(a[slot.F1])
     for i in range(s):
         k = at(stages, i * n)

@@ -17,14 +17,17 @@ from symnum.solving.kernel.pointers import (
 )
 
 __all__ = [
-    "accumulate", "accumulate_two", "changed_parameters", "copy", "factor", "factor_at", "function",
-    "implicit_part", "jacobian", "larger", "not_finite", "refresh_jacobian", "scaled_norm", "smaller",
-    "solve", "solve_at",
+    "accumulate", "accumulate_two", "changed_parameters", "copy", "due", "factor", "factor_at", "function",
+    "implicit_part", "jacobian", "larger", "matrix_of_step", "not_finite", "refresh_jacobian",
+    "scaled_norm", "smaller", "solve", "solve_at",
 ]  # fmt: skip
 
 
 # Numbers of a vector that are worked on at a time: with another vector and two rows a first-level cache.
 BLOCK = 1024
+# Steps that a Jacobian may serve; steps without keeping one after an old one was no good.
+OLDEST = 20
+PAUSE = 25
 
 
 @compiled
@@ -213,3 +216,48 @@ def factor(a: Integers, system: int) -> int:
 @compiled
 def solve(a: Integers, system: int, right: int) -> None:
     solve_at(a, a[system], right)
+
+
+@compiled
+def due(a: Integers, scale: float) -> bool:
+    """Are J and W to be made anew for a step with 1/(h gamma) = scale? If not, df/dt alone is.
+
+    Methods whose order does not depend on J keep both as long as the step stays the same and is accepted;
+    where a step with an old J is refused they make new ones for a while. Uses ATTEMPT_T.
+    """
+    x = floats(a[slot.FLOATS])
+    t = x[slot.T]
+    again = x[slot.ATTEMPT_T] == t
+    x[slot.ATTEMPT_T] = t
+    steps = a[slot.STEPS]
+    if again and a[slot.JACOBIAN_AGE] > 1 and a[slot.KEEP_FROM] <= steps:
+        a[slot.KEEP_FROM] = steps + PAUSE
+    if (
+        a[slot.KEEP_FROM] > steps
+        or a[slot.W_READY] == 0
+        or again
+        or a[slot.JACOBIAN_AGE] >= OLDEST
+        or abs(x[slot.W_SCALE] - scale) > 1e-9 * scale
+    ):
+        a[slot.W_READY] = 0
+        a[slot.JACOBIAN_AGE] = 1
+        x[slot.W_SCALE] = scale
+        refresh_jacobian(a)
+        return True
+    a[slot.JACOBIAN_AGE] += 1
+    if a[slot.GRADIENT] != 0:
+        work = floats(a[slot.WORK])
+        call_model(a[slot.GRADIENT], t, floats(a[slot.GT]), floats(a[slot.U]), floats(a[slot.P]), work)
+    return False
+
+
+@compiled
+def matrix_of_step(a: Integers, scale: float) -> int:
+    """Factor W = scale M - J for a step, unless the factors at hand serve. What `factor` returns."""
+    if due(a, scale):
+        floats(a[slot.FLOATS])[slot.SCALE] = scale
+        status = factor(a, slot.W)
+        if status != slot.OK:
+            return status
+        a[slot.W_READY] = 1
+    return slot.OK
