@@ -41,6 +41,20 @@ def solitons(found: Sequence[Soliton], length: float = 32.0) -> PDE:
     return _equation(x, sum(soliton.at(x) for soliton in found))
 
 
+def collision(one: Soliton, other: Soliton) -> tuple[float, float]:
+    """How far ``one`` is moved, and its phase turned (radians), when it has passed through ``other``.
+
+    With lambda = (v + i eta)/2 and r = (lambda_1 - conj(lambda_2))/(lambda_1 - lambda_2): ln |r|^2/eta_1
+    and 2 arg r for the faster one, both with the other sign for the slower.
+    """
+    first, second = (complex(s.v, s.eta) / 2 for s in (one, other))
+    if one.v == other.v:
+        raise sn.ModelError(f"solitons of the same speed {one.v:g} do not pass through each other")
+    ratio = (first - second.conjugate()) / (first - second)
+    forwards = math.copysign(1.0, one.v - other.v)
+    return forwards * 2 * math.log(abs(ratio)) / one.eta, forwards * 2 * math.atan2(ratio.imag, ratio.real)
+
+
 def modulated(amplitude: float = 1e-4, a: float = 0.25) -> PDE:
     """A plane wave of height 1 with a small ripple at the wave number of the breather with this a < 1/2.
 

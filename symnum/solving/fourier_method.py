@@ -73,9 +73,11 @@ class FourierMethod(Method):
 
     @abstractmethod
     def weights(self, z: ComplexArray, h: float) -> Rows:
-        """Of stages 2, 3, ..., of the result and of the error, each (state, N of the stages, N at the end).
+        """Of stages 2, 3, ..., of the change in the step, of the error; each (state, N of the stages, N at
+        the end).
 
-        z: (m,) h L. None stands for zero.
+        z: (m,) h L. None stands for zero. The change, and not the result: its weights are small, and the same
+        in every step, so that their rounding would add up.
         """
 
     def limits(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -111,7 +113,7 @@ class ExponentialTableau(FourierMethod):
         rows: Rows = []
         for c, row in zip(self.c[1:], self.a, strict=True):
             rows.append([known[c][0], *map(value, row), *[None] * (s + 1 - len(row))])
-        rows.append([known[1.0][0], *map(value, self.b), None])
+        rows.append([np.expm1(z), *map(value, self.b), None])
         d = value(self.d)
         assert d is not None
         rows.append([None, *[None] * (s - 1), d, -d])
@@ -152,7 +154,6 @@ class AdditiveTableau(FourierMethod):
                 total += self.implicit[i][j] * z * stages[j]
             total /= one - self.implicit[i][i] * z
         result, error = np.zeros((2, s + 1, len(z)), np.complex128)
-        result[0] = one
         for j in range(s):
             e = self.b[j] - self.bhat[j]
             result += self.b[j] * z * stages[j]
@@ -177,6 +178,8 @@ class AdditiveTableau(FourierMethod):
             if not abs(b @ first @ second @ c - 1 / 24) < TOLERANCE:
                 raise self.fail("an order condition that couples both parts is violated")
         far = np.append(-np.logspace(-2, 4, 61) * np.exp(-1j * np.radians(self.angle)), -1e14)
-        growth = abs(self.weights(far, 1.0)[s - 1][0])  # type: ignore[arg-type]  # never None
+        change = self.weights(far, 1.0)[s - 1][0]
+        assert change is not None
+        growth = abs(1.0 + change)
         if not (growth.max() < 1.0 + TOLERANCE and growth[-1] < TOLERANCE):
             raise self.fail(f"not L-stable: |R| reaches {growth.max()}, and {growth[-1]:.1e} far out")

@@ -199,6 +199,8 @@ def advance(a: Integers) -> int:
             combined(a, i - 1, i, argument)
             nonlinear(a, t + nodes[i] * h, argument, at(terms, i * size))
         combined(a, s - 1, s, following)
+        for i in range(size):
+            following[i] += state[i]
         conjugate(a, following)
         nonlinear(a, t + h, following, last)
         combined(a, s, s + 1, argument)

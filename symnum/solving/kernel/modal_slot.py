@@ -19,7 +19,7 @@ Complex vectors over the n modes are two real ones, one after the other: real pa
     M_STATE, M_NEXT, M_ARGUMENT,
     M_TERMS,   # (stages + 1) of them: N of every stage, and at the end of the step
     M_KEPT,    # 0, or two of them: the state and N at the begin of the last step
-    # the method: addresses of weights (components, 2, n), or 0 for none. Rows: stages 2, 3, ..., the result,
+    # the method: addresses of weights (components, 2, n), or 0 for none. Rows: stages 2, 3, ..., the change,
     # the error; columns: the state, N of every stage, N at the end
     M_WEIGHTS, M_NODES,
     M_REAL,    # (components) int64: 1 where a field is real, so that opposite modes are conjugate
