@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 import symnum as sn
-from symnum.models.spatial import compressible, diffusion, reaction_diffusion, schroedinger, transport
+from symnum.models.spatial import (
+    compressible,
+    diffusion,
+    potential,
+    reaction_diffusion,
+    schroedinger,
+    transport,
+    waves,
+)
 from symnum.models.spatial.schroedinger import Soliton
 
 
@@ -232,10 +240,62 @@ def test_dam_break_is_round_and_conserves_water() -> None:
     assert 1.0 < h[-1].max() < 2.0
 
 
-def test_the_example_of_dividing_spots(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+@pytest.mark.parametrize(("name", "points"), [("gray_scott", "32"), ("kuramoto_sivashinsky", "64")])
+def test_the_examples(
+    name: str, points: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["gray_scott.py", "--points", "32", "--end", "100"])
-    runpy.run_path(str(repository / "examples" / "gray_scott.py"), run_name="__main__")
-    assert (tmp_path / "gray_scott.png").stat().st_size > 10_000
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--points", points, "--end", "100"])
+    runpy.run_path(str(repository / "examples" / f"{name}.py"), run_name="__main__")
+    assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_string_and_membrane_swing_in_their_modes() -> None:
+    model = waves.string(speed=2.0, length=3.0, mode=2)
+    k = 2 * np.pi / 3
+    errors = []
+    for points in (41, 81):
+        solution = run(model, sn.Central(points, 4), 1.7, "DOP853", 1e-9)
+        exact = np.sin(k * np.linspace(0, 3, points)) * np.cos(k * 2 * 1.7)
+        errors.append(abs(solution[model.u][-1] - exact).max())
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(4, abs=0.4)
+    model = waves.membrane(width=1.0, height=0.5)
+    solution = run(model, sn.Central(31, 4), 1.0, "DOP853", 1e-8)
+    swing = np.cos(np.pi * np.sqrt(5))
+    assert abs(solution[model.u][-1] - swing * solution[model.u][0]).max() < 2e-3
+
+
+def test_sound_in_a_room() -> None:
+    """Of second order, with mass and energy kept to what the steps keep."""
+    model = waves.sound(speed=1.5, density=2.0, width=1.0, height=2.0)
+    turned = np.cos(1.5 * np.pi * np.sqrt(1.25) * 0.9)
+    errors = []
+    for points in (10, 20):
+        solution = run(model, sn.Staggered(points), 0.9, "DOP853", 1e-10)
+        p, u, v = (solution[q] for q in (model.p, model.u, model.v))
+        errors.append(abs(p[-1] - turned * p[0]).max())
+        assert u.shape[1:] == (points + 1, points)
+        assert abs(p.sum(axis=(1, 2))).max() < 1e-10
+        moving = (u**2).sum(axis=(1, 2)) + (v**2).sum(axis=(1, 2))
+        energy = (p**2).sum(axis=(1, 2)) / (2.0 * 1.5**2) + 2.0 * moving
+        assert energy[-1] == pytest.approx(energy[0], rel=1e-7)
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.2)
+
+
+def test_poisson_in_a_box() -> None:
+    """Against the series for a constant source, and a source that varies."""
+    model = potential.poisson()
+    grid = dict.fromkeys(model.coordinates, sn.Central(81, 4))
+    found = sn.steady_state(sn.Problem(sn.discretize(model, grid)))[model.u]
+    odd = np.arange(1, 60, 2)
+    m, n = np.meshgrid(odd, odd)
+    middle = (16 / np.pi**4 * np.sin(m * np.pi / 2) * np.sin(n * np.pi / 2) / (m * n * (m**2 + n**2))).sum()
+    assert found[40, 40] == pytest.approx(middle, abs=2e-6)
+    model = potential.poisson(lambda x, y: sn.sin(np.pi * x) * sn.sin(2 * np.pi * y))
+    grid = dict.fromkeys(model.coordinates, sn.Chebyshev(14))
+    problem = sn.Problem(sn.discretize(model, grid))
+    exact = sn.sin(np.pi * model.x) * sn.sin(2 * np.pi * model.y) / (5 * np.pi**2)
+    assert abs(sn.steady_state(problem)[model.u - exact]).max() < 1e-7
+    # a run in time has the same values throughout, though nothing moves
+    solution = sn.solve(problem, saveat=[0.0, 1.0])
+    assert abs(solution[model.u - exact]).max() < 1e-7
