@@ -1,29 +1,33 @@
 """The rewriter against common-subexpression elimination by SymPy, and the symbolic core against its peers.
 
     pip install symengine        # for the comparison only
-    python benchmarks/rewriting.py [--data DATA] [--only cost networks speed size corpus]
+    python benchmarks/rewriting.py [--data DATA] [--only cost networks speed compile size corpus]
 
 ``cost``: operations of right-hand side plus Jacobian, counted on the straight-line code that the emitters
 spell (a shared value once, parameter-only values outside) in units of one addition, and the time of one call
 of the compiled code. ``networks``: the same for published reaction networks (needs gcc). ``speed``: building,
-differentiating and substituting against SymPy and symengine. ``size``: time and memory of the rewriter over
-system size. ``corpus``: published expressions. One JSON line a row goes to standard output, a table to
-RESULTS.md.
+differentiating and substituting against SymPy and symengine. ``compile``: compiling with and without the
+rewriter. ``size``: time and memory of the rewriter over system size. ``corpus``: published expressions. One
+JSON line a row goes to standard output, a table to RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from results import machine as machine_of_results
 from results import replace_section
 from rewriting_counting import Row, as_groups, as_system, compiled_times, cse, operations
 from rewriting_models import (
+    Case,
     large_network,
     machine,
     machine_states,
@@ -96,6 +100,43 @@ def measured_size() -> Iterable[Row]:
             yield in_own_process(make.__name__, size)
 
 
+def measured_compile() -> Iterable[Row]:
+    """Whole compiles without and with the rewriter, nothing stored, and what they give: least of three."""
+    for case in (varied(50), varied(100), varied(300), mass_action(300, 1200), mass_action(600, 2400)):
+        row: Row = {"table": "compile", "case": case.name}
+        best = dict.fromkeys((None, "default"), float("inf"))
+        compiled = {}
+        as_compiled(case, None)  # imports
+        for _ in range(3):
+            for level in best:
+                spent, compiled[level] = as_compiled(case, level)
+                best[level] = min(best[level], spent)
+        row["operations"] = compiled[None].model.operations
+        row |= {"plain s": round(best[None], 3), "default s": round(best["default"], 3)}
+        for level, name in ((None, "plain"), ("default", "default")):
+            row[f"rhs {name} us"], row[f"J {name} us"] = (
+                round(t / 1e3, 2) for t in compiled_times(compiled[level])
+            )
+        yield row
+
+
+def as_compiled(case: Case, level: str | None) -> tuple[float, Any]:
+    """Processor seconds of compiling the case, and the result."""
+    with tempfile.TemporaryDirectory() as place:
+        before = os.environ.get("SYMNUM_CACHE")
+        os.environ["SYMNUM_CACHE"] = place
+        system = as_system(case)
+        gc.collect()
+        start = time.process_time()
+        model = sn.compile(system, simplify=level)
+        spent = time.process_time() - start
+        if before is None:
+            del os.environ["SYMNUM_CACHE"]
+        else:
+            os.environ["SYMNUM_CACHE"] = before
+    return spent, model
+
+
 def in_own_process(make: str, size: int) -> Row:
     """Peak memory is that of a process, so each size has one of its own."""
     import multiprocessing
@@ -136,7 +177,9 @@ def main() -> None:
     default = os.environ.get("SYMNUM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--only", nargs="*", default=["cost", "networks", "speed", "size", "corpus"])
+    parser.add_argument(
+        "--only", nargs="*", default=["cost", "networks", "speed", "compile", "size", "corpus"]
+    )
     chosen = parser.parse_args()
     rows: list[Row] = []
     parts: dict[str, Callable[[], Iterable[Row]]] = {
@@ -146,10 +189,11 @@ def main() -> None:
             *measured_speed(500, 2000, sympy_too=True),
             *measured_speed(5000, 20000, sympy_too=False),
         ),
+        "compile": measured_compile,
         "size": measured_size,
         "corpus": lambda: measured_corpus(chosen.data),
     }
-    for name in chosen.only:
+    for name in chosen.only or parts:
         for row in parts[name]():
             rows.append(row)
             print(json.dumps(row), flush=True)
@@ -180,6 +224,9 @@ NOTES = {
     "alone: making the nodes of the results when all that they hold is known already. That takes half of "
     "what symengine, in C++, needs for everything: on expressions of seven nodes its lead is that of the "
     "language; on systems it is lost.",
+    "compile": "Processor seconds of `sn.compile` without and with the rewriter, nothing stored: equations "
+    "no two of which are alike, where it steps aside (the difference is what judging takes), and networks "
+    "written out, where sums of parameters are computed once.",
     "size": "Right-hand side and Jacobian of equations no two of which are alike (varied), and of "
     "networks written out. By default: the rewriter steps aside beyond 20,000 nodes (below, it takes "
     "its budget of two seconds). Factoring: "

@@ -93,7 +93,8 @@ def affine_rows(function: Function) -> Function:
 def _rows_at_most(function: Function) -> int:
     """A bound on the rows of the result that may be affine: a look at the operators, before any work."""
     total = 0
-    for item in function.items:
+    rows = sum(len(o.index) for item in function.items for o in item_outputs(item) if o.space == "out")
+    for item in function.items if rows >= _LEAST else ():
         if isinstance(item, Gather):
             total += len(item.output.index) if item.output.space == "out" else 0
             continue

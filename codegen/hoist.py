@@ -52,7 +52,7 @@ def parameter_only(roots: Iterable[Expr], fixed: list[bool]) -> dict[Expr, bool]
         if expr.op == "slot":
             found[expr] = fixed[expr.data[1]]
         else:
-            found[expr] = expr is not TIME and all(found[arg] for arg in expr.args)
+            found[expr] = expr is not TIME and all(map(found.__getitem__, expr.args))
     return found
 
 
@@ -67,6 +67,8 @@ def parameter_only_scratch(function: Function) -> npt.NDArray[np.bool_]:
                     moves = bool(changing[item.first].any())
                     moves = moves or (item.second is not None and bool(changing[item.second].any()))
                 changing[item.output.index] |= moves
+            continue
+        if all(output.space != "w" for output in item.outputs):
             continue
         fixed = parameter_only(item.roots, parameter_only_columns(item, changing))
         for root, output in zip(item.roots, item.outputs, strict=True):

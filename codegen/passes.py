@@ -78,7 +78,8 @@ def _simplified(function: Function, simplify: Simplify) -> Function:
             fixed = parameter_only_columns(item, changing)
             known = parameter_only(item.roots, fixed)
             roots = tuple(root for root in item.roots if not known[root])
-            rewrite = simplify(roots, item.count) if cost(roots) >= _WORTH_SIMPLIFYING else None
+            dear = cost(roots, _WORTH_SIMPLIFYING) >= _WORTH_SIMPLIFYING
+            rewrite = simplify(roots, item.count) if dear else None
             if rewrite is not None:
                 free = frozenset(slot(c.space, k) for k, c in enumerate(item.columns) if fixed[k])
                 split = Split(roots, known)  # a parameter-only subexpression is one free leaf, whatever it is

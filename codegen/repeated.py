@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symnum.codegen.distinct import distinct, distinct_rows
-from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact
+from symnum.codegen.function import Array, Column, Function, Item, Loop, Output, compact
 from symnum.record import replace
 from symnum.rewriting.expr import Expr, apply, linear, slot
 from symnum.rewriting.operators import OPERATORS
@@ -30,6 +30,8 @@ __all__ = ["evaluated_once"]
 
 _DEAR = 8.0
 """Cost of an operator from which a store, a load and the place of both in tables are cheaper."""
+
+_DEAR_ONES = frozenset(name for name, operator in OPERATORS.items() if operator.cost >= _DEAR)
 
 _MOVED = 3.0
 """What reading one value from scratch costs instead."""
@@ -77,13 +79,11 @@ class _Value(NamedTuple):
 def _uses(function: Function) -> dict[tuple[Expr, tuple[str, ...]], list[_Use]]:
     """The dear operators over unknowns and parameters alone, by template."""
     found: dict[tuple[Expr, tuple[str, ...]], list[_Use]] = {}
-    for number, item in enumerate(function.items):
-        if isinstance(item, Gather):
-            continue
+    for number, item in _repeating(function):
         size: dict[Expr, int] = {}
         for node in postorder(item.roots):
             size[node] = 1 + sum([size.get(arg, 1) for arg in node.args])
-            if size[node] > _LARGEST or node.op not in OPERATORS or OPERATORS[node.op].cost < _DEAR:
+            if size[node] > _LARGEST or node.op not in _DEAR_ONES:
                 continue
             used = leaves((node,))
             spaces = {item.columns[leaf.data[1]].space if leaf.op == "slot" else "t" for leaf in used}
@@ -96,6 +96,24 @@ def _uses(function: Function) -> dict[tuple[Expr, tuple[str, ...]], list[_Use]]:
             use = _Use(number, node, np.stack(columns, axis=1))
             found.setdefault((template.roots[0], template.letters), []).append(use)
     return found
+
+
+def _repeating(function: Function) -> list[tuple[int, Loop]]:
+    """The loops, by number, that may evaluate a dear operator as often as it takes, or as another one does.
+
+    One copy is one graph with a column for each of its leaves: it has nothing twice.
+    """
+    dear: list[tuple[int, Loop]] = []
+    evaluations = 0
+    for number, item in enumerate(function.items):
+        if isinstance(item, Loop):
+            many = sum(node.op in _DEAR_ONES for node in postorder(item.roots))
+            if many:
+                dear.append((number, item))
+                evaluations += many * item.count
+    if evaluations < _FEW or (len(dear) == 1 and dear[0][1].count == 1):
+        return []
+    return dear
 
 
 class _Shared:
@@ -156,7 +174,7 @@ def _split(function: Function) -> Function:
     sums = 0
     for item in function.items:
         if isinstance(item, Loop):
-            for node in postorder(item.roots):
+            for node in [node for node in postorder(item.roots) if node.op in ("sin", "cos")]:
                 if (angles := _two_angles(node)) is not None:
                     first, second = (item.columns[angle.data[1]].index for angle in angles)
                     pairs.append(np.stack((np.minimum(first, second), np.maximum(first, second)), axis=1))

@@ -8,6 +8,7 @@ twelfth of what is left; how many functions of sums of angles the e-graph can do
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 from symnum.rewriting.cost import CostTable, free_among, ordered_cost
@@ -66,10 +67,17 @@ class Judgement(NamedTuple):
         return int(self.factor.gain / self.factor.spent)
 
 
+_LOOKED_AT = 2000
+"""Nodes that are weighed. Those after them are taken to be like them: looking at all would be a part of the
+compile time that judging must not cost."""
+
+
 def judged(roots: tuple[Expr, ...], free: tuple[Expr, ...], table: CostTable, worth: float) -> Judgement:
     """What searching for cheaper forms of the roots is worth, where ``worth`` is the value of one operation
     less, in seconds."""
-    order = [*postorder(roots)]  # once: most of the time that a judgement takes is this walk
+    walk = postorder(roots)  # once: most of the time that a judgement takes is this walk
+    order = [*islice(walk, _LOOKED_AT)]
+    nodes = len(order) + sum(1 for _ in walk)
     fixed = free_among(order, free)
     functions = split = 0.0
     angles: set[Expr] = set()
@@ -83,11 +91,11 @@ def judged(roots: tuple[Expr, ...], free: tuple[Expr, ...], table: CostTable, wo
                 split += table.functions[expr.op] - 3.0  # two products and a sum instead
                 angles.update(moving)
     split -= sum(table.functions[name] for name in _TRIGONOMETRIC) * len(angles)
-    nodes = len(order)
     arithmetic = max(ordered_cost(order, fixed, table) - functions, 0.0)
+    value = worth * nodes / max(len(order), 1)
     return Judgement(
         nodes,
-        Stake(worth * _FACTORING_GAIN * arithmetic, max(nodes, 1) * _VARIANT),
-        Stake(worth * (_EGRAPH_GAIN * arithmetic + max(split, 0.0)), _EGRAPH_START + nodes * _EGRAPH),
-        Stake(worth * _CLASSICAL_GAIN * arithmetic, nodes * _CLASSICAL),
+        Stake(value * _FACTORING_GAIN * arithmetic, max(nodes, 1) * _VARIANT),
+        Stake(value * (_EGRAPH_GAIN * arithmetic + max(split, 0.0)), _EGRAPH_START + nodes * _EGRAPH),
+        Stake(value * _CLASSICAL_GAIN * arithmetic, nodes * _CLASSICAL),
     )

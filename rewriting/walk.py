@@ -290,13 +290,19 @@ def _unknown_leaf(expr: Expr) -> ModelError:
 
 
 # ---- cost -----------------------------------------------------------------------------------------
-def cost(roots: Expr | Iterable[Expr]) -> float:
-    """The time of evaluating all roots together, shared nodes once, in units of one double addition.
+def cost(roots: Expr | Iterable[Expr], enough: float = math.inf) -> float:
+    """The time of evaluating all roots together, shared nodes once, in units of one double addition. Counting
+    ends where it has come to ``enough``.
 
     Additions, subtractions, multiplications and negations cost 1, a division 4, a square root 5, integer
     powers what repeated squaring takes; the others stand in `OPERATORS`. Leaves and numbers are free.
     """
-    return sum(_node_cost(expr) for expr in postorder(roots))
+    total = 0.0
+    for expr in postorder(roots):
+        total += _node_cost(expr)
+        if total >= enough:
+            break
+    return total
 
 
 def _node_cost(expr: Expr) -> float:

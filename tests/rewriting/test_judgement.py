@@ -2,6 +2,8 @@
 
 import logging
 
+import pytest
+
 from symnum.rewriting.cost import CPU
 from symnum.rewriting.expr import Expr, Symbol, add, symbol
 from symnum.rewriting.judgement import judged, worth
@@ -56,3 +58,10 @@ def test_angles_that_can_be_split_are_counted():
 def test_the_judgement_looks_at_structure_alone():
     roots = tuple(unlike(50))
     assert judged(roots, tuple(p), CPU, 1e-3) == judged(roots, tuple(p), CPU, 1e-3)
+
+
+def test_what_comes_after_the_first_thousands_of_nodes_counts_as_like_them():
+    one, many = (judged(tuple(unlike(count)), tuple(p), CPU, worth(1)) for count in (300, 1200))
+    assert many.nodes > 3.5 * one.nodes
+    assert many.factor.gain / many.nodes == pytest.approx(one.factor.gain / one.nodes, rel=0.05)
+    assert many.factor.pays == one.factor.pays
