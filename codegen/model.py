@@ -360,6 +360,7 @@ def build_deferred(
     threads: int = 1,
     grid: ShortArray | None = None,
     explicit_parameter: int = -1,
+    event_reads: IntArray | None = None,
 ) -> CompiledModel:
     """The same from functions that are made when the model is not on disk, or something asks for them.
 
@@ -385,5 +386,6 @@ def build_deferred(
         mass=mass, pattern=made.pattern,
         event_direction=direction, event_side=side, limit_parameter=limits,
         owners=loaded.owners, grid=grid, explicit_parameter=explicit_parameter,
+        event_reads=event_reads,
     )  # fmt: skip
     return CompiledModel(inputs, functions, made.operations, made.fingerprint, emitter)

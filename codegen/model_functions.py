@@ -62,6 +62,9 @@ class ModelFunctions:
     grid: ShortArray | None = None
     # the parameter with which 0 takes those terms out of f that additive methods treat explicitly; -1: none
     explicit_parameter: int = -1
+    # (n_events,) bits, what event functions read beside states: 1 time, 2 unknowns without derivative; None:
+    # no more than states, or nobody knows
+    event_reads: IntArray | None = None
 
     @property
     def entries(self) -> int:

@@ -21,8 +21,9 @@ class Event:
     becomes true). crossing: "up", "down" or "both" (of ``when``). then: {state or parameter: expression};
     the right-hand sides are all taken before the event. terminal: the solution ends here.
     Algebraic unknowns are made consistent again after every event. An expression that another event makes
-    jump across zero has not crossed it. Crossings are looked for at the quarters of each step: for a
-    condition that holds for a moment only, bound the steps with ``max_step=``.
+    jump across zero has not crossed it. Crossings are looked for at the quarters of each step, which is made
+    shorter where a condition on time or algebraic unknowns varies faster than the states; one on states that
+    holds for a moment only needs shorter steps still, by ``max_step=``.
 
     trigger: a condition, comparisons joined by ``&``, ``|`` and ``~``. It fires when it becomes true in
     any way, by an event before it at the same time as well; its options are

@@ -201,6 +201,7 @@ def compile_flat(
         threads=threads,
         grid=grid_places(flat),
         explicit_parameter=-1 if marked is None else marked,
+        event_reads=flat.event_reads,
     )
     compiled = CompiledSystem(flat, model, defaults, simplify, backend, threads)
     if flat.hosted:

@@ -18,7 +18,7 @@ from symnum.lowering.names import Names
 from symnum.lowering.raw import LimitFamily
 from symnum.lowering.structure import Structure
 from symnum.record import record
-from symnum.rewriting.expr import ZERO, Expr, linear, rational, slot
+from symnum.rewriting.expr import TIME, ZERO, Expr, linear, rational, slot
 from symnum.rewriting.operators import ifelse
 from symnum.rewriting.walk import leaves, substitute
 
@@ -137,6 +137,39 @@ class FlatSystem:
         whens = [(event.when, event.crossing, 0) for event in self.events if event.when is not None]
         relations = dict.fromkeys(relation for _, c in self.triggers for relation in c.relations)
         return (*whens, *((distance, 0, _AT_ZERO[kind]) for distance, kind in relations))
+
+    @cached_property
+    def event_reads(self) -> IntArray:
+        """(events,) what `crossings` read beside states: bits, 1 time, 2 algebraic unknowns."""
+        watched = self.with_numbers([expr for expr, _, _ in self.crossings], "events")
+        known: dict[int, int] = {}
+        return np.array([self._reads(expr, known) for expr in watched], np.int64)
+
+    def _reads(self, expr: Expr, known: dict[int, int]) -> int:
+        """`event_reads` of one expression. known: of unknowns that have been looked at."""
+        stack: list[tuple[int, Expr]] = [(-1, expr)]
+        while True:
+            number, body = stack[-1]
+            reads, waiting = 0, []
+            for leaf in leaves((body,)):
+                if leaf is TIME:
+                    reads |= 1
+                if leaf.op != "slot" or leaf.data[0] != "u":
+                    continue
+                if leaf.data[1] not in known:
+                    definition = self.definition(leaf.data[1])
+                    if definition is not None:
+                        waiting.append((leaf.data[1], definition))
+                        continue
+                    known[leaf.data[1]] = 0 if self.mass[self.position[leaf.data[1]]] else 2
+                reads |= known[leaf.data[1]]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            if number < 0:
+                return reads
+            known[number] = reads
 
     @cached_property
     def relation_numbers(self) -> tuple[tuple[int, ...], ...]:

@@ -40,8 +40,8 @@ class Reinitialization:
 _FROM_ZERO = np.array([*COUNTED, slot.CROWDED, slot.ROUNDS, slot.LOOK])
 _NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0, slot.W_READY])
 _GOES_ON = np.array([
-    slot.T, slot.LAST_STOP, slot.STEP_CAP, slot.ERROR_BEFORE, slot.LOOK_T, slot.LOOK_END, slot.LOOK_STABLE,
-    slot.LOOK_RATIO, slot.LOOK_AFFORDABLE, slot.RADIUS,
+    slot.T, slot.LAST_STOP, slot.LONGEST, slot.STEP_CAP, slot.ERROR_BEFORE, slot.LOOK_T, slot.LOOK_END,
+    slot.LOOK_STABLE, slot.LOOK_RATIO, slot.LOOK_AFFORDABLE, slot.RADIUS,
 ])  # fmt: skip
 _COUNTS_ON = np.array([
     *_FROM_ZERO, slot.LOOK_NEXT, slot.LOOK_INTERVAL, slot.LOOK_STEPS, slot.LOOK_FREE, slot.LOOK_PATIENCE
@@ -298,6 +298,9 @@ class Integrator:
         self.p[:] = p
         self._floats[slot.T] = t
         self._floats[slot.LAST_STOP] = -math.inf
+        self._floats[slot.LONGEST] = 0.0
+        if self._integers[slot.EVENT_READS]:
+            self._memory.floats(slot.WATCHED)[:] = 0.0
         if self.model.n_events + self.model.n_limits:
             for where in (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE):
                 self._memory.integers(where)[:] = 0

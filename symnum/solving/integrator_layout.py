@@ -68,6 +68,14 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
         **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE), switchings), slot.HELD: limits,
     }  # fmt: skip
+    reads = np.zeros(events, np.int64) if model.event_reads is None else model.event_reads
+    if reads.any():
+        layout.constant(slot.EVENT_READS, reads)
+        parts[slot.WATCHED] = 6 * events
+    if (reads & 2).any():
+        layout.table[slot.RESOLVE] = 1
+        parts |= dict.fromkeys((slot.RESOLVE_F, slot.RESOLVE_KEPT, slot.RESOLVE_GT), n)
+        parts[slot.RESOLVE_JACOBIAN] = max(len(model.indices), 1)
     if method.additive and model.explicit_parameter >= 0:
         parts |= {slot.P_IMPLICIT: model.n_parameters, slot.WORK_IMPLICIT: model.n_work}
         layout.table[slot.EXPLICIT_PARAMETER] = model.explicit_parameter
@@ -82,8 +90,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
     if switchings:
         functions["locate"] = {
-            slot.LOCATE: "locate", slot.SETTLE_SIDES: "settle_sides", slot.SWITCH_FIRED: "switch_fired",
-            slot.SWITCH_OUTSIDE: "switch_outside",
+            slot.LOCATE: "locate", slot.COARSE: "coarse", slot.SETTLE_SIDES: "settle_sides",
+            slot.SWITCH_FIRED: "switch_fired", slot.SWITCH_OUTSIDE: "switch_outside",
         }  # fmt: skip
     if model.n_algebraic:
         functions["newton"] = {

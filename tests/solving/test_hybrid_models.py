@@ -163,7 +163,8 @@ def test_rectifier_with_a_capacitor(options: dict[str, float]) -> None:
     np.testing.assert_allclose(found, exact, atol=1e-8 if options is not LOOSE else 1e-4)
 
 
-def test_a_bridge_of_four_diodes_switches_at_one_instant() -> None:
+@pytest.mark.parametrize("options", [LOOSE, TIGHT], ids=["loose", "tight"])
+def test_a_bridge_of_four_diodes_switches_at_one_instant(options: dict[str, float]) -> None:
     """Resistive load: all four change where the source passes zero, every half period."""
     src, ground = SineVoltage("src", amplitude=10.0, frequency=50.0), Ground("g")
     load = Resistor("load", R=50.0)
@@ -174,15 +175,60 @@ def test_a_bridge_of_four_diodes_switches_at_one_instant() -> None:
     ]  # fmt: skip
     level = sn.variable("level")  # something to integrate
     system = sn.System("bridge", [*(sn.connect(*joint) for joint in joints), D(level) == load.v])
-    # currents are algebraic here: no error estimate bounds them within a step, a shorter step does
-    solution = sn.solve(sn.Problem(system, {level: 0}, (0, 0.0455)), max_step=2e-4, **TIGHT)
+    solution = sn.solve(sn.Problem(system, {level: 0}, (0, 0.0455)), **options)
     found = times(solution)
     found = found[found > 1e-6]
     np.testing.assert_allclose(found, 0.01 * np.round(found / 0.01), atol=1e-8)
     assert set(np.round(found / 0.01)) == {1, 2, 3, 4}
+    assert len(found) == 16
+    if options is LOOSE:
+        return  # currents between the steps are interpolated, without an error estimate of their own
     t = np.array([0.0025, 0.0125, 0.0225, 0.0325])
     share = 50 / (50 + 2e-3)  # two diodes conduct
     np.testing.assert_allclose(solution(t)[load.v], share * 10 * np.abs(np.sin(100 * np.pi * t)), rtol=1e-6)
+
+
+IMPLICIT = ["Rodas5P", "KenCarp4", "RadauIIA5", "ROS34PW2"]
+
+
+@pytest.mark.parametrize(
+    ("form", "method"),
+    [
+        *((form, method) for form in ("implicit", "trigger") for method in IMPLICIT),
+        ("explicit", "Tsit5"), ("time", "DOP853"),
+    ],
+)  # fmt: skip
+def test_events_of_what_no_state_shows(form: str, method: str) -> None:
+    """An oscillation forty times faster than the only state: no crossing is missed, none counts twice.
+
+    y + y^3 = sin(40 t) is 1/2 where sin(40 t) = 5/8.
+    """
+    x, y = sn.variables("x y")
+    wave = sn.sin(40 * sn.t)
+    law = {"implicit": y + y**3 == wave, "trigger": y + y**3 == wave, "explicit": y == wave}.get(form)
+    count = {x: x}
+    event = {
+        "implicit": lambda: sn.Event(when=y - 0.5, then=count),
+        "trigger": lambda: sn.Event(trigger=y > 0.5, then=count),
+        "explicit": lambda: sn.Event(when=y - 0.625, then=count),
+        "time": lambda: sn.Event(when=wave - 0.625, then=count),
+    }[form]()
+    system = sn.System("fast", [D(x) == -x, *([] if law is None else [law])], events=[event])
+    rising = (math.asin(0.625) + 2 * math.pi * np.arange(40)) / 40
+    falling = (math.pi - math.asin(0.625) + 2 * math.pi * np.arange(40)) / 40
+    exact = rising if form == "trigger" else np.sort(np.concatenate([rising, falling]))
+    solution = sn.solve(sn.Problem(system, {x: 1}, (0, 5)), method, **LOOSE)
+    np.testing.assert_allclose(times(solution), exact[exact < 5], atol=1e-10)
+
+
+def test_an_event_function_that_jumps_costs_some_steps_only() -> None:
+    """The check that no event hides gives up where a shorter step does not help."""
+    x = sn.variable("x")
+    saw = 10 * sn.t - sn.floor(10 * sn.t)
+    system = sn.System("saw", [D(x) == -x], events=[sn.Event(when=saw - 0.5, crossing="up", then={x: x})])
+    solution = sn.solve(sn.Problem(system, {x: 1}, (0, 1)), "Tsit5", **LOOSE)
+    np.testing.assert_allclose(times(solution), 0.05 + 0.1 * np.arange(10), atol=1e-10)
+    assert solution.stats.steps < 1000
 
 
 def test_sampled_pid() -> None:

@@ -134,7 +134,7 @@ def test_a_trigger_of_a_number_holds_where_it_is_not_zero() -> None:
     assert [t for name, t in times(sol) if name == "e"] == [1]
 
 
-def test_what_cannot_be_done_is_named(tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_named() -> None:
     flip = [sn.Event(trigger=a < 1, then={a: 2.0}), sn.Event(trigger=a > 1, then={a: 0.0})]
     with pytest.raises(SolveFailed, match="fire each other without end at t = 1"):
         run(sn.Event(at=1, then={a: 2.0}), *flip)
@@ -144,9 +144,6 @@ def test_what_cannot_be_done_is_named(tmp_path: Path) -> None:
         sn.Event(at=1, then={x: 1}, delay=2)
     with pytest.raises(ModelError, match='"trigger" or "execution"'):
         sn.Event(trigger=x > 1, then={x: 1}, values="both")
-    system = sn.System("s", [sn.D(x) == 1], events=[sn.Event(trigger=x > 1, then={x: 0})])
-    with pytest.raises(ModelError, match="simulators have events with at= and when="):
-        sn.export(sn.Problem(system, {x: 0}, span=(0, 1)), "c", tmp_path / "s.c")
 
 
 def test_a_saved_system_keeps_its_triggers(tmp_path: Path) -> None:

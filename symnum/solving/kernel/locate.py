@@ -10,10 +10,26 @@ from __future__ import annotations
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.dense import interpolate
-from symnum.solving.kernel.pointers import Floats, Integers, at, call_model, compiled, floats, integers
-from symnum.solving.kernel.vectors import smaller
+from symnum.solving.kernel.newton import resolve
+from symnum.solving.kernel.pointers import (
+    Floats,
+    Integers,
+    at,
+    call_model,
+    compiled,
+    floats,
+    integers,
+)
+from symnum.solving.kernel.vectors import copy, larger, smaller
 
-__all__ = ["locate", "raw_roots", "settle_sides", "switch_fired", "switch_outside", "switching"]
+FOLLOWED = 0.02  # of the range of an event function, how close the polynomial through five values has to be
+# What is round-off in this, as a share of the largest value so far, and of the absolute tolerance.
+NOISE, NOISE_OF_TOLERANCE = 1e-9, 1e-3
+# Relative resolution of time, and where an event depends on algebraic unknowns, which are known to round-off
+# of their equations only: a run stops so far behind that the sign stays when they are solved anew.
+SHARP, BLURRED = 4e-16, 1e-12
+
+__all__ = ["coarse", "locate", "raw_roots", "settle_sides", "switch_fired", "switch_outside", "switching"]
 
 
 @compiled
@@ -82,6 +98,117 @@ def wanted(a: Integers, k: int, side: int) -> bool:
 
 
 @compiled
+def point(a: Integers, theta: float, y: Floats) -> None:
+    """The solution within the step, with algebraic unknowns that fit where events depend on them.
+
+    They have no error estimate of their own: the interpolant may be far off where a step is long.
+    """
+    interpolate(a, theta, y)
+    if a[slot.RESOLVE] != 0:
+        x = floats(a[slot.FLOATS])
+        resolve(a, x[slot.T] + theta * x[slot.H_STEP], y)
+
+
+@compiled
+def keep_jacobian(a: Integers) -> None:
+    """What `resolve` overwrites belongs to the step."""
+    if a[slot.RESOLVE] != 0:
+        a[slot.RESOLVE_READY] = 0
+        entries = integers(a[slot.INDPTR])[a[slot.N]]
+        copy(entries, floats(a[slot.JACOBIAN_VALUES]), floats(a[slot.RESOLVE_JACOBIAN]))
+        copy(a[slot.N], floats(a[slot.GT]), floats(a[slot.RESOLVE_GT]))
+
+
+@compiled
+def give_back_jacobian(a: Integers) -> None:
+    if a[slot.RESOLVE] != 0:
+        entries = integers(a[slot.INDPTR])[a[slot.N]]
+        copy(entries, floats(a[slot.RESOLVE_JACOBIAN]), floats(a[slot.JACOBIAN_VALUES]))
+        copy(a[slot.N], floats(a[slot.RESOLVE_GT]), floats(a[slot.GT]))
+
+
+@compiled
+def coarse(a: Integers) -> int:
+    """1 where the step is so long that an event could hide in it; DEVIATION.
+
+    The error estimate bounds how states vary within a step, and nothing else. So event functions that read
+    time or algebraic unknowns have to vary as the polynomial through their values at its quarters does.
+    """
+    keep_jacobian(a)
+    worst = variation(a)
+    give_back_jacobian(a)
+    floats(a[slot.FLOATS])[slot.DEVIATION] = worst
+    if worst > 1.0:
+        return 1
+    return 0
+
+
+@compiled
+def smallest_tolerance(a: Integers) -> float:
+    atol = floats(a[slot.ATOL])
+    smallest = atol[0]
+    for i in range(a[slot.N]):
+        smallest = smaller(smallest, atol[i])
+    return smallest
+
+
+@compiled
+def variation(a: Integers) -> float:
+    """How far event functions are from their polynomial of degree 4, in units of `FOLLOWED`."""
+    x = floats(a[slot.FLOATS])
+    y = floats(a[slot.Y])
+    m = a[slot.N_EVENTS]
+    reads = integers(a[slot.EVENT_READS])
+    values = floats(a[slot.WATCHED])
+    largest = at(values, 5 * m)
+    smallest = smallest_tolerance(a)
+    for quarter in range(5):
+        point(a, 0.25 * quarter, y)
+        copy(m, switching(a, x[slot.T] + 0.25 * quarter * x[slot.H_STEP], y), at(values, quarter * m))
+    worst = 0.0
+    for between in range(2):
+        theta = 0.125 + 0.5 * between
+        point(a, theta, y)
+        now = switching(a, x[slot.T] + theta * x[slot.H_STEP], y)
+        for k in range(m):
+            if reads[k] == 0:
+                continue
+            low = now[k]
+            high = now[k]
+            largest[k] = larger(largest[k], abs(now[k]))
+            expected = 0.0
+            for i in range(5):
+                value = values[i * m + k]
+                low = smaller(low, value)
+                high = larger(high, value)
+                weight = 1.0
+                for j in range(5):
+                    if j != i:
+                        weight *= (4.0 * theta - j) / (i - j)
+                expected += weight * value
+            gap = abs(now[k] - expected)
+            if gap > NOISE * largest[k] + NOISE_OF_TOLERANCE * smallest:
+                worst = larger(worst, gap / (FOLLOWED * (high - low)))
+    return worst
+
+
+@compiled
+def is_blurred(a: Integers, k: int) -> bool:
+    """Does event k depend on algebraic unknowns?"""
+    return a[slot.RESOLVE] != 0 and k < a[slot.N_EVENTS] and integers(a[slot.EVENT_READS])[k] >= 2
+
+
+@compiled
+def sharpness(a: Integers, k: int, right: float) -> float:
+    """The share of the step to which the sign change of switching function k is located."""
+    x = floats(a[slot.FLOATS])
+    relative = SHARP
+    if is_blurred(a, k):
+        relative = BLURRED
+    return larger(relative * (abs(x[slot.T]) + x[slot.H_STEP]) / x[slot.H_STEP], 1e-15 * right)
+
+
+@compiled
 def find(a: Integers, k: int, left: float, value_left: float, right: float, value_right: float) -> float:
     """The sign change of switching function k in (left, right], as the first point found beyond it.
 
@@ -95,9 +222,8 @@ def find(a: Integers, k: int, left: float, value_left: float, right: float, valu
     t0 = x[slot.T]
     h = x[slot.H_STEP]
     y = floats(a[slot.Y])
-    resolution = 4.0e-16 * (abs(t0) + h) / h
-    if resolution < 1e-15 * right:
-        resolution = 1e-15 * right
+    resolution = sharpness(a, k, right)
+    end = right
     if value_left * side <= 0.0:
         value_left = side * 1e-300  # exactly on the sign change: it counts as before it
     tries = 0
@@ -114,7 +240,7 @@ def find(a: Integers, k: int, left: float, value_left: float, right: float, valu
             guess = left + 0.6 * resolution
         if guess > right - 0.6 * resolution:
             guess = right - 0.6 * resolution
-        interpolate(a, guess, y)
+        point(a, guess, y)
         value = switching(a, t0 + guess * h, y)[k]
         if value * side < 0.0:
             right = guess
@@ -130,6 +256,8 @@ def find(a: Integers, k: int, left: float, value_left: float, right: float, valu
             if last == -1:
                 value_right *= 0.5
             last = -1
+    if is_blurred(a, k):
+        right = smaller(right + resolution, end)
     return right
 
 
@@ -147,7 +275,7 @@ def search(a: Integers, left: float, right: float) -> bool:
     side = integers(a[slot.SIDE])
     fired = integers(a[slot.FIRED])
     m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
-    interpolate(a, right, y)
+    point(a, right, y)
     now = switching(a, t0 + right * h, y)
     first = -1
     for k in range(m):
@@ -167,18 +295,21 @@ def search(a: Integers, left: float, right: float) -> bool:
     # the last one was found, until there is none that lies clearly earlier.
     while first >= 0:
         found = find(a, first, left, before[first], right, now[first])
-        if right - found > 1e-14 * right:
+        apart = 1e-14 * right
+        if is_blurred(a, first):
+            apart = larger(apart, 2.0 * sharpness(a, first, right))
+        if right - found > apart:
             for k in range(m):
                 fired[k] = 0
             right = found
         fired[first] = 1
-        interpolate(a, right, y)
+        point(a, right, y)
         now = switching(a, t0 + right * h, y)
         first = -1
         for k in range(m):
             if fired[k] == 0 and side[k] != 0 and now[k] * side[k] < 0.0 and wanted(a, k, side[k]):
                 first = k
-    interpolate(a, right, floats(a[slot.END]))
+    copy(a[slot.N], y, floats(a[slot.END]))
     x[slot.T1] = t0 + right * h
     return True
 
@@ -189,6 +320,14 @@ def locate(a: Integers) -> int:
 
     1 when it ends early at a sign change.
     """
+    keep_jacobian(a)
+    found = first_of_step(a)
+    give_back_jacobian(a)
+    return found
+
+
+@compiled
+def first_of_step(a: Integers) -> int:
     left = 0.0
     if a[slot.FRESH] != 0:
         for exponent in range(3):
@@ -228,10 +367,7 @@ def switch_outside(a: Integers) -> int:
     limits = a[slot.N_LIMITS]
     held = integers(a[slot.HELD])
     values = at(raw_roots(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U])), a[slot.N_EVENTS])
-    atol = floats(a[slot.ATOL])
-    smallest = atol[0]
-    for i in range(a[slot.N]):
-        smallest = smaller(smallest, atol[i])
+    smallest = smallest_tolerance(a)
     switched = 0
     for k in range(limits):
         distance = values[2 * k]

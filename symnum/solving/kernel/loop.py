@@ -35,6 +35,7 @@ VANISHING = 1e-12
 CROWD = 10
 # Two times so close, relative to the time, are one step apart: parts of their distance mean nothing.
 ADJACENT = 1e-13
+COARSE_TRIES, COARSE_SHARE = 6, 1e-3
 
 
 @compiled
@@ -168,6 +169,21 @@ def changed_limits(a: Integers) -> int:
 
 
 @compiled
+def is_coarse(a: Integers, tries: int) -> bool:
+    """Is the step too long for its events to show?
+
+    Not after some tries, and not a small part of the longest step: what events depend on may jump.
+    """
+    if a[slot.EVENT_READS] == 0 or a[slot.ADAPTIVE] == 0 or tries >= COARSE_TRIES:
+        return False
+    x = floats(a[slot.FLOATS])
+    x[slot.DEVIATION] = 0.0
+    if x[slot.H_STEP] < COARSE_SHARE * x[slot.LONGEST]:
+        return False
+    return prepare(a) == slot.OK and call_kernel(a[slot.COARSE], a) != 0
+
+
+@compiled
 def one_step(a: Integers) -> int:
     """One accepted step, and the tries rejected before it; DENSE and END as far as they are needed."""
     x = floats(a[slot.FLOATS])
@@ -177,6 +193,7 @@ def one_step(a: Integers) -> int:
         function(a, t, floats(a[slot.U]), f)
         a[slot.HAVE_F0] = 1
     shrunk = False
+    tries = 0
     while True:
         remaining = x[slot.T_STOP] - t
         h = smaller(x[slot.H], x[slot.MAX_STEP])
@@ -208,14 +225,20 @@ def one_step(a: Integers) -> int:
             x[slot.H] = 0.25 * h
             shrunk = True
         elif error <= 1.0 or a[slot.ADAPTIVE] == 0:
-            break
+            a[slot.HAVE_DENSE] = 0
+            if not is_coarse(a, tries):
+                break
+            tries += 1
+            a[slot.REJECTED] += 1
+            x[slot.H] = h * larger(x[slot.SHRINK], 0.8 * x[slot.DEVIATION] ** -0.25)
+            shrunk = True
         else:
             a[slot.FAILURE] = slot.STEP_TOO_SMALL
             a[slot.REJECTED] += 1
             x[slot.H] = h * larger(x[slot.SHRINK], x[slot.SAFETY] * error ** (-1.0 / x[slot.ORDER]))
             shrunk = True
     a[slot.STEPS] += 1
-    a[slot.HAVE_DENSE] = 0
+    x[slot.LONGEST] = larger(x[slot.LONGEST], h)
     a[slot.LOCATED] = 0
     if last:
         x[slot.T1] = x[slot.T_STOP]
@@ -246,6 +269,8 @@ def one_step(a: Integers) -> int:
             if x[slot.EXPONENT_RATIO] != 0.0 and x[slot.H_BEFORE] > 0.0:
                 change *= (x[slot.H_BEFORE] / h) ** x[slot.EXPONENT_RATIO]
             change = smaller(x[slot.GROW], larger(x[slot.SHRINK], change))
+            if a[slot.EVENT_READS] != 0 and x[slot.DEVIATION] > 0.0:
+                change = smaller(change, larger(1.0, 0.8 * x[slot.DEVIATION] ** -0.25))
             if change > 1.0 and change < x[slot.STEADY]:
                 change = 1.0
         if shrunk:

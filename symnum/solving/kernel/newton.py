@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import Floats, Integers, compiled, floats, integers, shorts
-from symnum.solving.kernel.vectors import copy, factor, function, jacobian, solve
+from symnum.solving.kernel.vectors import copy, factor, function, jacobian, smaller, solve
 
-__all__ = ["reinitialize", "slope_end", "slope_start"]
+__all__ = ["reinitialize", "resolve", "slope_end", "slope_start"]
 
 ITERATIONS = 60
 SMALLEST_DAMPING = 1e-6
@@ -14,6 +14,7 @@ SMALLEST_DAMPING = 1e-6
 # stops progress.
 CONVERGED = 1e-6
 GOOD_ENOUGH = 1e-2
+ROUND_OFF = 1e-13  # relative
 
 
 @compiled
@@ -120,6 +121,47 @@ def reinitialize(a: Integers) -> int:
     if not finite:
         return slot.NOT_FINITE
     return status
+
+
+@compiled
+def resolve(a: Integers, t: float, y: Floats) -> None:
+    """Solve for the algebraic entries of y at t, within a step and close by; the others are kept.
+
+    Newton iteration with the matrix of another point of the step for as long as that contracts by ten, to
+    round-off: signs are read off y. Where it does not converge, y stays as it is.
+    """
+    m = a[slot.N_ALGEBRAIC]
+    f = floats(a[slot.RESOLVE_F])
+    z = floats(a[slot.Z])
+    kept = floats(a[slot.RESOLVE_KEPT])
+    algebraic = shorts(a[slot.ALGEBRAIC])
+    for k in range(m):
+        kept[k] = y[algebraic[k]]
+    before = 1e300
+    rounded = smaller(CONVERGED, ROUND_OFF / floats(a[slot.FLOATS])[slot.RTOL])
+    for _ in range(ITERATIONS):
+        function(a, t, y, f)
+        if a[slot.RESOLVE_READY] == 0:
+            jacobian(a, t, y)
+            if factor(a, slot.G) != slot.OK:
+                break
+            a[slot.RESOLVE_READY] = 1
+            before = 1e300
+        size = correction(a, f, z, y)
+        if not size < before:
+            if before <= CONVERGED:
+                return
+            break
+        for k in range(m):
+            y[algebraic[k]] += z[k]
+        if size <= rounded:
+            return
+        if size > 0.1 * before:
+            a[slot.RESOLVE_READY] = 0
+        before = size
+    a[slot.RESOLVE_READY] = 0
+    for k in range(m):
+        y[algebraic[k]] = kept[k]
 
 
 @compiled

@@ -47,7 +47,7 @@ kernels see them as constants.
     W_READY, JACOBIAN_AGE, KEEP_FROM,
     SYSTEMS,           # addresses of linear systems, for methods with several in a step
     # other kernels, by address: only runs that need them load them
-    LOCATE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
+    LOCATE, COARSE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
     # linear algebra: two linear systems, W = M/(h gamma) - J and the algebraic block of -J, and two functions
     W, G, FACTOR, SOLVE,
     # state of the run
@@ -66,6 +66,12 @@ kernels see them as constants.
     ROUNDS,   # how often limits have switched at this point, one because of another
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
+    # event functions that read more than states: bits, 1 time, 2 algebraic unknowns, 0: none does; their
+    # values at the quarters of a step and the largest so far
+    EVENT_READS, WATCHED,
+    # event functions of algebraic unknowns: 1 where there are some, so that these are solved for wherever one
+    # is evaluated within a step; 1 while G is factored for this step; scratch (n,); J and df/dt of the step
+    RESOLVE, RESOLVE_READY, RESOLVE_F, RESOLVE_KEPT, RESOLVE_JACOBIAN, RESOLVE_GT,
     # report
     FAILURE,  # why the last step was rejected
     WORST,    # the component that a failure is about
@@ -86,7 +92,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(132)  # fmt: skip
+) = range(141)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -118,8 +124,10 @@ kernels see them as constants.
     SCALE_PAIR, COUPLING,
     NEWTON_RATE,    # contraction / (1 - contraction) of the last iterations
     BDF_RATE,       # contraction that was seen last with this Jacobian; 0: none yet
+    DEVIATION,      # how far a step is from showing all its events, in units of what is let pass
+    LONGEST,        # accepted step so far
     FLOATS_SIZE,
-) = range(40)  # fmt: skip
+) = range(42)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
