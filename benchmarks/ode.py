@@ -5,19 +5,23 @@
 CPU time of one solve from Python with everything compiled, medians of 3 rounds, in turns. "default" is
 `sn.solve` without a method: choice, checks and saving included. The error is the largest relative one at the
 end; the loosest tolerance (by half decades) is taken from which on no error exceeds the target. One JSON line
-a row, table to RESULTS.md. --peers: a Python that has numbalsoda, scikit-sundae, casadi and diffrax.
+a row, a table for each problem to RESULTS.md. egfr is the network of `reactions.py`, with its peers.
+--peers: a Python that has numbalsoda, scikit-sundae, casadi and diffrax.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from equal_error import Array, Candidate, Worker, compare, timed, write
-from ode_problems import NAMES, OdeProblem, ode_problem
+from ode_problems import DATA, NAMES, OdeProblem, ode_problem
 from ode_worker import PROGRAMS
+from reactions import Peer
+from reactions_symnum import solution
 
 import symnum as sn
 from symnum.solving.specialised import specialised_step
@@ -25,6 +29,7 @@ from symnum.solving.tableaus import find
 
 TARGETS = (1e-3, 1e-5, 1e-7, 1e-9)
 WORKER = Path(__file__).with_name("ode_worker.py")
+NETWORK_PEERS = ("cvode:lapackdense", "numbalsoda:lsoda", "numbalsoda:dop853")
 # solves in a row for one time; fewer of what takes longer
 REPEAT = {"brusselator1d": 3, "lorenz": 10}
 
@@ -79,6 +84,23 @@ def rows_of(name: str, python: str) -> list[dict[str, Any]]:
     return compare(name, candidates, reference, problem.size, TARGETS, repeat=repeat, rounds=3)
 
 
+def network_rows(python: str) -> list[dict[str, Any]]:
+    """egfr_net, 356 species and 3,749 reactions, from its file; its peers are those of `reactions.py`."""
+    peers = {name: Peer(python, name, "egfr", DATA.parent, "", limit=60.0) for name in NETWORK_PEERS}
+    candidates = []
+    for method in (None, "Vern7", "DOP853"):
+        run = solution("egfr", DATA.parent, method)
+        name = f"symnum {method or 'default'}"
+        candidates.append(Candidate(name, lambda t, n, run=run: timed(lambda: run(t), n), run))
+    candidates += [peer.candidate(name) for name, peer in peers.items()]
+    exact = peers["numbalsoda:dop853"].candidate("").states(1e-13)  # independent of symnum
+    rows = compare("egfr", candidates, exact, 1.0, TARGETS, repeat=3, rounds=3)
+    for peer in peers.values():
+        if peer.process is not None:
+            peer.process.terminate()
+    return rows
+
+
 def summary(rows: list[dict[str, Any]], targets: tuple[float, ...] = TARGETS) -> str:
     """How symnum's default compares with the best other program, problem by problem."""
     heads = " | ".join(f"{target:.0e}" for target in targets)
@@ -102,21 +124,21 @@ def summary(rows: list[dict[str, Any]], targets: tuple[float, ...] = TARGETS) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", required=True, help="a Python that has the other programs")
-    parser.add_argument("--problems", default=",".join(NAMES))
+    parser.add_argument("--problems", default=",".join((*NAMES, "egfr")))
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
     for name in arguments.problems.split(","):
-        rows += rows_of(name, arguments.peers)
-        finish(rows)  # after every problem: the whole takes long, and what is there is kept
+        rows = network_rows(arguments.peers) if name == "egfr" else rows_of(name, arguments.peers)
+        finish(name, rows)
 
 
-def finish(rows: list[dict[str, Any]]) -> None:
-    """Write the table of what has been measured."""
+def finish(name: str, rows: list[dict[str, Any]]) -> None:
+    """Write the table of a problem."""
     write(
-        "ode", "Work and precision on small problems (`ode.py`)",
+        f"ode {name}", f"Work and precision: {name} (`ode.py`)",
         "CPU time of one solve from Python, alternately; relative error at the end. The last column compares "
         "with symnum's default. At loose tolerances most of `sn.solve` goes on around the compiled loop: "
-        f"`stiff_small.py` measures it alone.\n{summary(rows)}\n", rows,
+        f"`stiff_small.py` measures it alone. Load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores."
+        f"\n{summary(rows)}\n", rows,
     )  # fmt: skip
 
 
