@@ -50,6 +50,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "trajectories": {"trajectories": ("trajectories",)},
     "hybrid": {"hybrid": ("advance", "jump")},
     "modal": {"modal": ("advance", "derivative")},
+    "points": {"points": ("points",)},
 }
 
 # What stands beside the kernel code without being part of it.

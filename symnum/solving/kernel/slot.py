@@ -328,3 +328,13 @@ BINS = 32  # of the composition-rejection search; the first holds propensities t
     D_PARAMETER_COUNT, D_SOLVE_TRANSPOSED,
     D_SIZE,
 ) = range(26)  # fmt: skip
+
+# --- one function of a model at many points: integers ------------------------------------------------------
+(
+    F_FUNCTION, F_COUNT,                 # its address; how many points
+    F_T,                                 # (count,) times
+    F_OUT, F_U, F_P,                     # one row for each point
+    F_OUT_ROW, F_U_ROW, F_P_ROW,         # lengths of the rows; 0: all points have the same
+    F_WORK,
+    F_SIZE,
+) = range(11)  # fmt: skip

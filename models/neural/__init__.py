@@ -1,0 +1,1 @@
+"""Neural parts of models: surrogates that learn a system from its equations."""
