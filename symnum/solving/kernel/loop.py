@@ -36,6 +36,8 @@ CROWD = 10
 # Two times so close, relative to the time, are one step apart: parts of their distance mean nothing.
 ADJACENT = 1e-13
 COARSE_TRIES, COARSE_SHARE = 6, 1e-3
+# Rejected tries after which algebraic variables are made consistent.
+DRIFTED = 6
 
 
 @compiled
@@ -194,6 +196,8 @@ def one_step(a: Integers) -> int:
         a[slot.HAVE_F0] = 1
     shrunk = False
     tries = 0
+    failed = 0
+    longest = 0.0
     while True:
         remaining = x[slot.T_STOP] - t
         h = smaller(x[slot.H], x[slot.MAX_STEP])
@@ -205,6 +209,7 @@ def one_step(a: Integers) -> int:
                 a[slot.WORST] = worst_row(a)
             return a[slot.FAILURE]
         x[slot.H_STEP] = h
+        longest = larger(longest, h)
         status = call_kernel(a[slot.STEP], a)
         if status == slot.REPIVOT:
             return status
@@ -237,6 +242,17 @@ def one_step(a: Integers) -> int:
             a[slot.REJECTED] += 1
             x[slot.H] = h * larger(x[slot.SHRINK], x[slot.SAFETY] * error ** (-1.0 / x[slot.ORDER]))
             shrunk = True
+            failed += 1
+            if failed == DRIFTED and a[slot.N_ALGEBRAIC] > 0 and a[slot.PROPOSE] == 0:
+                # what a Rosenbrock method has left of the algebraic equations is part of its error however
+                # short the step
+                status = call_kernel(a[slot.REINITIALIZE], a)
+                if status == slot.REPIVOT:
+                    return status
+                function(a, t, floats(a[slot.U]), floats(a[slot.F0]))
+                a[slot.HAVE_F0] = 1
+                if status == slot.OK:
+                    x[slot.H] = 0.25 * longest
     a[slot.STEPS] += 1
     x[slot.LONGEST] = larger(x[slot.LONGEST], h)
     a[slot.LOCATED] = 0
