@@ -89,4 +89,14 @@ def rectifier() -> sn.Problem:
     return sn.Problem(system, {c.v: 0}, (0, 0.1))
 
 
-ALL = (relay, sampled, machines, impulses, stick_slip, rectifier)
+def bridge() -> sn.Problem:
+    """Four diodes that switch at one instant: all that they depend on is algebraic."""
+    src, ground, load = SineVoltage("src", amplitude=10.0, frequency=50.0), Ground("g"), Resistor("load", R=50.0)
+    d = [IdealDiode(f"d{k}") for k in range(4)]
+    joints = [
+        (src.p, d[0].p, d[2].n), (src.n, d[1].p, d[3].n), (d[0].n, d[1].n, load.p),
+        (d[2].p, d[3].p, load.n, ground.p),
+    ]  # fmt: skip
+    level = sn.variable("level", start=0.0)  # something to integrate
+    system = sn.System("bridge", [*(sn.connect(*joint) for joint in joints), D(level) == load.v])
+    return sn.Problem(system, span=(0, 0.0455))

@@ -111,6 +111,8 @@ def _waiting(
         "TRIGGER_INITIALLY": flags("initially"), "TRIGGER_PERSISTENT": flags("persistent"),
         "TRIGGER_EARLY": np.array([event.values == "trigger" for event in events], np.int64),
         "TRIGGER_RANKED": np.array([event.priority is not None for event in events], np.int64),
+        "EVENT_READS": flat.event_reads, "WATCHED": int((flat.event_reads > 0).sum()),
+        "RESOLVE": int((flat.event_reads >= 2).any()),
         "EVENT_SIDE": np.array([side for _, _, side in flat.crossings], np.int64),
         "LINE_EVENT": np.array([line.number for line in lines], np.int64),
         "SWITCH_TRIGGER": np.array([number for number, _ in switches], np.int64),

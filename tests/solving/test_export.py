@@ -150,7 +150,7 @@ def test_events_limits_and_algebra(kind: str, tmp_path: Path) -> None:
     ("name", "method"),
     [
         ("relay", "Tsit5"), ("sampled", "Rodas5P"), ("machines", "Tsit5"), ("impulses", "Rodas5P"),
-        ("impulses", "Tsit5"), ("stick_slip", "Rodas5P"), ("rectifier", "Rodas5P"),
+        ("impulses", "Tsit5"), ("stick_slip", "Rodas5P"), ("rectifier", "Rodas5P"), ("bridge", "Rodas5P"),
     ],
 )  # fmt: skip
 def test_triggers(kind: str, name: str, method: str, hybrid: Any, tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def test_units_are_valid_and_agree(version: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", ["relay", "sampled", "machines", "impulses", "stick_slip", "rectifier"])
+@pytest.mark.parametrize(
+    "name", ["relay", "sampled", "machines", "impulses", "stick_slip", "rectifier", "bridge"]
+)
 def test_triggers(version: str, name: str, hybrid: Any, tmp_path: Path) -> None:
     """Discrete states, event iteration and times that the unit plans itself."""
     problem = getattr(hybrid, name)()
