@@ -91,7 +91,8 @@ def rectifier() -> sn.Problem:
 
 def bridge() -> sn.Problem:
     """Four diodes that switch at one instant: all that they depend on is algebraic."""
-    src, ground, load = SineVoltage("src", amplitude=10.0, frequency=50.0), Ground("g"), Resistor("load", R=50.0)
+    src, ground = SineVoltage("src", amplitude=10.0, frequency=50.0), Ground("g")
+    load = Resistor("load", R=50.0)
     d = [IdealDiode(f"d{k}") for k in range(4)]
     joints = [
         (src.p, d[0].p, d[2].n), (src.n, d[1].p, d[3].n), (d[0].n, d[1].n, load.p),
