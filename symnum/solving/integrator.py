@@ -116,7 +116,7 @@ class Integrator:
         self._setup, self._jacobian_values = int(self._integers[slot.SETUP]), address_of(self._jacobian)
         # W of the steps and the algebraic block for consistency; explicit methods have neither.
         self._systems: dict[int, LinearSystem | LargeSystem] = {}
-        if method.family != "explicit":
+        if method.factors:
             scale = x[slot.SCALE : slot.SCALE + 1]
 
             def system() -> LinearSystem | LargeSystem:

@@ -86,7 +86,7 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         functions[f"step_{method.family}"][slot.EXTEND] = "extend"
     if method.family == "bdf":
         functions["step_bdf"] |= {slot.PROPOSE: "propose", slot.INTERPOLANT: "interpolant"}
-    if method.family != "explicit":
+    if method.factors:
         functions["linear"] = {slot.FACTOR: "factor", slot.SOLVE: "solve"}
     if switchings:
         functions["locate"] = {

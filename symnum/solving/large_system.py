@@ -44,7 +44,7 @@ def kind_for(model: ModelFunctions, method: Method, asked: str) -> str:
     """
     if asked not in KINDS:
         raise ModelError(f"linear={asked!r}: choose one of {', '.join(map(repr, KINDS))}")
-    if method.family == "explicit":
+    if not method.factors:
         return asked
     holds = method.w >= method.order
     if asked == "auto":

@@ -71,6 +71,7 @@ class Method(ABC):
 
     family: ClassVar[str]
     controller: ClassVar[Controller]
+    factors: ClassVar[bool] = True  # its steps solve linear systems with M - h alpha J
     own_loop: ClassVar[bool] = False  # runs in a loop of its own, in the place of an `Integrator`
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ class ExplicitTableau(Method):
     second_order: int = 0
 
     family = "explicit"
+    factors = False
     controller = PROPORTIONAL_INTEGRAL
 
     @property

@@ -44,7 +44,10 @@ def test_order_conditions_of_rosenbrock_methods():
 
 
 def test_names_and_families():
-    families = {"explicit": 4, "rosenbrock": 8, "tase": 4, "tase_sum": 2, "esdirk": 2, "radau": 1, "bdf": 1}
+    families = {
+        "explicit": 4, "rosenbrock": 8, "tase": 4, "tase_sum": 2, "esdirk": 2, "radau": 1, "bdf": 1,
+        "exponential": 2,
+    }  # fmt: skip
     assert {family: sum(m.family == family for m in METHODS.values()) for family in families} == families
     for name, method in METHODS.items():
         assert method.name == str(method) == name

@@ -39,6 +39,7 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "step_esdirk": {"step_esdirk": ("step",)},
     "step_bdf": {"step_bdf": ("interpolant", "propose", "step")},
     "step_radau": {"step_radau": ("step",)},
+    "step_exponential": {"step_exponential": ("step",)},
     "step_tase_sum": {"step_tase_sum": ("step",)},
     "stiffness": {"stiffness": ("judge", "look")},
     "lanes": {"lanes": ("ensemble",)},

@@ -7,6 +7,7 @@ from symnum.solving.method import Method
 from symnum.solving.tableaus.esdirk import KENCARP4, KVAERNO5
 from symnum.solving.tableaus.explicit import BS3, TSIT5
 from symnum.solving.tableaus.explicit_high import DOP853, VERN7
+from symnum.solving.tableaus.exponential import EXPRB32, EXPRB43
 from symnum.solving.tableaus.fourier import ARK436, ETDRK4
 from symnum.solving.tableaus.multistep import BDF
 from symnum.solving.tableaus.outside import CVODE, IDA
@@ -21,7 +22,7 @@ __all__ = ["METHODS", "find"]
 _ALL = (
     BS3, TSIT5, VERN7, DOP853,
     ROSENBROCK23, RODAS23W, RODAS3P, RODAS4P, RODAS5P, RODAS6P,
-    ROS34PW2, RODAS4PW, KENCARP4, KVAERNO5, RADAUIIA5, BDF,
+    ROS34PW2, RODAS4PW, KENCARP4, KVAERNO5, RADAUIIA5, BDF, EXPRB32, EXPRB43,
     MSRKTASE2, MSRKTASE3, MSRKTASE4, SRKTASE3, RKTASE2, RKTASE3,
 )  # fmt: skip
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
@@ -34,7 +35,7 @@ _KNOWN = METHODS | IN_FOURIER_SPACE | OUTSIDE
 # Methods of SciPy, MATLAB and others that have another name here.
 _ELSEWHERE = {
     "rk45": "Tsit5", "dopri5": "Tsit5", "ode45": "Tsit5", "rk23": "BS3", "ode23": "BS3",
-    "ode23s": "Rosenbrock23", "radau": "RadauIIA5", "bdf": "Rodas5P", "vode": "Rodas5P", "ode15s": "Rodas5P",
+    "ode23s": "Rosenbrock23", "radau": "RadauIIA5", "vode": "BDF", "ode15s": "BDF",
     "lsoda": "no method at all",
 }  # fmt: skip
 

@@ -68,7 +68,7 @@ STEPS = {
     "Rosenbrock23": 64, "Rodas23W": 64, "Rodas3P": 64, "Rodas4P": 96, "Rodas5P": 64, "Rodas6P": 24,
     "ROS34PW2": 64, "Rodas4PW": 96, "MSRKTASE2": 64, "MSRKTASE3": 64, "MSRKTASE4": 256, "SRKTASE3": 256,
     "KenCarp4": 64, "Kvaerno5": 64, "RadauIIA5": 24, "RKTASE2": 256, "RKTASE3": 256,
-    "BDF": 128,
+    "BDF": 128, "exprb32": 64, "exprb43": 64,
 }  # fmt: skip
 # the error constants of the DAE below are smaller, which leaves a multistep method at the tolerance of its
 # iterations sooner
