@@ -20,9 +20,9 @@ class ExponentialTableau(Method):
     """Exponential Rosenbrock methods of two or three stages, for u' = f(t, u) without a mass matrix.
 
     v = u + h phi_1 f + h^2 phi_2 df/dt + h sum_i (third_i phi_3 + fourth_i phi_4) D_i, see
-    `kernel.step_exponential`; a: of phi_1 D_2 in the third stage. The solution that the error estimate compares
-    with leaves phi_4 out, with two stages phi_3. Linear systems with constant coefficients and constant df/dt
-    are solved exactly.
+    `kernel.step_exponential`; a: of phi_1 D_2 in the third stage. The solution that the error estimate
+    compares with leaves phi_4 out, with two stages phi_3. Linear systems with constant coefficients and df/dt
+    are solved exactly at the ends of the steps, which are as long as the dense output lets them be.
     """
 
     c: tuple[float, ...]

@@ -194,7 +194,8 @@ class LargeSystem:
             slot.KR_MASS: self._array(model.mass), slot.KR_INNER: address_of(inner),
             slot.KR_FACTOR: functions["factor"], slot.KR_SOLVE: functions["solve"],
             slot.KR_U: run[slot.U], slot.KR_ATOL: run[slot.ATOL], slot.KR_FLOATS: run[slot.FLOATS],
-            slot.KR_SLOPES: int(method.family.startswith("tase")), slot.KR_WEIGHT: self._room(model.n),
+            slot.KR_SLOPES: int(method.family.startswith("tase")), slot.KR_HELD: method.held,
+            slot.KR_WEIGHT: self._room(model.n),
             slot.KR_BASIS: self._room((m + 2 if gmres else VECTORS) * model.n),
             slot.KR_HESSENBERG: self._room((m + 1) * m + 2 * m + m + 1 if gmres else 0),
         })  # fmt: skip

@@ -116,6 +116,11 @@ class Method(ABC):
         return False
 
     @property
+    def held(self) -> int:
+        """The tolerance over what errors of a step are held to."""
+        return 1
+
+    @property
     def first_same_as_last(self) -> bool:
         """Is the last stage f at the new state, so that the next step can use it?"""
         return False

@@ -16,7 +16,7 @@ __all__ = ["MultistepTableau"]
 _DIFFERENCES = 9
 # Errors are held to the tolerance over so much. The errors of many short steps add up: with 1 those at the
 # end of ten stiff problems are 8 times the tolerance (geometric mean), with 10 they are about the tolerance.
-_HELD = 10.0
+_HELD = 10
 # of the transformation between steps of different lengths
 _SCRATCH = 64
 
@@ -50,6 +50,10 @@ class MultistepTableau(Method):
 
     def keeps(self, algebraic: int) -> bool:
         return True
+
+    @property
+    def held(self) -> int:
+        return _HELD
 
     def memory(self, n: int) -> int:
         return (_DIFFERENCES + self.starter.stages) * n + _SCRATCH

@@ -1,4 +1,4 @@
-"""Exponential Rosenbrock methods: phi-functions by Krylov spaces against dense exponentials, whole problems."""
+"""Exponential Rosenbrock methods: phi-functions against dense exponentials, and whole problems."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ NAMES = ["exprb32", "exprb43"]
 
 
 def phi(k, matrix, vector):
-    """phi_k(matrix) vector, from one dense exponential: the vector beside the matrix, and a shift behind it."""
+    """phi_k(matrix) vector, from one dense exponential with the vector beside the matrix."""
     n = len(matrix)
     whole = np.zeros((n + k, n + k))
     whole[:n, :n], whole[:n, n] = matrix, vector

@@ -27,9 +27,9 @@ def factor(s: Integers) -> int:
     atol = floats(s[slot.KR_ATOL])
     x = floats(s[slot.KR_FLOATS])
     weight = floats(s[slot.KR_WEIGHT])
-    unit = 1.0
+    unit = 1.0 * s[slot.KR_HELD]
     if s[slot.KR_SLOPES] != 0:
-        unit = x[slot.H_STEP]
+        unit *= x[slot.H_STEP]
     for i in range(n):
         inverse = unit / (atol[i] + x[slot.RTOL] * abs(u[i]))
         weight[i] = inverse * inverse / n

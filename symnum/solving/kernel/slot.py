@@ -198,10 +198,11 @@ IN_RIGHT, IN_MATRIX, IN_SCALE_AT, IN_N = range(4)  # as RIGHT, MATRIX, SCALE_AT,
     KR_INNER, KR_FACTOR, KR_SOLVE,       # the preconditioner: its table and its functions
     KR_U, KR_ATOL, KR_FLOATS,            # of the run
     KR_SLOPES,                           # 1 where solutions are rates, whose errors count times the step
+    KR_HELD,                             # the tolerance over what the method holds its errors to
     KR_WEIGHT, KR_BASIS, KR_HESSENBERG,  # (n,), (RESTART + 2, n) or (5, n), see `krylov`
     KR_PRODUCTS,                         # how many products with J were made
     KR_SIZE,
-) = range(4, 19)  # fmt: skip
+) = range(4, 20)  # fmt: skip
 KR_RESTART = 30
 
 SAVE_STEPS, SAVE_GRID = range(2)  # SAVE
