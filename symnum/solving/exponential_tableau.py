@@ -59,9 +59,9 @@ class ExponentialTableau(Method):
 
     def _holds(self, order: int, fourth: FloatArray, third: FloatArray | None = None) -> bool:
         c, third = array(self.c), array(self.third) if third is None else third
-        found: list[float] = []
+        found = np.zeros(0)
         if order > 2:
-            found += [third @ c**2 - 2.0, fourth @ c**2]
+            found = np.array([third @ c**2 - 2.0, fourth @ c**2])
         if order > 3:
-            found += [third @ c**3, fourth @ c**3 - 6.0]
-        return order < 5 and all(abs(value) < TOLERANCE for value in found)
+            found = np.append(found, [third @ c**3, fourth @ c**3 - 6.0])
+        return order < 5 and bool(np.all(np.abs(found) < TOLERANCE))
