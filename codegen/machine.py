@@ -1,8 +1,8 @@
 """LLVM text in, machine code out: the one place that knows llvmlite.
 
 Text is target-neutral LLVM IR (no triple, no data layout). `compile_text` turns it into object bytes for
-this processor, `load_object` puts such bytes into memory and hands out addresses. Both steps release the
-GIL inside LLVM.
+this processor, `load_object` puts such bytes into memory and hands out addresses. LLVM releases the
+GIL meanwhile. It is not imported where all objects are on disk and `elf` can load them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import functools
 import os
 import sys
 import threading
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from symnum.codegen import cache
+from symnum.codegen import cache, elf
 from symnum.errors import CodegenError
 
 if TYPE_CHECKING:
@@ -102,6 +103,40 @@ def _processor() -> tuple[str, str]:
 @functools.cache
 def target() -> str:
     """Everything about this machine and LLVM that an object depends on, for cache keys."""
+    installed = _installed()
+    if installed is None:
+        return _asked()
+    key = cache.digest(installed, os.environ.get("SYMNUM_CPU", ""))
+    stored = cache.fetch("target", key)
+    if stored is not None:
+        return stored.decode()
+    found = _asked()
+    cache.store("target", key, found.encode())
+    return found
+
+
+def _installed() -> str | None:
+    """What `_asked` answers by, found without importing llvmlite; None where that is not known."""
+    if not elf.supported():
+        return None
+    spec = find_spec("llvmlite")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        library = os.path.join(os.path.dirname(spec.origin), "binding", "libllvmlite.so")
+        status = os.stat(library)
+        with open("/proc/cpuinfo", "rb") as file:
+            first = file.read(1 << 14).partition(b"\n\n")[0]  # of many equal ones
+    except OSError:
+        return None
+    lines = first.decode(errors="replace").splitlines()
+    names = ("vendor_id", "cpu family", "model", "stepping", "flags")  # not the frequency, which changes
+    processor = "\n".join(line for line in lines if line.startswith(names))
+    return f"{library} {status.st_size} {status.st_mtime_ns}\n{processor}"
+
+
+def _asked() -> str:
+    """`target` as LLVM gives it."""
     import llvmlite
 
     llvm = _binding()
@@ -158,6 +193,9 @@ class LoadedObject:
     """Object code in executable memory, for as long as the process lives."""
 
     def __init__(self, data: bytes) -> None:
+        self._image = elf.loaded(data)
+        if self._image is not None:
+            return
         llvm = _binding()
         # One engine per object: with two, relocations against constants were seen to go wrong.
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(0))
@@ -169,7 +207,10 @@ class LoadedObject:
 
     def address(self, name: str) -> int:
         """Address of the function or global variable `name`.  CodegenError if there is none."""
-        address = int(self._engine.get_function_address(name))
+        if self._image is not None:
+            address = self._image.symbols.get(name, 0)
+        else:
+            address = int(self._engine.get_function_address(name))
         if address == 0:
             raise CodegenError(f"the generated code has no symbol {name!r}")
         return address

@@ -33,8 +33,6 @@ def fourier_choice(problem: Problem, options: dict[str, Any]) -> tuple[Method, s
     """ETDRK4 and the reason, where it pays: the rates of the linear part would hold explicit steps back."""
     if "linear" in options or options["controller"] is not None or options["rtol"] < _TIGHTEST:
         return None
-    if problem.compiled.origin is None:
-        return None
     form = _form(problem)
     if isinstance(form, str):
         return None

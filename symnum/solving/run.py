@@ -16,7 +16,6 @@ from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
 from symnum.solving.dense import DenseOutput
 from symnum.solving.events import Action, Schedule, Values, no_conflict
-from symnum.solving.fourier_choice import fourier_choice, fourier_form_of
 from symnum.solving.fourier_method import FourierMethod
 from symnum.solving.guards import guard_message
 from symnum.solving.initialize import consistent
@@ -85,7 +84,7 @@ class Run:
         if leg is not None:
             method, self.choice = leg.integrator.method, leg.choice
             self.reason, self.began = leg.reason, leg.began
-        elif method is None and (found := fourier_choice(problem, options)):
+        elif method is None and (found := _in_fourier_space(problem, options)):
             method, self.reason = found
         elif method is None:
             functions = problem.compiled.model.functions
@@ -145,6 +144,7 @@ class Run:
         if "linear" in self.options:
             raise ModelError(f"linear=: {self.method} chooses its linear solver by itself")
         if isinstance(self.method, FourierMethod):
+            from symnum.solving.fourier_choice import fourier_form_of
             from symnum.solving.fourier_integrator import FourierIntegrator
 
             form = fourier_form_of(self.problem, self.method)
@@ -498,3 +498,12 @@ class Run:
 
     def explain(self, status: Status) -> str:
         return why_stopped(status, self.problem, self.integrator, self.made.happened)
+
+
+def _in_fourier_space(problem: Problem, options: dict[str, Any]) -> tuple[Method, str] | None:
+    """`fourier_choice`, imported for what a field was made into: others do without the time it takes."""
+    if problem.compiled.origin is None:
+        return None
+    from symnum.solving.fourier_choice import fourier_choice
+
+    return fourier_choice(problem, options)

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from symnum.codegen import cache, machine
+from symnum.codegen import cache, elf, machine
 from symnum.errors import CodegenError
 
 EXP = """
@@ -51,10 +51,57 @@ def test_two_objects_keep_their_constants(passes, codegen):
         assert function(second.address("poly"))(x) == pytest.approx(math.pi * x + math.e + x**0.3, rel=1e-15)
 
 
-def test_globals_can_be_written():
+@pytest.mark.parametrize("by_llvm", [False, True])
+def test_globals_can_be_written(by_llvm, monkeypatch):
+    if by_llvm:
+        monkeypatch.setattr(elf, "loaded", lambda data: None)
     loaded = machine.load_object(machine.compile_text(EXP))
     loaded.write("scale", np.array([3.0, 1.0]))
     assert function(loaded.address("scaled_exp"))(0.0) == 4.0
+
+
+@pytest.mark.skipif(not elf.supported(), reason="LLVM loads the objects of this machine")
+def test_objects_are_loaded_without_llvm_as_far_as_they_are_known():
+    for text in (EXP, POLYNOMIAL):
+        data = machine.compile_text(text)
+        assert elf.loaded(data)
+        # the same for another processor, with relocations of a kind that this one does not have
+        assert elf.loaded(data[:18] + b"\xb7" + data[19:]) is None
+    assert elf.loaded(b"no object") is None
+    missing = POLYNOMIAL.replace("@llvm.pow.f64", "@no_such_function")
+    assert elf.loaded(machine.compile_text(missing)) is None
+    odd = """
+    @counter = thread_local global i64 0
+    define i64 @f() { %a = load i64, ptr @counter
+      ret i64 %a }
+    """
+    assert elf.loaded(machine.compile_text(odd)) is None
+
+
+@pytest.mark.skipif(not elf.supported(), reason="LLVM loads the objects of this machine")
+def test_functions_of_one_object_reach_each_other_and_data_start_as_written():
+    text = """
+    @count = internal global i64 7
+    @where = global ptr @next
+    define internal i64 @next() noinline {
+      %a = load i64, ptr @count
+      %b = add i64 %a, 1
+      store i64 %b, ptr @count
+      ret i64 %b
+    }
+    define i64 @twice() {
+      %f = load ptr, ptr @where
+      %a = call i64 %f()
+      %b = call i64 @next()
+      %c = mul i64 %a, %b
+      ret i64 %c
+    }
+    """
+    image = elf.loaded(machine.compile_text(text))
+    assert image
+    assert set(image.symbols) == {"twice", "where"}
+    twice = ctypes.CFUNCTYPE(ctypes.c_int64)(image.symbols["twice"])
+    assert [twice(), twice()] == [8 * 9, 10 * 11]
 
 
 def test_bad_text_and_unknown_names_are_errors():
