@@ -8,6 +8,7 @@ it by name; `check` looks them up and shares no code with the search: neither e-
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from symnum.rewriting.match import Matcher
 from symnum.rewriting.precise import settled_values
 from symnum.rewriting.rules import RULE_SETS
 from symnum.rewriting.rules.limits import LIMITS
-from symnum.rewriting.rules.rule import Rule
+from symnum.rewriting.rules.rule import Rule, RuleSet
 from symnum.rewriting.signature import agree
 from symnum.rewriting.term import EXPR
 from symnum.rewriting.verify import mismatch
@@ -112,7 +113,7 @@ def _next_step(roots: tuple[Expr, ...], where: Where) -> Step | None:
             if rules.name not in NORMALIZING:
                 continue
             for number, rule in enumerate(rules.rules):
-                for new, binding in matcher.applications(rule, node):
+                for new, binding in _applications(matcher, rules, rule, node):
                     if new is node or _weight(new) >= _weight(node):
                         continue
                     if rule.assume:
@@ -122,6 +123,23 @@ def _next_step(roots: tuple[Expr, ...], where: Where) -> Step | None:
                     named = tuple((v.name, value) for v, value in binding.items())
                     return Step(rules.name, number, named, node, new)
     return None
+
+
+def _applications(
+    matcher: Matcher, rules: RuleSet, rule: Rule, node: Expr
+) -> Iterable[tuple[Expr, Mapping[Expr, Expr]]]:
+    """What the rule makes of the node, with its bindings.
+
+    A limit is read from its condition: the factors of an argument such as 3*x are spread over those of the
+    quotient, where no pattern would find the argument again.
+    """
+    if rules is not LIMITS:
+        yield from matcher.applications(rule, node)
+    elif node.op == "ifelse" and node.args[0].op == "equal":
+        binding = dict.fromkeys(leaves(rule.left), node.args[0].args[0])
+        left, right = substitute((rule.left, rule.right), binding)
+        if left is node:
+            yield right, binding
 
 
 def _weight(expr: Expr) -> int:
