@@ -126,7 +126,7 @@ def _next_step(roots: tuple[Expr, ...], where: Where) -> Step | None:
 
 
 def _applications(
-    matcher: Matcher, rules: RuleSet, rule: Rule, node: Expr
+    matcher: Matcher[Expr], rules: RuleSet, rule: Rule, node: Expr
 ) -> Iterable[tuple[Expr, Mapping[Expr, Expr]]]:
     """What the rule makes of the node, with its bindings.
 
