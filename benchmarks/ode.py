@@ -60,8 +60,7 @@ def candidate(problem: sn.Problem, size: float, method: str | None, names: tuple
 
     # what long use of a model brings by itself: steps compiled for it, for all methods that may be chosen
     for used in (method,) if method else ("Tsit5", "Vern7", "Rodas5P"):
-        if used != "Kvaerno5":  # it has only the generic steps
-            specialised_step(problem.compiled.model, find(used), 0.0, problem.u, problem.p, end)
+        specialised_step(problem.compiled.model, find(used), 0.0, problem.u, problem.p, end)
     for _ in range(10):
         run(1e-5)
     name = f"symnum {method or 'default'}"

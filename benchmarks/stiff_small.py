@@ -50,7 +50,7 @@ def again(problem: sn.Problem, method: str, tier: str) -> Candidate:
             atol = np.full(len(problem.u), tolerance * SIZE)
             made = Integrator(model.functions, record, rtol=tolerance, atol=atol)
             if tier == "specialised":
-                made.specialise(step.step, step.function, step.factors)
+                step.put_into(made)
             integrators[tolerance] = made
         integrator = integrators[tolerance]
         integrator.start(begin, problem.u, problem.p)

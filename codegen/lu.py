@@ -6,6 +6,8 @@ generated code reports how large its multipliers became, so that a caller can pi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,7 @@ from symnum.record import record
 __all__ = ["Elimination", "emit_lu"]
 
 Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.integer]
 
 # A pivot should not be smaller than this part of the largest entry of its column, in any sample.
 _THRESHOLD = 0.05
@@ -34,7 +37,7 @@ class Elimination:
     upper: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def choose(cls, rows: Numbers, columns: Numbers, samples: Numbers, n: int) -> Elimination | None:
+    def choose(cls, rows: Places, columns: Places, samples: Numbers, n: int) -> Elimination | None:
         """The order for entries at (rows, columns), (nnz,), with values (samples, nnz); None if none is
         possible."""
         a = np.zeros((len(samples), n, n))
@@ -84,18 +87,25 @@ def emit_lu(
     entries: tuple[tuple[int, int], ...],
     mass: tuple[float, ...],
     attributes: str,
+    *,
+    name: str = "",
+    pairs: bool = False,
 ) -> None:
     """Add ``T factor(T scale, T *jacobian, T *lu)`` and ``void solve(T *lu, T *b)`` to ``lanes``.
 
     The matrix is scale diag(mass) - J, J with these entries (row, column) in order. ``factor`` returns the
     sum of the sizes of all multipliers, NaN if a pivot is zero or not finite. ``solve`` works in place.
+    name: goes before their names. pairs: ``T factor(T scale, T coupling, T *jacobian, T *lu)`` is for
+    (scale - i coupling) diag(mass) - J as a real matrix of twice the size, real and imaginary parts of an
+    unknown side by side.
     """
     number = lanes.type
     place: dict[tuple[int, int], int] = {}  # (row, column) -> place of its number in the factors
     for (r, c), below, right in zip(elimination.pivots, elimination.lower, elimination.upper, strict=True):
         for row, column in [*((i, c) for i in below), (r, c), *((r, j) for j in right)]:
             place[row, column] = len(place)
-    _emit_factor(lanes, elimination, entries, mass, place, attributes)
+    value_of = _matrix_of_pairs if pairs else _matrix
+    _emit_factor(lanes, elimination, value_of, entries, mass, place, attributes, name)
     lines: list[str] = []
     value = {i: lanes.load(lines, f"%b{i}", "%b", i) for i in range(elimination.n)}
     serial = 0
@@ -123,21 +133,16 @@ def emit_lu(
     for c, result in found.items():
         lanes.store(lines, f"%o{c}", result, "%b", c)
     lanes.functions.append("\n".join([
-        f"define internal void @solve(ptr noalias readonly %lu, ptr noalias %b) {attributes} {{",
+        f"define internal void @{name}solve(ptr noalias readonly %lu, ptr noalias %b) {attributes} {{",
         *(f"  {line}" for line in lines), "  ret void", "}",
     ]))  # fmt: skip
 
 
-def _emit_factor(
-    lanes: Lanes,
-    elimination: Elimination,
-    entries: tuple[tuple[int, int], ...],
-    mass: tuple[float, ...],
-    place: dict[tuple[int, int], int],
-    attributes: str,
-) -> None:
+def _matrix(
+    lanes: Lanes, lines: list[str], entries: tuple[tuple[int, int], ...], mass: tuple[float, ...]
+) -> dict[tuple[int, int], str]:
+    """{(row, column): value} of scale diag(mass) - J."""
     number = lanes.type
-    lines: list[str] = []
     value: dict[tuple[int, int], str] = {}
     for k, entry in enumerate(entries):
         loaded = lanes.load(lines, f"%j{k}", "%jacobian", k)
@@ -150,6 +155,40 @@ def _emit_factor(
     for row, weight in enumerate(mass):
         if weight != 0.0:
             value.setdefault((row, row), "%scale")
+    return value
+
+
+def _matrix_of_pairs(
+    lanes: Lanes, lines: list[str], entries: tuple[tuple[int, int], ...], mass: tuple[float, ...]
+) -> dict[tuple[int, int], str]:
+    """The same for (scale - i coupling) diag(mass) - J, real and imaginary parts side by side."""
+    value = {
+        (2 * row + part, 2 * column + part): found
+        for (row, column), found in _matrix(lanes, lines, entries, mass).items()
+        for part in (0, 1)
+    }
+    lines.append(f"%minus = fneg {lanes.type} %coupling")
+    for row, weight in enumerate(mass):
+        if weight != 0.0:
+            value[2 * row, 2 * row + 1] = "%coupling"
+            value[2 * row + 1, 2 * row] = "%minus"
+    return value
+
+
+def _emit_factor(
+    lanes: Lanes,
+    elimination: Elimination,
+    value_of: Callable[..., dict[tuple[int, int], str]],
+    entries: tuple[tuple[int, int], ...],
+    mass: tuple[float, ...],
+    place: dict[tuple[int, int], int],
+    attributes: str,
+    name: str,
+) -> None:
+    number = lanes.type
+    lines: list[str] = []
+    value = value_of(lanes, lines, entries, mass)
+    coupling = f"{number} %coupling, " if value_of is _matrix_of_pairs else ""
     checked: list[str] = []
     serial = 0
     lanes.declare(number, f"llvm.fabs.{_suffix(lanes)}", number)
@@ -162,14 +201,14 @@ def _emit_factor(
         checked.append(f"%zero{step}")
         lanes.store(lines, f"%at{place[pivot]}", f"%inverse{step}", "%lu", place[pivot])
         for i in below:
-            name = f"%l{place[i, c]}"
-            lines.append(f"{name} = fmul contract {number} {value[i, c]}, %inverse{step}")
-            lines.append(f"{name}.s = call {number} @llvm.fabs.{_suffix(lanes)}({number} {name})")
-            checked.append(f"{name}.s")
-            lanes.store(lines, f"%at{place[i, c]}", name, "%lu", place[i, c])
+            factor = f"%l{place[i, c]}"
+            lines.append(f"{factor} = fmul contract {number} {value[i, c]}, %inverse{step}")
+            lines.append(f"{factor}.s = call {number} @llvm.fabs.{_suffix(lanes)}({number} {factor})")
+            checked.append(f"{factor}.s")
+            lanes.store(lines, f"%at{place[i, c]}", factor, "%lu", place[i, c])
             for j in right:
                 serial += 1
-                lines.append(f"%p{serial} = fmul contract {number} {name}, {value[r, j]}")
+                lines.append(f"%p{serial} = fmul contract {number} {factor}, {value[r, j]}")
                 if (i, j) in value:
                     lines.append(f"%q{serial} = fsub contract {number} {value[i, j]}, %p{serial}")
                 else:
@@ -180,7 +219,7 @@ def _emit_factor(
             lanes.store(lines, f"%at{place[r, j]}", f"%u{place[r, j]}", "%lu", place[r, j])
     growth = lanes.tree(lines, "%grown", checked)
     lanes.functions.append("\n".join([
-        f"define internal {number} @factor({number} %scale, ptr noalias readonly %jacobian, "
+        f"define internal {number} @{name}factor({number} %scale, {coupling}ptr noalias readonly %jacobian, "
         f"ptr noalias %lu) {attributes} {{",
         *(f"  {line}" for line in lines), f"  ret {number} {growth}", "}",
     ]))  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -195,6 +196,8 @@ class Integrator:
         self.settled = ""
         for system in self._systems.values():
             system.orders = 0
+            if isinstance(system, LinearSystem):
+                system.use_tables()
         if self._integers[slot.STEP_GENERIC]:
             self._set(slot.STEP, int(self._integers[slot.STEP_GENERIC]))
             self._set(slot.RHS, self.model.rhs)
@@ -212,6 +215,18 @@ class Integrator:
         if len(self._factors) < max(factors, 1):
             self._factors = np.zeros(max(factors, 1))
             self._set(slot.FACTORS, address_of(self._factors))
+
+    def specialise_systems(self, codes: Sequence[tuple[int, int, int]]) -> None:
+        """Use straight-line code for the linear systems of the steps: factor, solve, and size of the factors.
+
+        The first is for scale M - J, a second for the pairs of a complex matrix. Where a pivot order is a bad
+        one the system goes on with what serves every model.
+        """
+        of_steps = [system for where, system in self._systems.items() if where != slot.G]
+        for k, system in enumerate(of_steps):
+            assert isinstance(system, LinearSystem)
+            system.use_code(*codes[min(k, len(codes) - 1)])
+        self._set(slot.W_READY, 0)
 
     def _set(self, where: int, value: int) -> None:
         self._integers[where] = value

@@ -208,6 +208,7 @@ class LinearSystem:
         self._jacobian = jacobian
         self._scale = scale
         self.orders = 0  # pivot orders chosen in this run
+        self._code: tuple[IntArray, FloatArray] | None = None  # table and factors of straight-line code
         if mode == "dense" or (mode == "auto" and pattern.n <= SMALL):
             self._use(pattern.with_pivoting())
         else:
@@ -215,11 +216,34 @@ class LinearSystem:
 
     @property
     def kind(self) -> str:
-        return ("not chosen yet", "dense", "dense LAPACK", "sparse", "sparse")[int(self.table[slot.KIND])]
+        kinds = ("not chosen yet", "dense", "dense LAPACK", "sparse", "sparse", "straight-line")
+        return kinds[int(self.table[slot.KIND])]
+
+    def use_code(self, factor: int, solve: int, size: int) -> None:
+        """From now on straight-line code, by address, factors to ``size`` numbers and solves."""
+        if self._code is None:
+            self._code = np.zeros(slot.SL_SIZE, dtype=np.int64), np.zeros(size)
+            inner, factors = self._code
+            inner[slot.IN_MATRIX], inner[slot.IN_SCALE_AT] = (
+                address_of(self._jacobian), address_of(self._scale)
+            )  # fmt: skip
+            inner[slot.IN_N], inner[slot.SL_FACTORS] = self.pattern.n, address_of(factors)
+        self.table[slot.SYSTEM_INNER] = address_of(self._code[0])
+        self.table[slot.SYSTEM_FACTOR], self.table[slot.SYSTEM_SOLVE] = factor, solve
+        self.table[slot.KIND] = slot.BY_ADDRESS
+
+    def use_tables(self) -> bool:
+        """Go back to what serves every pattern; False where that was in use."""
+        if self.table[slot.KIND] != slot.BY_ADDRESS:
+            return False
+        self.table[slot.KIND] = self._kind
+        return True
 
     def analyse(self) -> bool:
         """Choose a pivot order on the present numbers; False if they are singular."""
         pattern = self.pattern
+        if self.use_tables() and self._kind != slot.UNKNOWN:
+            return True
         self.orders += 1
         cheap = self.mode == "auto" and pattern.dense_cost() < CHEAP * pattern.step_cost()
         if pattern.n <= LARGE and self.orders > (1 if cheap else ORDERS):
@@ -241,3 +265,4 @@ class LinearSystem:
         self.table[:] = self._memory.table
         self.table[slot.MATRIX] = address_of(self._jacobian)
         self.table[slot.SCALE_AT] = address_of(self._scale)
+        self._kind = int(self.table[slot.KIND])

@@ -18,8 +18,10 @@ from symnum.codegen import cache, machine
 from symnum.codegen.model import CompiledModel
 from symnum.codegen.model_functions import FloatArray
 from symnum.errors import ModelError
+from symnum.solving.implicit_tableau import RadauTableau
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel.call import model_function
+from symnum.solving.linear_system import pattern_of_pairs, patterns
 from symnum.solving.method import Method
 from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 
@@ -30,20 +32,36 @@ __all__ = ["LARGEST", "SpecialisedStep", "TierChoice", "elimination_for", "speci
 
 # Unknowns up to which a step is written out. Straight-line code beyond would fall out of the caches.
 LARGEST = 128
+# The same for matrices of twice the size, whose code takes LLVM four times as long.
+_LARGEST_PAIRS = 32
 # Statements of the right-hand side and the Jacobian up to which it pays.
 _STATEMENTS = 4000
+# Updates of a factorization up to which it is written out by itself.
+_UPDATES = 20_000
 _PASSES, _CODEGEN = 2, 2
 # Time steps, as parts of the span, at which the pivot order has to be a good one.
 _SCALES = (1e-8, 1e-5, 1e-3, 1e-1)
 
 
 class SpecialisedStep(NamedTuple):
-    """Addresses of the step and of f, and the number of doubles that the factors take."""
+    """Addresses of the step and of f, and the number of doubles that the factors take.
+
+    systems: in their place (factor, solve, number of doubles) of the linear systems, where a method keeps the
+    step of the kernels.
+    """
 
     step: int
     function: int
     factors: int
     milliseconds: float  # what compiling it took
+    systems: tuple[tuple[int, int, int], ...] = ()
+
+    def put_into(self, integrator: Integrator) -> None:
+        """At any moment between two calls of the loop."""
+        if self.systems:
+            integrator.specialise_systems(self.systems)
+        else:
+            integrator.specialise(self.step, self.function, self.factors)
 
 
 # Milliseconds in the loop after which a stored step is looked for.
@@ -58,11 +76,17 @@ _missing: WeakKeyDictionary[CompiledModel, set[Method]] = WeakKeyDictionary()
 
 def unfit(model: CompiledModel, method: Method) -> str:
     """Why there is no specialised step; "" where there is one."""
-    if not isinstance(method, (ExplicitTableau, RosenbrockTableau)):
+    if method.family == "bdf":
         return f"{method} has no specialised step"
-    if model.functions.n > LARGEST:
-        return f"{model.functions.n} unknowns are more than {LARGEST}"
+    largest = _LARGEST_PAIRS if method.family == "radau" else LARGEST
+    if model.functions.n > largest:
+        return f"{model.functions.n} unknowns are more than {largest}"
     return ""
+
+
+def _written_out(method: Method) -> bool:
+    """Is the whole step written out, or are its linear systems alone?"""
+    return isinstance(method, (ExplicitTableau, RosenbrockTableau))
 
 
 def _cost(model: CompiledModel, method: Method) -> float:
@@ -70,15 +94,25 @@ def _cost(model: CompiledModel, method: Method) -> float:
     functions = model.functions
     if method.family == "explicit":
         return 30.0 + 0.3 * method.stages * functions.n + 0.1 * model.operations
+    if not _written_out(method):
+        return 30.0 + 0.1 * patterns(functions)[0].step_cost() * (8 if method.family == "radau" else 1)
     return 30.0 + method.stages**2 * functions.n + 0.2 * model.operations
 
 
 def elimination_for(
-    model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
+    model: CompiledModel,
+    method: Method,
+    t: float,
+    u: FloatArray,
+    p: FloatArray,
+    span: float,
+    *,
+    complex_scale: tuple[float, float] | None = None,
 ) -> Elimination | None:
-    """A pivot order for the steps of a Rosenbrock method, good at (t, u) for short and long steps.
+    """A pivot order for scale M - J, good at (t, u) for short and long steps.
 
-    None if the matrix is singular or not finite.
+    complex_scale: real and imaginary part, beside 1/(h gamma), of the scale of a complex matrix. None if the
+    matrix is singular or not finite.
     """
     from symnum.codegen.lu import Elimination
 
@@ -87,20 +121,14 @@ def elimination_for(
     u, p = np.ascontiguousarray(u), np.ascontiguousarray(p)
     for address in (functions.setup, functions.jacobian):
         model_function(address, t, *(array.ctypes.data for array in (jacobian, u, p, work)))
-    columns = np.repeat(np.arange(functions.n), np.diff(functions.indptr))
-    diagonal = np.flatnonzero(functions.mass)
-    keys, place = np.unique(
-        np.concatenate([columns * functions.n + functions.indices, diagonal * (functions.n + 1)]),
-        return_inverse=True,
-    )
-    gamma = float(method.table()[0])
-    samples = np.zeros((len(_SCALES), len(keys)))
-    samples[:, place[: len(columns)]] -= jacobian
-    for sample, scale in zip(samples, _SCALES, strict=True):
-        sample[place[len(columns) :]] += 1.0 / (scale * max(span, 1e-300) * gamma)
+    pattern = pattern_of_pairs(functions) if complex_scale else patterns(functions)[0]
+    columns = np.repeat(np.arange(pattern.n), np.diff(pattern.indptr))
+    ratio = np.array(complex_scale or (1.0,)) / (max(span, 1e-300) * float(method.table()[0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        samples = np.array([pattern.values(jacobian, ratio / scale) for scale in _SCALES])
     if not np.isfinite(samples).all():
         return None
-    return Elimination.choose(keys % functions.n, keys // functions.n, samples, functions.n)
+    return Elimination.choose(pattern.indices, columns, samples, pattern.n)
 
 
 def specialised_step(
@@ -135,9 +163,16 @@ def specialised_step(
             cache.store("step", key, stored)
         code, factors, milliseconds = marshal.loads(stored)
         loaded = machine.load_object(code)
-        known[method] = SpecialisedStep(
-            loaded.address("step"), loaded.address("function"), factors, milliseconds
-        )
+        if isinstance(factors, tuple):
+            systems = tuple(
+                (loaded.address(f"factor{k}"), loaded.address(f"solve{k}"), size)
+                for k, size in enumerate(factors)
+            )
+            known[method] = SpecialisedStep(0, 0, 0, milliseconds, systems)
+        else:
+            known[method] = SpecialisedStep(
+                loaded.address("step"), loaded.address("function"), factors, milliseconds
+            )
     return known[method]
 
 
@@ -174,8 +209,10 @@ def step_text(model: CompiledModel, method: Method, elimination: Elimination | N
 
 def _make(
     model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
-) -> tuple[bytes, int, float] | None:
+) -> tuple[bytes, int | tuple[int, ...], float] | None:
     began = time.perf_counter()
+    if not _written_out(method):
+        return _make_systems(model, method, t, u, p, span)
     if not model.fits:
         # the step shares scratch with the code of the model, which another process rewrote in another way
         from logging import getLogger
@@ -190,6 +227,26 @@ def _make(
     code = machine.compile_text(step_text(model, method, elimination), passes=_PASSES, codegen=_CODEGEN)
     factors = 0 if elimination is None else elimination.size
     return code, factors, 1e3 * (time.perf_counter() - began)
+
+
+def _make_systems(
+    model: CompiledModel, method: Method, t: float, u: FloatArray, p: FloatArray, span: float
+) -> tuple[bytes, tuple[int, ...], float] | None:
+    """Code for the linear systems alone, with the number of doubles of each."""
+    from symnum.solving.specialised_systems import systems_text
+
+    began = time.perf_counter()
+    found = [elimination_for(model, method, t, u, p, span)]
+    if isinstance(method, RadauTableau):
+        gamma, alpha, beta, _ = method.spectrum()
+        scale = (alpha / gamma, beta / gamma)
+        found.append(elimination_for(model, method, t, u, p, span, complex_scale=scale))
+    eliminations = [elimination for elimination in found if elimination is not None]
+    if len(eliminations) < len(found) or sum(e.operations for e in eliminations) > _UPDATES:
+        return None
+    text = systems_text(model.functions, eliminations)
+    code = machine.compile_text(text, passes=_PASSES, codegen=_CODEGEN)
+    return code, tuple(e.size for e in eliminations), 1e3 * (time.perf_counter() - began)
 
 
 class LaneSteps(NamedTuple):
@@ -329,7 +386,7 @@ class TierChoice:
         )  # fmt: skip
         if found is None:
             return False
-        integrator.specialise(found.step, found.function, found.factors)
+        found.put_into(integrator)
         integrator.stats.tier = f"specialised: {why}"
         self.open = False
         return True

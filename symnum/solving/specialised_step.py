@@ -18,7 +18,7 @@ from symnum.solving.kernel import slot
 from symnum.solving.method import Method
 from symnum.solving.tableau import ExplicitTableau, RosenbrockTableau
 
-__all__ = ["emit_step", "scalar_step"]
+__all__ = ["GROWTH", "emit_step", "entries_of", "scalar_step"]
 
 # Beyond this many lines a function is called, not merged into the step.
 _MERGED = 400
@@ -27,7 +27,13 @@ _MERGED = 400
 _BY_COMPONENT = 12
 _VECTOR = 8
 # The sum of the multipliers at which the pivot order counts as a bad one.
-_GROWTH = 1e6
+GROWTH = 1e6
+
+
+def entries_of(model: ModelFunctions) -> tuple[tuple[int, int], ...]:
+    """(row, column) of the entries of the Jacobian."""
+    columns = np.repeat(np.arange(model.n), np.diff(model.indptr))
+    return tuple(zip(model.indices.tolist(), columns.tolist(), strict=True))
 
 
 def emit_step(
@@ -51,8 +57,7 @@ def emit_step(
             attributes = "nounwind noinline" if seldom or 5 * size > _MERGED else "nounwind alwaysinline"
             lanes.model_function(name, functions[name], attributes, prepared)
     if elimination is not None:
-        columns = np.repeat(np.arange(model.n), np.diff(model.indptr))
-        entries = tuple(zip(model.indices.tolist(), columns.tolist(), strict=True))
+        entries = entries_of(model)
         attributes = "nounwind alwaysinline" if 6 * elimination.size <= _MERGED else "nounwind noinline"
         emit_lu(lanes, elimination, entries, tuple(model.mass.tolist()), attributes)
     writer = _Writer(lanes, model.n, "time_gradient" in functions, model.mass)
@@ -359,7 +364,7 @@ def scalar_step(method: Method, model: ModelFunctions, timed: bool) -> str:
     count("calls", slot.RHS_CALLS, method.stages - 1)
     if implicit:
         count("solves", slot.SOLVES, method.stages)
-        lines.append(f"%fine = fcmp ole double %growth, {literal(_GROWTH)}")
+        lines.append(f"%fine = fcmp ole double %growth, {literal(GROWTH)}")
         lines += ["br i1 %fine, label %done, label %pivot", "pivot:"]
         count("fallbacks", slot.FALLBACKS, 1)
         pointer("generic", slot.STEP_GENERIC)

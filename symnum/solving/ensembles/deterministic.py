@@ -158,7 +158,7 @@ class DeterministicRuns:
             first_step=self.first_step or None, max_steps=self.max_steps,
         )  # fmt: skip
         if found is not None:
-            integrator.specialise(found.step, found.function, found.factors)
+            found.put_into(integrator)
         begin, end = problem.span
         for member in members.tolist():
             integrator.start(begin, given.starts[member], given.parameters[member])
@@ -216,6 +216,8 @@ class DeterministicRuns:
         between = ((self.times > begin) & (self.times < end)).any()
         if between and (method.dense_table() is None or method.extra_stages):
             return f"{method} has no dense output from the stages of its steps alone"
+        if method.family not in ("explicit", "rosenbrock"):
+            return f"{method} has no steps in lanes"
         if isinstance(method, ExplicitTableau) and method.second:
             return f"{method} has two error estimates"
         return unfit(problem.compiled.model, method)

@@ -156,6 +156,9 @@ UNKNOWN, DENSE_OWN, DENSE_LAPACK, SPARSE, COLUMNS, BY_ADDRESS = range(6)  # KIND
 # --- solvers by address: all of their tables begin alike -------------------------------------------------
 IN_RIGHT, IN_MATRIX, IN_SCALE_AT, IN_N = range(4)  # as RIGHT, MATRIX, SCALE_AT, SYSTEM_N
 
+# straight-line code for one pattern: its factors
+(SL_FACTORS, SL_SIZE) = range(4, 6)
+
 # a product of banded matrices, one for each direction of a grid
 (
     SP_BATCHES, SP_TABLES,               # addresses of the tables of batches
