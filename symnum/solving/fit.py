@@ -18,6 +18,7 @@ from symnum.solving.fit_objective import Objective, Penalty, flattened, trajecto
 from symnum.solving.method import Method
 from symnum.solving.multiple_shooting import shot
 from symnum.solving.options import Times
+from symnum.solving.outside_optimizers import Step, is_outside, step_of
 from symnum.solving.problem import Problem
 from symnum.solving.profile import Profile, profile_of
 from symnum.solving.solution import Solution
@@ -32,6 +33,7 @@ OPTIMIZERS = ("least squares", "L-BFGS")
 # Learnt numbers up to which a Jacobian of all residuals pays: its steps are far fewer.
 _FEW = 512
 _WALL = 1e3  # a point that cannot be computed counts so many times as much as the best one
+_HALVINGS = 30  # of a step behind which runs fail
 
 
 @record
@@ -176,7 +178,7 @@ def fit(
     weights: Mapping[Any, Any] | None = None,
     regularize: Any = None,
     bounds: Mapping[Any, tuple[float, float]] | None = None,
-    optimizer: str | None = None,
+    optimizer: Any = None,
     iterations: int = 500,
     target: float = 0.0,
     patience: int | None = None,
@@ -197,7 +199,9 @@ def fit(
     trajectories. weights: {expression: weight or (times,)} that multiply residuals, for 1/deviation.
     regularize: the factor of the sum of squares of all that is learnt, or {parameter: (mean, deviation)}.
     bounds: {parameter: (low, high)}. optimizer: "least squares" (trust regions with the Jacobian of all
-    residuals) or "L-BFGS" (gradients), both of SciPy; by number without it.
+    residuals) or "L-BFGS" (gradients), both of SciPy; by number without it. Or a transformation of optax,
+    ``optax.adam(1e-2)``, or ``lambda parameters: torch.optim.Adam(parameters, lr=1e-2)``, whose points are
+    moved into the bounds and which go on until one of the reasons below.
     shooting: first fit over that many pieces of each trajectory, between times of the data, whose starts are
     found with the rest while the gaps between them close (multiple shooting), then the whole from there: for
     long, oscillating or chaotic trajectories, where a poor first point is far from any that fits.
@@ -217,8 +221,10 @@ def fit(
     names = trajectories[0].mapping.parameters
     objective = Objective(trajectories, loss, Penalty(regularize, names))
     chosen = optimizer or ("least squares" if loss is None and len(names) <= _FEW else "L-BFGS")
-    if chosen not in OPTIMIZERS:
-        raise ModelError(f"optimizer={optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
+    if not is_outside(chosen) and chosen not in OPTIMIZERS:
+        raise ModelError(
+            f"optimizer={optimizer!r}: choose one of {', '.join(OPTIMIZERS)}, or give one of optax or PyTorch"
+        )
     if chosen == "least squares" and loss is not None:
         raise ModelError("optimizer='least squares' needs data without a loss of its own; choose 'L-BFGS'")
     for name, value in (("iterations", iterations), ("patience", 1 if patience is None else patience)):
@@ -261,9 +267,11 @@ class _Search:
         self.history: list[float] = []
         self.failures = 0
 
-    def run(self, theta: FloatArray, optimizer: str) -> tuple[str, str]:
+    def run(self, theta: FloatArray, optimizer: Any) -> tuple[str, str]:
         theta = self.first(theta)
         try:
+            if is_outside(optimizer):
+                return self.steps(theta, step_of(optimizer, theta))
             if optimizer == "least squares":
                 return self.least_squares(theta)
             return self.gradients(theta)
@@ -340,6 +348,25 @@ class _Search:
                      "ftol": 1e-14, "gtol": 1e-10},
         )  # fmt: skip
         return "converged", str(found.message)
+
+    def steps(self, theta: FloatArray, step: Step) -> tuple[str, str]:
+        """Steps that another program's optimizer makes; where a run fails, half of the last one."""
+        good, halved = theta, 0
+        while halved < _HALVINGS:
+            try:
+                value, gradient = self.objective.value_and_gradient(theta)
+                fine = bool(np.isfinite(value) and np.isfinite(gradient).all())
+            except SolveFailed as error:
+                self.failed(error)
+                fine = False
+            if fine:
+                self.note(theta, value)
+                good, halved = theta, 0
+                theta = np.clip(step(theta, gradient), self.limits[:, 0], self.limits[:, 1])
+            else:
+                theta, halved = (theta + good) / 2, halved + 1
+            self.iterated()
+        return "no progress", "runs fail all around the last point"
 
     def least_squares(self, theta: FloatArray) -> tuple[str, str]:
         from scipy.optimize import least_squares

@@ -304,3 +304,28 @@ def test_profiles_show_what_the_data_do_not_bound() -> None:
     profile = found.profile(a, points=3)
     assert profile.interval.tolist() == [0.01, np.inf]
     assert profile.losses == pytest.approx(found.loss, rel=1e-5)
+
+
+def test_an_optimizer_of_another_program_whose_step_ends_where_runs_fail() -> None:
+    """One that jumps to where x' = x^2 - k blows up, and then goes down the gradient, which is
+    clipped as optax does it: the half of a step that can be run may stand at a cliff."""
+    k = sn.parameter(1.0, name="k")
+    problem = sn.Problem(sn.System("blows", [sn.D(x) == x**2 - k]), {x: 0.9}, (0, 3))
+    at = np.linspace(0.5, 3, 6)
+    data = {x: sn.solve(problem.with_(parameters={k: 1.3}), rtol=1e-10, atol=1e-12, saveat=at)[x]}
+
+    class Jumps:
+        """As optax has it: init and update."""
+
+        def init(self, theta: Any) -> int:
+            return 0
+
+        def update(self, gradient: Any, state: int, theta: Any) -> tuple[Any, int]:
+            return (-50.0 - theta if state == 0 else -np.clip(0.2 * gradient, -0.05, 0.05)), state + 1
+
+    found = Fit(problem, data, at, [k], optimizer=Jumps(), iterations=300, target=1e-12)
+    assert found.status == "target"
+    assert found[k] == pytest.approx(1.3, abs=1e-5)
+    assert found.evaluations == len(found.history) + 1  # the points that failed are iterations, too
+    with pytest.raises(ModelError, match=r"choose one of least squares, L-BFGS, or give one of optax or Py"):
+        Fit(problem, data, at, [k], optimizer="adam")

@@ -112,3 +112,35 @@ def test_weights_of_equinox_trees() -> None:
     assert f.weights_of(f.module_with(tree)).tolist() == f.initial.tolist()
     with pytest.raises(ModelError, match="network f: the module holds arrays of shapes"):
         f.weights_of(equinox.nn.Linear(2, 3, key=jax.random.key(1)))
+
+
+def fitted_by(optimizer: Any, **options: Any) -> Any:
+    """k and the start of x' = -kx from its exact values, k within bounds."""
+    (x,) = sn.variables("x")
+    k = sn.parameter(0.4, name="k")
+    problem = sn.Problem(sn.System("decay", [sn.D(x) == -k * x]), {x: 1.5}, span=(0, 2))
+    data = {x: 2 * np.exp(-0.7 * T)}
+    return sn.fit(problem, data, T, [k, x], optimizer=optimizer, target=1e-10, iterations=800, **options)
+
+
+def test_fits_with_optimizers_of_optax() -> None:
+    optax = pytest.importorskip("optax")
+    found = fitted_by(optax.adam(3e-2))
+    assert found.status == "target"
+    assert found.theta == pytest.approx([0.7, 2.0], abs=1e-4)
+    held = fitted_by(optax.adam(3e-2), bounds={"k": (0, 0.6)}, patience=50)
+    assert held["k"] == 0.6
+    assert held.status == "no progress"
+    assert (np.diff(held.history) <= 0).all()
+
+
+def test_fits_with_optimizers_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    found = fitted_by(lambda parameters: torch.optim.Adam(parameters, lr=3e-2))
+    assert found.status == "target"
+    assert found.theta == pytest.approx([0.7, 2.0], abs=1e-4)
+    for optimizer, message in (
+        (torch.optim.LBFGS, "choose 'L-BFGS'"), (lambda parameters: 1, "made a int of a list of parameters"),
+    ):  # fmt: skip
+        with pytest.raises(ModelError, match=message):
+            fitted_by(optimizer)
