@@ -90,7 +90,7 @@ def test_equations_alone_give_the_solution() -> None:
     unseen = pinn.sample(problem, {k: [1.3, 2.2, 3.9]}, at=0.1)
     before = model.error(unseen, [1.0]).max()
     found = pinn.train(model, points=200, iterations=900, rounds=2)
-    assert found.surrogate.error(unseen, [1.0]).max() < 0.02 < 0.1 * before
+    assert found.surrogate.error(unseen, [1.0]).max() < 0.04 < 0.1 * before
     assert found.residual < 0.05
     assert len(found.history) == 900
     assert found.status == "limit"
@@ -136,7 +136,7 @@ def test_points_with_large_residuals_are_retained() -> None:
     for axis in range(2):  # one in each cell of the axis
         assert sorted((points[:, axis] / high[axis] * 50).astype(int)) == list(range(50))
     sizes = np.where(np.arange(50) < 5, 10.0, 1.0)
-    again = resampled(rng, points, sizes, low, high)
+    again = resampled(points, sizes, uniform(rng, 50, low, high))
     assert (again[:5] == points[:5]).all()
     assert not (again[5:] == points[5:]).any()
     assert ((again >= low) & (again <= high)).all()

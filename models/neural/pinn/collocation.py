@@ -19,19 +19,15 @@ def uniform(rng: np.random.Generator, count: int, low: FloatArray, high: FloatAr
     return found
 
 
-def resampled(
-    rng: np.random.Generator, points: FloatArray, sizes: FloatArray, low: FloatArray, high: FloatArray
-) -> FloatArray:
-    """Retain points whose residual is above the mean, release the others and sample anew in their place.
+def resampled(points: FloatArray, sizes: FloatArray, fresh: FloatArray) -> FloatArray:
+    """Retain points whose residual is above the mean, release the others and take fresh ones in their place.
 
-    sizes: (points,) of the residual. Points so gather where the equations are not met yet, and leave when
-    they are. A. Daw, J. Bu, S. Wang, P. Perdikaris, A. Karpatne, "Mitigating propagation failures in
-    physics-informed neural networks using retain-resample-release (R3) sampling", ICML 2023.
+    points, fresh: (points, coordinates). sizes: (points,) of the residual. Points so gather where the
+    equations are not met yet, and leave when they are. A. Daw, J. Bu, S. Wang, P. Perdikaris, A. Karpatne,
+    "Mitigating propagation failures in physics-informed neural networks using retain-resample-release (R3)
+    sampling", ICML 2023.
     """
-    released = np.flatnonzero(~(sizes > sizes.mean()))
-    found = points.copy()
-    found[released] = uniform(rng, len(released), low, high)
-    return found
+    return np.where((sizes > sizes.mean())[:, None], points, fresh)
 
 
 def causal_weights(

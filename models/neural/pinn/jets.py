@@ -81,16 +81,17 @@ def _activation(activation: str, derivatives: tuple[Derivative, ...], copies: in
 class NetworkJets:
     """A dense network of scaled coordinates, ``(x - center)/half``, with derivatives by the coordinates.
 
-    sizes: of all layers, inputs first. derivatives: `closed`. Weights lie in one row as those of a
+    sizes: of all layers, inputs first. derivatives: `closed`. fast: (begin, time) of a further input at the
+    end, ``2 exp(-(x_0 - begin)/time) - 1`` of the first coordinate. Weights lie in one row as those of a
     `NeuralNetwork` do.
     """
 
     def __init__(
         self, sizes: tuple[int, ...], activation: str, derivatives: tuple[Derivative, ...],
-        center: FloatArray, half: FloatArray,
+        center: FloatArray, half: FloatArray, fast: tuple[float, float] | None = None,
     ) -> None:  # fmt: skip
         self.sizes, self.activation, self.derivatives = sizes, activation, derivatives
-        self.center, self.half = center, half
+        self.center, self.half, self.fast = center, half, fast
         self.count = sum(a * b + b for a, b in pairwise(sizes))
         self._kept: list[tuple[FloatArray, FloatArray]] = []  # of each layer: its input, its sum
 
@@ -107,10 +108,18 @@ class NetworkJets:
         """(blocks, derivatives, BLOCK, outputs) at points (blocks * BLOCK, coordinates)."""
         blocks, jets = len(points) // BLOCK, len(self.derivatives)
         now = np.zeros((blocks, jets, BLOCK, self.sizes[0]))
-        now[:, 0] = ((points - self.center) / self.half).reshape(blocks, BLOCK, -1)
+        coordinates = points.shape[1]
+        now[:, 0, :, :coordinates] = ((points - self.center) / self.half).reshape(blocks, BLOCK, -1)
         for k, one in enumerate(self.derivatives):
             if len(one) == 1:
                 now[:, k, :, one[0]] = 1.0 / self.half[one[0]]
+        if self.fast is not None:
+            begin, time = self.fast
+            layer = (2.0 * np.exp(-(points[:, 0] - begin) / time)).reshape(blocks, BLOCK)
+            for k, one in enumerate(self.derivatives):
+                if not any(one):  # by the first coordinate alone
+                    now[:, k, :, coordinates] = layer * (-1.0 / time) ** len(one)
+            now[:, 0, :, coordinates] -= 1.0
         self._kept = []
         layers = self.layers(weights)
         for number, (matrix, bias) in enumerate(layers):

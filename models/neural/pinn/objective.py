@@ -44,7 +44,7 @@ class Objective:
         low, high = surrogate.low, surrogate.high
         self._jets = NetworkJets(
             surrogate.network.sizes, surrogate.network.activation, closed([(0,)]), (low + high) / 2,
-            (high - low) / 2,
+            (high - low) / 2, None if surrogate.trial.fast is None else (low.item(0), surrogate.trial.fast),
         )  # fmt: skip
         self._residual = SystemResidual(surrogate.problem, surrogate.trial)
         self.evaluations = 0

@@ -11,7 +11,9 @@ from symnum.codegen.compiled_pullback import CompiledPullback, compiled_function
 from symnum.codegen.function import Column, Function, Gather, Item, Loop, Output
 from symnum.codegen.pullback import pullback
 from symnum.record import record, replace
-from symnum.rewriting.expr import TIME, slot
+from symnum.rewriting.derivative import derivative
+from symnum.rewriting.expr import TIME, Expr, slot
+from symnum.rewriting.operators import exp
 from symnum.rewriting.walk import substitute
 from symnum.solving.many_points import at_points
 from symnum.solving.problem import Problem
@@ -23,15 +25,24 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 @record
 class Trial:
-    """What the outputs N of a network stand for: x = x_0 + scale (t - t_0)/T N holds at the start whatever N
-    is; algebraic unknowns, whose starts follow from the equations, are offset + scale N.
+    """What the outputs N of a network stand for: x = x_0 + scale r(t) N with r(t_0) = 0 holds at the start
+    whatever N is; algebraic unknowns, whose starts follow from the equations, are offset + scale N.
 
-    scale, offset: (n,). span: (t_0, t_0 + T).
+    scale, offset: (n,). span: (t_0, t_0 + T). r = (t - t_0)/T, or 1 - exp(-(t - t_0)/fast): N then is smooth
+    where a fast transient at the start is not.
     """
 
     scale: FloatArray
     offset: FloatArray
     span: tuple[float, float]
+    fast: float | None = None
+
+    def rise(self, time: Expr) -> Expr:
+        """r at a time."""
+        begin, end = self.span
+        if self.fast is None:
+            return (time - begin) / (end - begin)
+        return 1 - exp(-(time - begin) / self.fast)
 
 
 class SystemResidual:
@@ -68,7 +79,7 @@ class SystemResidual:
 
 def _residual(rhs: Function, mass: FloatArray, trial: Trial) -> Function:
     """The trial function into scratch, the right-hand side of it, and the residual."""
-    n, (begin, end) = len(mass), trial.span
+    n = len(mass)
     first_work, first_f = 2 * n, 2 * n + rhs.n_work
     items: list[Item] = []
     stages: list[tuple[int, tuple[int, ...]]] = [(1, tuple(np.flatnonzero(mass != 0).tolist()))]
@@ -80,10 +91,9 @@ def _residual(rhs: Function, mass: FloatArray, trial: Trial) -> Function:
         network, slope, start, scale = slot("u", 0), slot("u", 1), slot("u", 2), slot("c", 3)
         columns = [Column("u", i), Column("u", n + i), Column("u", 2 * n + i), Column("c", trial.scale[i])]
         if differential:
-            rate = 1.0 / (end - begin)
-            rise = (TIME - begin) * rate
+            rise = trial.rise(TIME)
             value = start + scale * rise * network
-            derived = scale * (rate * network + rise * slope)
+            derived = scale * (derivative(rise, TIME) * network + rise * slope)
         else:
             columns[2] = Column("c", trial.offset[i])
             value, derived = slot("c", 2) + scale * network, scale * slope

@@ -12,11 +12,11 @@ from symnum.errors import ModelError
 from symnum.language.neural_network import NeuralNetwork, network
 from symnum.models.neural.pinn.residual import Trial
 from symnum.models.neural.pinn.samples import Samples, sample
+from symnum.models.neural.pinn.starts import Starts
 from symnum.record import record, replace
 from symnum.rewriting.equation import Equation
 from symnum.rewriting.expr import TIME, Expr, Symbol, as_expr, symbol
 from symnum.rewriting.walk import leaves, substitute
-from symnum.solving.ensembles.ensemble import Ensemble
 from symnum.solving.problem import Problem, deterministic
 
 __all__ = ["Prediction", "Surrogate", "surrogate"]
@@ -57,6 +57,7 @@ class Surrogate:
     trial: Trial
     rates: FloatArray
     weights: FloatArray
+    starts: Starts
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -78,9 +79,12 @@ class Surrogate:
                 f"{self.low[which]:g} ... {self.high[which]:g}, for which it was made"
             )
         scaled = (2.0 * points - self.high - self.low) / (self.high - self.low)
+        since = points[:, 0] - self.trial.span[0]
+        rise = since / (self.trial.span[1] - self.trial.span[0])
+        if self.trial.fast is not None:
+            rise = -np.expm1(-since / self.trial.fast)
+            scaled = np.column_stack([scaled, 1.0 - 2.0 * rise])
         outputs = self.network(scaled.T, self.weights)
-        begin, end = self.trial.span
-        rise = (points[:, 0] - begin) / (end - begin)
         differential = (self.problem.flat.mass != 0)[:, None]
         start = self.rows(points)[0].T
         factor = np.where(differential, rise, 1.0)
@@ -110,11 +114,7 @@ class Surrogate:
 
     def rows(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Starts (points, n) and parameters (points, n_p) at points (points, 1 + inputs)."""
-        if not self.inputs:
-            count = len(points)
-            return np.tile(self.problem.u, (count, 1)), np.tile(self.problem.p, (count, 1))
-        columns = {name: points[:, 1 + k] for k, name in enumerate(self.inputs)}
-        return Ensemble(self.problem, columns).numbers()
+        return self.starts(points)
 
     def error(self, samples: Samples, quantiles: Sequence[float] = (0.5, 0.9, 0.99, 1.0)) -> FloatArray:
         """(quantiles, n) of the absolute differences from samples of the solution."""
@@ -129,18 +129,19 @@ class Surrogate:
         network says nothing.
         """
         flat = self.problem.flat
-        begin, end = self.trial.span
         now = as_expr(time)
+        rise = self.trial.rise(now)
         here = [now, *(self._input(name) for name in self.inputs)]
         scaled = [
             (2 * value - (low + high)) / (high - low)
             for value, low, high in zip(here, self.low.tolist(), self.high.tolist(), strict=True)
         ]
+        if self.trial.fast is not None:
+            scaled.append(1 - 2 * rise)
         own = NeuralNetwork(
             self.network.name, tuple(scaled), self.network.sizes, self.network.activation, self.weights,
             f"trained, {hash(self.weights.tobytes()):x}",
         )  # fmt: skip
-        rise = (now - begin) / (end - begin)
         starts = self._starts()
         made = []
         for i, name in enumerate(self.unknowns):
@@ -192,11 +193,14 @@ def surrogate(
     hidden: Sequence[int] = (32, 32),
     activation: str = "tanh",
     seed: int = 0,
+    fast: float | None = None,
 ) -> Surrogate:
     """A network, not yet trained, for the solution of a problem over its span and over ranges of inputs.
 
     over: {parameter, or variable for its start: (low, high)}. Starts of the problem that are expressions of
-    an input follow it. hidden, activation, seed: as for `network`. Sizes of unknowns and of their rates, by
+    an input follow it. hidden, activation, seed: as for `network`. fast: where there is a transient at the
+    start that is far shorter than the span, its time; ``exp(-t/fast)`` is then a further input of the
+    network, and half of the collocation points lie near the start. Sizes of unknowns and of their rates, by
     which outputs and residuals are scaled, are those of a few runs of the solver.
 
     Raises ModelError where the system has events, limits, delays or other parts that the residual of its
@@ -225,13 +229,16 @@ def surrogate(
     scale = np.where(reach > 1e-9 * usual, reach, usual)
     rates = np.sqrt(np.nanmean(np.where(mass, slopes, 0.0) ** 2, axis=0))
     span = problem.span[1] - problem.span[0]
-    rates = np.where(mass & (rates > 0), rates, scale / span)
-    trial = Trial(scale, (values.max(axis=0) + values.min(axis=0)) / 2, problem.span)
-    inputs = [symbol(Symbol(f"input_{k}", "parameter")) for k in range(1 + len(names))]
+    rates = np.maximum(np.where(mass & (rates > 0), rates, scale / span), _stiffness(problem, spread))
+    if fast is not None and not (isinstance(fast, (int, float)) and 0 < fast < span):
+        raise ModelError(f"surrogate: fast={fast!r}: give a time above 0 and below the span, {span:g}")
+    trial = Trial(scale, (values.max(axis=0) + values.min(axis=0)) / 2, problem.span, fast)
+    count = 1 + len(names) + (fast is not None)
+    inputs = [symbol(Symbol(f"input_{k}", "parameter")) for k in range(count)]
     made = network(f"{flat.name}_network", inputs, hidden, flat.n, activation=activation, seed=seed)
     return Surrogate(
         problem, names, np.array([problem.span[0], *low]), np.array([problem.span[1], *high]), made, trial,
-        rates, made.initial,
+        rates, made.initial, Starts(problem, names),
     )  # fmt: skip
 
 
@@ -266,6 +273,17 @@ def _value(problem: Problem, name: str) -> float:
     if at < 0 or not flat.mass[at]:
         raise ModelError(f"surrogate: {name} follows from other unknowns and has no start")
     return float(problem.u[at])
+
+
+def _stiffness(problem: Problem, spread: Samples) -> FloatArray:
+    """(n,) how much of its residual a usual change of an unknown makes: large terms cancel in stiff ones."""
+    parameters = Starts(problem, ())(spread.points)[1]
+    diagonal = [
+        np.abs(problem.compiled.jacobian(point[0], u, p).diagonal())
+        for point, u, p in zip(spread.points[::8], spread.values[::8], parameters[::8], strict=True)
+    ]
+    found: FloatArray = np.median(diagonal, axis=0) * spread.values.std(axis=0)
+    return found
 
 
 def _spread(problem: Problem, names: tuple[str, ...], low: FloatArray, high: FloatArray) -> Samples:

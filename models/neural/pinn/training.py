@@ -116,7 +116,7 @@ class _Run:
         self.count, self.causal = count, causal
         self.rng = np.random.default_rng(seed)
         self.objective = Objective(surrogate)
-        self.points = uniform(self.rng, count, surrogate.low, surrogate.high)
+        self.points = self._sampled(count)
         for name, share in zip(("values", "slopes", "physics", "causal"), (*shares, causal), strict=True):
             if not (isinstance(share, (int, float)) and np.isfinite(share) and share >= 0):
                 raise ModelError(f"train: {name}={share!r}: give a number that is not negative")
@@ -127,13 +127,23 @@ class _Run:
         if self.count:
             sizes = (self.objective.residuals(weights, self.points) ** 2).mean(axis=1)
             if not first:
-                low, high = self.surrogate.low, self.surrogate.high
-                self.points = resampled(self.rng, self.points, np.sqrt(sizes), low, high)
+                fresh = self._sampled(self.count)
+                self.points = resampled(self.points, np.sqrt(sizes), fresh)
                 sizes = (self.objective.residuals(weights, self.points) ** 2).mean(axis=1)
             collocated = self._of_points(sizes)
             held = collocated if held is None else held.joined(collocated)
         assert held is not None
         self.objective.hold(held)
+
+    def _sampled(self, count: int) -> FloatArray:
+        """Points of a Latin hypercube; with a fast transient half of the times are log-uniform."""
+        low, high, fast = self.surrogate.low, self.surrogate.high, self.surrogate.trial.fast
+        points = uniform(self.rng, count, low, high)
+        if fast is not None:
+            span = high[0] - low[0]
+            share = (points[::2, 0] - low[0]) / span
+            points[::2, 0] = low[0] + fast / 10 * ((10 * span / fast + 1) ** share - 1)
+        return points
 
     def _of_samples(self) -> Held | None:
         samples, surrogate = self.samples, self.surrogate
@@ -167,8 +177,7 @@ class _Run:
         return Held(self.points, zeros, weights)
 
     def unseen(self, weights: FloatArray) -> float:
-        points = uniform(self.rng, 1024, self.surrogate.low, self.surrogate.high)
-        return float(np.sqrt((self.objective.residuals(weights, points) ** 2).mean()))
+        return float(np.sqrt((self.objective.residuals(weights, self._sampled(1024)) ** 2).mean()))
 
 
 class _Steps:
