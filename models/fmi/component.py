@@ -10,6 +10,7 @@ import weakref
 import zipfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from symnum.errors import ModelError, UnitError
 from symnum.language.hosted import HostedComponent, HostedUnit, hidden_quantities
@@ -32,7 +33,7 @@ def import_fmu(path: str | Path, *, step: float | None = None) -> type[HostedCom
     input needs an equation: ``sn.System(name, [ball.u == 1], parts=[ball])``. Parameters of other types keep
     the values in the unit; discrete outputs are not seen.
 
-    Values come from the unit, called in every evaluation of the model; the Jacobian is exact where the unit
+    Values come from the unit's C functions, called in every evaluation; the Jacobian is exact where the unit
     gives directional derivatives, else by central differences (errors of about 1e-10 relative). Events at
     the unit's indicators and at times that it plans are located like others. Starts that are not given are
     those that the unit computes. Such a system is solved on one processor, one run at a time, and
@@ -121,8 +122,8 @@ def _class_of(
         identifier=use.modelIdentifier,
         token=known.guid if known.fmiMajorVersion == 2 else known.instantiationToken,
         indicators=0 if sampled else _indicators(known),
-        directional=bool(use.providesDirectionalDerivative),
-        steps=not sampled and _wants_steps(known), **references,
+        directional=not sampled and _gives_derivatives(folder),
+        steps=not sampled and bool(known.modelExchange.needsCompletedIntegratorStep), **references,
     )  # fmt: skip
     names = _Names()
     body: dict[str, Any] = {
@@ -176,10 +177,11 @@ def _indicators(known: Any) -> int:
     return len(known.eventIndicators)
 
 
-def _wants_steps(known: Any) -> bool:
-    if known.fmiMajorVersion == 2:
-        return not known.modelExchange.completedIntegratorStepNotNeeded
-    return bool(known.modelExchange.needsCompletedIntegratorStep)
+def _gives_derivatives(folder: Path) -> bool:
+    """Whether there are directional derivatives; the name for it in FMI 3.0 is not known to FMPy."""
+    use = ElementTree.parse(folder / "modelDescription.xml").find("ModelExchange")
+    names = ("providesDirectionalDerivative", "providesDirectionalDerivatives")
+    return use is not None and any(use.get(name) in ("true", "1") for name in names)
 
 
 def _reads(

@@ -53,13 +53,18 @@ class SampledUnit(Access):
         begin = self._start + self._count * self.step
         self.set(self.interface.inputs, (self._first if self._inputs is None else self._inputs).tolist())
         found = self.fmu.doStep(begin, self.step)
-        if found is not None and (found[1] or found[2]):
-            what = "asks for the end of the simulation" if found[1] else "returned early from a step"
-            raise SolveFailed(f"{self.interface.title} {what} at t = {begin + self.step:g}")
+        if found is not None and found[2] and not found[1]:
+            raise SolveFailed(
+                f"{self.interface.title} returned early from a step at t = {begin + self.step:g}"
+            )
+        self.ended = found is not None and bool(found[1])
         self._count += 1
         self._inputs = inputs.copy()
         self._outputs[:] = self.get(self.interface.outputs)
         return x, self._start + (self._count + 1) * self.step
+
+    def calls(self) -> None:
+        return None
 
     def stepped(self, t: float, x: FloatArray, inputs: FloatArray) -> bool:
         return False

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.codegen.outside_calls import OutsideCall, OutsideCalls
 from symnum.errors import ModelError, SolveFailed
 from symnum.language.hosted import NO_EVENT
 from symnum.record import record
@@ -59,7 +60,7 @@ class Access:
             self.fmu.instantiate()
         except Exception as error:
             raise ModelError(f"import_fmu: {interface.title} cannot be instantiated: {error}") from error
-        self._began = False
+        self._began = self.steps = self.ended = False
 
     def __del__(self) -> None:
         fmu = getattr(self, "fmu", None)
@@ -69,6 +70,7 @@ class Access:
     def initialize(self, t: float, parameters: Any) -> None:
         """From wherever it stands through initialization at time t."""
         fmu, known = self.fmu, self.interface
+        self.ended = False
         if self._began:
             fmu.reset()
         self._began = True
@@ -99,6 +101,7 @@ class Unit(Access):
         from fmpy.fmi3 import FMU3Model
 
         super().__init__(interface, FMU2Model if interface.version == 2 else FMU3Model)
+        self.steps = interface.steps
         self._x = np.zeros(len(interface.states))
         self._slope = np.zeros(len(interface.states))
         self._indicators = np.zeros(interface.indicators)
@@ -149,9 +152,64 @@ class Unit(Access):
             return False
         self._move(t, x, inputs)
         wanted, ends = self.fmu.completedIntegratorStep()
-        if ends:
-            raise SolveFailed(f"{self.interface.title} asks for the end of the simulation at t = {t:g}")
-        return bool(wanted)
+        self.ended = self.ended or bool(ends)
+        return bool(wanted or ends)
+
+    def calls(self) -> OutsideCalls:
+        """`values` and `slopes` as calls of the unit's own functions."""
+        known, real = self.interface, ctypes.c_uint32
+        n, inputs = len(known.states), len(known.inputs)
+        rows = (*known.derivatives, *known.outputs)
+        point, result = np.zeros(max(n + inputs, 1)), np.zeros(max(len(rows) + known.indicators, 1))
+        slopes, one = np.zeros((max(n + inputs, 1), max(len(rows), 1))), np.ones(1)
+        owners: list[object] = [self, one]
+
+        def references(numbers: tuple[int, ...]) -> int:
+            owners.append((real * len(numbers))(*numbers))
+            return ctypes.addressof(owners[-1])  # type: ignore[arg-type]
+
+        def place(array: FloatArray, k: int = 0) -> int:
+            return array.ctypes.data + 8 * k
+
+        second = known.version == 2
+        prefix, kind = ("fmi2", "Real") if second else ("fmi3", "Float64")
+        component = self.fmu.component
+        instance = int(component if isinstance(component, int) else component.value)
+
+        def call(name: str, *arguments: int | None) -> OutsideCall:
+            function = getattr(self.fmu.dll, prefix + name)
+            address = ctypes.cast(function, ctypes.c_void_p).value or 0
+            return OutsideCall(f"{known.title}: {prefix}{name}", address, (instance, *arguments))
+
+        def variables(name: str, numbers: tuple[int, ...], at: int) -> OutsideCall:
+            count = len(numbers)
+            more = () if second else (count,)
+            return call(f"{name}{kind}", references(numbers), count, at, *more)
+
+        found = [call("SetTime", None)]
+        if n:
+            found.append(call("SetContinuousStates", place(point), n))
+        if inputs:
+            found.append(variables("Set", known.inputs, place(point, n)))
+        if n:
+            derivatives = "GetDerivatives" if second else "GetContinuousStateDerivatives"
+            found.append(call(derivatives, place(result), n))
+        if known.outputs:
+            found.append(variables("Get", known.outputs, place(result, n)))
+        if known.indicators:
+            found.append(call("GetEventIndicators", place(result, len(rows)), known.indicators))
+        partial = None
+        if known.directional:
+            unknown, size = references(rows), len(rows)
+            partial = tuple(
+                call(
+                    "GetDirectionalDerivative", unknown, size, references((reference,)), 1, place(one),
+                    *(() if second else (1,)), place(slopes, column * size), *(() if second else (size,)),
+                )
+                for column, reference in enumerate((*known.states, *known.inputs))
+                if size
+            )  # fmt: skip
+        return OutsideCalls(point, result, slopes, tuple(found), partial, tuple(owners))
 
     def _settled(self) -> tuple[FloatArray, float]:
         """From event mode to continuous time: the states, and the time of the next event."""
@@ -161,9 +219,8 @@ class Unit(Access):
                 again, ends, _, _, planned, following = fmu.newDiscreteStates()
             else:
                 again, ends, _, _, planned, following = fmu.updateDiscreteStates()
-            if ends:
-                raise SolveFailed(f"{known.title} asks for the end of the simulation")
-            if not again:
+            self.ended = self.ended or bool(ends)
+            if not again or self.ended:
                 break
         else:
             raise SolveFailed(f"{known.title}: its discrete states do not settle in {_ROUNDS} rounds")

@@ -22,6 +22,12 @@ class HostedUnit(Protocol):
     Raises any exception where a value cannot be computed; a run then tries a shorter step.
     """
 
+    steps: bool  # whether it is to be told of steps
+    ended: bool  # it has asked for the end of the run
+
+    def calls(self) -> Any:
+        """C functions for `values` and `slopes`: `codegen.outside_calls.OutsideCalls`, or None."""
+
     def begin(self, t: float, parameters: Any) -> tuple[Any, float]:
         """Initialize anew: (states, time of the next event or `NO_EVENT`)."""
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from symnum.codegen.compiled import SIGNATURE
 from symnum.codegen.model_functions import ModelFunctions
+from symnum.codegen.outside_calls import OutsidePart, asking_functions
+from symnum.errors import SolveFailed
 from symnum.language.hosted import HostedUnit
 from symnum.lowering.families import IntArray
 from symnum.lowering.flat import FlatSystem, Hosted
@@ -70,15 +72,15 @@ def _number(found: int | None) -> int:
 
 class HostedUnits:
     """The code of all hosted parts of a compiled system. It has a state: one run goes at a time.
-
-    error: the last one that the code raised.
     """
 
     def __init__(self, flat: FlatSystem) -> None:
         self.flat, self.parts = flat, flat.hosted
         self.units: list[HostedUnit] = [part.unit() for part in flat.hosted]
-        self.error: Exception | None = None
-        self._fresh = [True] * len(self.units)
+        self._error: Exception | None = None
+        self._status = np.zeros(2, np.int64)  # of C functions: number of the call that failed, and its status
+        self._called: list[str] = []
+        self._fresh = np.ones(1, np.int64)  # asked before any run
         self._places: list[tuple[IntArray, FloatArray]] = []
         for part in self.parts:
             pairs = [flat.without_sign(int(flat.structure.representative[x])) for x in part.z.tolist()]
@@ -86,15 +88,34 @@ class HostedUnits:
             assert (places >= 0).all()
             self._places.append((places, np.array([sign for _, sign in pairs], float)))
 
+    @property
+    def error(self) -> Exception | None:
+        """What was raised last, or the status that a C function gave."""
+        call, status = self._status.tolist()
+        if self._error is None and call:
+            return SolveFailed(f"{self._called[call - 1]} failed with status {status}")
+        return self._error
+
+    @property
+    def steps(self) -> bool:
+        """Whether a part is to be told of steps."""
+        return any(unit.steps for unit in self.units)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a part has asked for the end of the run."""
+        return any(unit.ended for unit in self.units)
+
     def begin(self, t: float, u: FloatArray, p: FloatArray, declared: NDArray[np.bool_]) -> None:
         """Initialize. declared: (n,) the starts that nobody gave: those are the unit's own, in ``u``."""
-        self.error = None
+        self._error = None
+        self._status[:] = 0
         for j, (part, unit) in enumerate(zip(self.parts, self.units, strict=True)):
             x, following = unit.begin(t, p[part.settable])
             places, sign = (each[: part.states] for each in self._places[j])
             u[places] = np.where(declared[places], sign * x, u[places])
             p[part.next] = following
-            self._fresh[j] = False
+        self._fresh[0] = 0
 
     def event(self, t: float, u: FloatArray, p: FloatArray, changed: Sequence[int]) -> None:
         """Set the new values of those parts whose events set the parameters ``changed``."""
@@ -113,15 +134,19 @@ class HostedUnits:
 
     def fill(self, t: float, u: FloatArray, p: FloatArray, slopes: bool) -> None:
         """Write the hidden parameters for this point into ``p``."""
+        self._begun(t, p)
         for j, (part, unit) in enumerate(zip(self.parts, self.units, strict=True)):
-            if self._fresh[j]:  # asked before any run
-                unit.begin(t, p[part.settable])
-                self._fresh[j] = False
             x, inputs = self._point(j, u)
             p[part.values] = unit.values(t, x, inputs)
             p[part.points] = np.concatenate([x, inputs])
             if slopes and len(part.reads):
                 p[part.slopes] = unit.slopes(t, x, inputs)[part.reads[:, 0], part.reads[:, 1]]
+
+    def _begun(self, t: float, p: FloatArray) -> None:
+        if self._fresh[0]:
+            for part, unit in zip(self.parts, self.units, strict=True):
+                unit.begin(t, p[part.settable])
+            self._fresh[0] = 0
 
     def _point(self, j: int, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         places, sign = self._places[j]
@@ -131,6 +156,37 @@ class HostedUnits:
     # ---- functions for the kernel -----------------------------------------------------------------
     def wrapped(self, model: ModelFunctions) -> ModelFunctions:
         """The functions of the model with the hidden parameters set before each call."""
+        found = [unit.calls() for unit in self.units]
+        asked = [calls for calls in found if calls is not None]
+        made = self._wrapped_in_python(model)
+        if len(asked) < len(found):
+            return made
+        self._called = [c.name for calls in asked for c in (*calls.calls, *(calls.slope_calls or ()))]
+        slopes = all(calls.slope_calls is not None for calls in asked)
+        parts = [
+            OutsidePart(calls, *self._places[j], part.points, part.values, part.slopes, part.reads)
+            for j, (calls, part) in enumerate(zip(asked, self.parts, strict=True))
+        ]
+        functions = {"rhs": (model.rhs, model.n, False)}
+        if slopes:
+            functions["jacobian"] = (model.jacobian, model.entries, True)
+        if model.roots:
+            functions["roots"] = (model.roots, model.n_events + 2 * model.n_limits, False)
+
+        def begin(t: float, out: int, u: int, p: int, work: int) -> None:
+            try:
+                self._begun(t, _view(p, model.n_parameters))
+            except Exception as error:
+                self._error = error
+
+        first = SIGNATURE(begin)
+        addresses = asking_functions(
+            parts, functions, model.setup, np.zeros(max(model.entries, 1)), self._fresh,
+            ctypes.cast(first, ctypes.c_void_p).value or 0, self._status,
+        )  # fmt: skip
+        return replace(made, **addresses, owners=(*made.owners, first, parts))
+
+    def _wrapped_in_python(self, model: ModelFunctions) -> ModelFunctions:
         setup = SIGNATURE(model.setup)
         n, n_p = model.n, model.n_parameters
         constants = np.zeros(max(model.entries, 1))
@@ -141,7 +197,7 @@ class HostedUnits:
                 try:
                     body(t, out, u, p, work)
                 except Exception as error:  # it cannot pass through the kernel
-                    self.error = error
+                    self._error = error
                     _view(out, size)[:] = math.nan
 
             keep.append(SIGNATURE(call))

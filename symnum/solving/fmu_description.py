@@ -178,7 +178,7 @@ def _second(
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <fmiModelDescription fmiVersion="2.0" modelName={quoteattr(title)} guid="{token}"
   generationTool="symnum" numberOfEventIndicators="{len(variables.indicators)}">
-  <ModelExchange {shared}>
+  <ModelExchange {shared}{"" if variables.indicators else ' completedIntegratorStepNotNeeded="true"'}>
     {source}
   </ModelExchange>
   <CoSimulation {shared} canHandleVariableCommunicationStepSize="true">
@@ -223,7 +223,7 @@ def _third(name: str, token: str, variables: Variables, title: str, experiment: 
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <fmiModelDescription fmiVersion="3.0" modelName={quoteattr(title)} instantiationToken="{token}"
   generationTool="symnum">
-  <ModelExchange {shared} needsCompletedIntegratorStep="true"/>
+  <ModelExchange {shared} needsCompletedIntegratorStep="{"true" if variables.indicators else "false"}"/>
   <CoSimulation {shared} canHandleVariableCommunicationStepSize="true"/>
 {units}{_CATEGORIES}  {experiment}
   <ModelVariables>

@@ -274,7 +274,7 @@ class Run:
                     alarm = math.inf
                 # what jumps at that time jumps behind this step
                 stop = min(stop, max(math.nextafter(alarm, -math.inf), integrator.t))
-            pause = 1 if self.hosted else _LOOK if self.selection else self.pause
+            pause = 1 if self.hosted and self.hosted.steps else _LOOK if self.selection else self.pause
             if self.past:
                 stop, pause = min(stop, self.past.next_break), 1
                 self.past.middle = 0.5 * (integrator.t + stop)
@@ -289,7 +289,9 @@ class Run:
                 self.progress.show(integrator.t)
             if self.tier:
                 self.tier.consider(integrator)
-            wanted = self.hosted.stepped(integrator.t, integrator.u) if self.hosted else []
+            wanted = []
+            if self.hosted and self.hosted.steps:
+                wanted = self.hosted.stepped(integrator.t, integrator.u)
             if status is Status.PAUSED and wanted:
                 self.keep_saved()
                 if self.happen(self.hosted_events(wanted)):
@@ -405,6 +407,7 @@ class Run:
             values = [action.values(t, before) for action in actions]
             self.carry_out(actions, values)
             ends = any(action.event.terminal for action in actions)
+            ends = ends or bool(self.hosted and self.hosted.ended)
         while triggers is not None:
             if actions or count:
                 triggers.jump(t, integrator.u, integrator.p)

@@ -12,6 +12,7 @@ import symnum as sn
 from symnum.codegen.emit_c import compiler
 from symnum.errors import CodegenError, ModelError
 from symnum.models.fmi import import_fmu
+from symnum.models.fmi.unit import Unit
 
 pytest.importorskip("fmpy", reason="the extra fmi is not installed")
 try:
@@ -102,6 +103,54 @@ def test_events_of_the_unit(version: str, tmp_path: Path) -> None:
     assert np.allclose(times[:3], expected, atol=1e-7)
     t = np.linspace(lands, min(1.5, lands + 0.2 * up), 50)[1:-1]
     assert np.allclose(found(t)[unit.h], up * (t - lands) - 5 * (t - lands) ** 2, atol=1e-6)
+
+
+def test_steps_call_the_unit_and_not_the_interpreter(
+    oscillator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = oscillator("unit", mu=0.5)
+    problem = sn.Problem(sn.System("loop", [unit.force == -unit.v], parts=[unit]), span=(0, 5))
+    expected = sn.solve(problem, "Rodas5P", **tight).y
+    for name in ("values", "slopes"):
+        monkeypatch.setattr(Unit, name, None)
+    for method in ("Rodas5P", "KenCarp4"):
+        found = sn.solve(problem, method, **tight)
+        assert np.abs(found.y - expected).max() < 1e-6
+    own = [D(x) == v, D(v) == 0.5 * (1 - x**2) * v - x - v]
+    reference = sn.solve(sn.Problem(sn.System("own", own), {x: 2, v: 0}, (0, 5)), "Rodas5P", **tight)
+    assert np.allclose(found[unit.x], reference[x], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", ["machines", "impulses", "bridge"])
+def test_units_with_triggers(version: str, name: str, hybrid: Any, tmp_path: Path) -> None:
+    """Discrete states, planned events, steps that want one, and a unit that ends the run."""
+    problem = getattr(hybrid, name)()
+    path = sn.export_fmu(problem, tmp_path / f"{name}.fmu", version=version, rtol=1e-10, atol=1e-12)
+    unit = import_fmu(path)("unit")
+    end = problem.span[1]
+    own = sn.solve(problem, rtol=1e-10, atol=1e-12)
+    times = np.linspace(0, own.t[-1], 101)[:-1]
+    away = np.array([happened.t for happened in own.events])
+    times = times[np.abs(times[:, None] - away).min(axis=1) > 1e-6]
+    imported = sn.Problem(sn.System("s", parts=[unit]), span=(0, end))
+    found = sn.solve(imported, "Rodas5P", rtol=1e-9, atol=1e-11)
+    assert found.status == own.status
+    assert found.t[-1] == pytest.approx(own.t[-1], abs=1e-8)
+    names = [state for state, mass in zip(problem.flat.state_names, problem.flat.mass, strict=True) if mass]
+    for state in names:
+        assert np.abs(found(times)[getattr(unit, state)] - own(times)[state]).max() < 1e-6
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_why_a_unit_fails_is_said(version: str, tmp_path: Path) -> None:
+    """y^2 = 1 - x has no solution beyond x = 1."""
+    y = sn.variable("y")
+    root = sn.Problem(sn.System("root", [D(x) == 1 + 0 * y, y**2 == 1 - x]), {x: 0, y: 1}, (0, 2))
+    path = sn.export_fmu(root, tmp_path / "root.fmu", version=version)
+    unit = import_fmu(path)("unit")
+    with pytest.raises(sn.SolveFailed, match=r"The imported code said: root: fmi.Get.* failed with status 3"):
+        sn.solve(sn.Problem(sn.System("s", parts=[unit]), span=(0, 2)), "Rodas5P")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
