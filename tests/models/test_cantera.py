@@ -98,7 +98,8 @@ def test_ignition(shared_data: Path, name: str) -> None:
     kind = "constant volume" if "_V_" in name else "constant pressure"
     reactor = gas.reactor(kind, T=case["T0"], P=case["P0_Pa"], X=case["mixture_molar"])
     sol = sn.solve(sn.Problem(reactor, span=(0, case["t_end"])), rtol=1e-7, atol=1e-13)
-    assert sol.method == "BDF"  # dense equations, whose factors should serve many steps
+    # factors of many dense equations should serve many steps
+    assert sol.method == ("BDF" if len(gas.species_names) >= 50 else "Rodas5P")
     trace = np.genfromtxt(folder / f"{name}.csv", delimiter=",", names=True, deletechars="")
     delay = case["tau_max_dTdt"]
     near = delay + np.linspace(-0.01, 0.01, 4001) * delay
