@@ -40,7 +40,8 @@ svg .frame { fill: none; stroke: var(--bad); stroke-width: 1.2; }
 .pattern { border: 1px solid var(--line); }
 .problem { border-left: 4px solid var(--bad); background: var(--soft); padding: .4rem 1rem; margin: 1rem 0; }
 .problem h3 { margin: .2rem 0; } .advice { font-style: italic; }
-math { margin: .25rem 1rem .25rem 0; font-size: 1.05rem; } .equation { overflow-x: auto; margin: .3rem 0; }
+math { margin: .25rem 1rem .25rem 0; font-size: 1.05rem; }
+.equation { overflow: auto hidden; padding: .15rem 0; margin: .15rem 0; }
 .alike { color: var(--accent); font-size: .85rem; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; } pre { background: var(--soft); padding: .7rem;
   overflow-x: auto; border-radius: .4rem; }

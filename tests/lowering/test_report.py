@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -112,3 +114,41 @@ def test_names_are_escaped() -> None:
     page = sn.explain(sn.System("s", [D(x) == sn.ifelse(x < 1, 1, 2)], events=[]))._repr_html_()
     checked(page)
     assert "x < 1" not in page
+
+
+# added to a copy of a page: what the browser made of it, in words that its text shows
+PROBE = """<script>window.onload = () => {
+  document.querySelectorAll("details").forEach(each => each.open = true);
+  const flat = [...document.querySelectorAll("math")].filter(m => m.getBoundingClientRect().height < 8);
+  const wide = document.documentElement.scrollWidth > window.innerWidth;
+  document.title = `${flat.length} flat equations, ${wide ? "too wide" : "fits"}`;
+}</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["grid", "broken"])
+def test_a_browser_shows_the_page(kind: str, tmp_path: Path) -> None:
+    """Equations have a height, nothing is wider than the window, and the console is silent."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium")
+    if kind == "grid":
+        from symnum.models.power import kundur
+
+        system: sn.System = kundur.two_area(fault_bus=8)
+    else:
+        equations = [D(x) == y + z, x * y == 1, y**2 + y == 2, y == 2 * x, w == sn.sin(x) + lam]
+        system = sn.System("broken", equations)
+    page = sn.explain(system)._repr_html_()
+    path = tmp_path / "report.html"
+    path.write_text(page.replace("</head>", f"{PROBE}</head>", 1), encoding="utf-8")
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+         "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr",
+         "--window-size=1200,900", "--virtual-time-budget=2000", "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "CONSOLE" not in done.stderr
+    assert "<title>0 flat equations, fits</title>" in done.stdout
+    assert done.stdout.count("<math") >= (50 if kind == "grid" else 5)
