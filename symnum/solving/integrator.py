@@ -13,14 +13,12 @@ from symnum.errors import ModelError
 from symnum.record import record
 from symnum.solving.controller import Controller
 from symnum.solving.dense import DenseOutput
-from symnum.solving.implicit_tableau import RadauTableau
 from symnum.solving.integrator_layout import layout_of
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, kernel, model_function
-from symnum.solving.large_system import ITERATED, LargeSystem, kind_for
-from symnum.solving.linear_system import LinearSystem, pattern_of_pairs, patterns
 from symnum.solving.method import Method
 from symnum.solving.output import Output
+from symnum.solving.run_systems import RunSystems
 from symnum.solving.statistics import COUNTED, Statistics, Status
 
 __all__ = ["Integrator", "Reinitialization"]
@@ -100,44 +98,18 @@ class Integrator:
                 f"{method} cannot take terms marked by explicit(...) apart beside algebraic equations, of "
                 f"which this system has {algebraic}. Use Rodas5P or Kvaerno5, which do not look at the marks."
             )
-        kind = kind_for(model, method, linear)
-        large = kind in ("factored", *ITERATED)
-        if large:
-            linear = "auto"  # of the algebraic block
         self.model = model
         self.method = method
         self.settled = ""  # what its step is, once that will not change any more
         self._memory = layout_of(model, method).new()
         self._integers = self._memory.table
-        self._floats = x = self._memory.floats(slot.FLOATS)
+        self._floats = self._memory.floats(slot.FLOATS)
         self.u: FloatArray = self._memory.floats(slot.U)
         self.p: FloatArray = self._memory.floats(slot.P)
         self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
         self._point: list[int] = self._integers[_POINT].tolist()
         self._setup, self._jacobian_values = int(self._integers[slot.SETUP]), address_of(self._jacobian)
-        # W of the steps and the algebraic block for consistency; explicit methods have neither.
-        self._systems: dict[int, LinearSystem | LargeSystem] = {}
-        if method.factors:
-            scale = x[slot.SCALE : slot.SCALE + 1]
-
-            def system() -> LinearSystem | LargeSystem:
-                if not large:
-                    return LinearSystem(patterns(model)[0], self._jacobian, scale, linear)
-                run = {where: int(self._integers[where]) for where in (slot.U, slot.ATOL, slot.FLOATS)}
-                return LargeSystem(model, method, kind, self._jacobian, scale, run)
-
-            if method.operators > 1:
-                for k in range(method.operators):
-                    self._systems[-1 - k] = system()
-                if isinstance(method, RadauTableau):
-                    pair = x[slot.SCALE_PAIR : slot.SCALE_PAIR + 2]
-                    self._systems[-2] = LinearSystem(pattern_of_pairs(model), self._jacobian, pair, linear)
-                self._operators = np.array([system.address for system in self._systems.values()])
-                self._set(slot.SYSTEMS, address_of(self._operators))
-            else:
-                self._system(slot.W, system())
-            if algebraic:
-                self._system(slot.G, LinearSystem(patterns(model)[1], self._jacobian, scale, linear))
+        self._systems = RunSystems(model, method, self._memory, linear)
         self._advance = library.addresses("loop")["advance"]
         self._factors: FloatArray = np.empty(0)
         self._output = Output(self._memory, model.n)
@@ -194,10 +166,7 @@ class Integrator:
         self._set(slot.MAX_STEPS, max_steps)
         self._stats = Statistics()
         self.settled = ""
-        for system in self._systems.values():
-            system.orders = 0
-            if isinstance(system, LinearSystem):
-                system.use_tables()
+        self._systems.begin()
         if self._integers[slot.STEP_GENERIC]:
             self._set(slot.STEP, int(self._integers[slot.STEP_GENERIC]))
             self._set(slot.RHS, self.model.rhs)
@@ -217,23 +186,12 @@ class Integrator:
             self._set(slot.FACTORS, address_of(self._factors))
 
     def specialise_systems(self, codes: Sequence[tuple[int, int, int]]) -> None:
-        """Use straight-line code for the linear systems of the steps: factor, solve, and size of the factors.
-
-        The first is for scale M - J, a second for the pairs of a complex matrix. Where a pivot order is a bad
-        one the system goes on with what serves every model.
-        """
-        of_steps = [system for where, system in self._systems.items() if where != slot.G]
-        for k, system in enumerate(of_steps):
-            assert isinstance(system, LinearSystem)
-            system.use_code(*codes[min(k, len(codes) - 1)])
+        """Use straight-line code for the linear systems of the steps, see `RunSystems.use_codes`."""
+        self._systems.use_codes(codes)
         self._set(slot.W_READY, 0)
 
     def _set(self, where: int, value: int) -> None:
         self._integers[where] = value
-
-    def _system(self, where: int, system: LinearSystem | LargeSystem) -> None:
-        self._systems[where] = system
-        self._set(where, system.address)
 
     # --- the run
     # ---------------------------------------------------------------------------------------------------
@@ -300,7 +258,7 @@ class Integrator:
     @property
     def linear(self) -> str:
         """How the linear systems of the steps are solved."""
-        return next((system.kind for where, system in self._systems.items() if where != slot.G), "none")
+        return self._systems.kind
 
     def new_statistics(self) -> Statistics:
         """Count anew from here on."""
@@ -500,10 +458,8 @@ class Integrator:
             step = int(a[slot.STEPS] + a[slot.REJECTED])
             repeated = repeated + 1 if step == at_step else 0
             at_step = step
-            wanted = int(a[slot.REPIVOT_SYSTEM])
-            system = next(s for s in self._systems.values() if s.address == wanted)
             self._stats.pivot_orders += 1
-            fine = repeated < _REPIVOTS_IN_A_ROW and system.analyse()
+            fine = repeated < _REPIVOTS_IN_A_ROW and self._systems.analyse(int(a[slot.REPIVOT_SYSTEM]))
             self._stats.setup_milliseconds += 1e3 * (time.perf_counter() - middle)
             if not fine:
                 status = slot.SINGULAR
