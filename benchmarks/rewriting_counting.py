@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,21 @@ Row = dict[str, Any]
 
 _COSTS = {"add": ADDITION, "sub": ADDITION, "mul": MULTIPLICATION, "neg": 1.0, "div": DIVISION}
 _COSTS |= {"sqrt": SQUARE_ROOT, "number": 0.0, "slot": 0.0, "time": 0.0, "truth": 0.0, "real": 0.0}
+
+
+@contextmanager
+def nothing_stored() -> Iterator[None]:
+    """Compiled code is kept in an empty place, so that a compile is a whole one."""
+    before = os.environ.get("SYMNUM_CACHE")
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["SYMNUM_CACHE"] = place
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["SYMNUM_CACHE"]
+            else:
+                os.environ["SYMNUM_CACHE"] = before
 
 
 def hoisted(roots: Sequence[Expr], parameters: Iterable[Expr]) -> list[Expr]:
