@@ -9,16 +9,19 @@ What does not repeat is straight-line code with literal positions, cut into inte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from symnum.codegen.backend_llvm import DATA, RESERVED
+from symnum.codegen.dense_layer import Layer, LayerBack, Step, with_layers
 from symnum.codegen.emitter import Addressing, Program, TableBuilder, addressing
 from symnum.codegen.function import Array, Function, Gather, Loop
-from symnum.codegen.llvm_functions import VECTORIZABLE
+from symnum.codegen.llvm_functions import DECLARED, VECTORIZABLE
 from symnum.codegen.llvm_gather import GATHER_KERNELS, kernel_name
+from symnum.codegen.llvm_layer import DECLARED as LAYER_DECLARED
+from symnum.codegen.llvm_layer import LAYER_KERNELS, layer_call
 from symnum.codegen.llvm_share import SHARE, SHARE_ROWS, piece
 from symnum.codegen.llvm_statement import literal, scalar_function, spelled
 from symnum.codegen.rows import Rows, row_offsets, rows_of
@@ -69,6 +72,7 @@ class _Module:
         self.elementary: set[str] = set()  # functions of our own that loops call
         self.bodies: dict[_Kinds, str] = {}
         self.kernels: set[str] = set()
+        self.layers: set[type] = set()
         self.metadata: list[str] = []
         self.tables = TableBuilder(RESERVED)
         self.scratch = scratch
@@ -89,9 +93,11 @@ class _Module:
             return lines
         if in_loop and op in VECTORIZABLE:
             self.elementary.add(op)
+            self.declared.update(DECLARED)
             return [f"{name} = call double @{VECTORIZABLE[op][0]}(double {args[0]})"]
         symbol = scalar_function(op)
-        self.declared.add(f"declare double @{symbol}({', '.join(['double'] * len(args))}) #1")
+        declared = f"declare double @{symbol}({', '.join(['double'] * len(args))})"
+        self.declared.add(declared if declared in DECLARED else f"{declared} #1")
         return [f"{name} = call contract double @{symbol}({', '.join(f'double {arg}' for arg in args)})"]
 
     # ---- straight-line code -------------------------------------------------------------------
@@ -337,11 +343,20 @@ class _Module:
             "ptr %k, ptr %crew)",
         ]
 
+    def layer(self, layer: Layer | LayerBack) -> list[str]:
+        self.layers.add(type(layer))
+        self.declared.update(LAYER_DECLARED)
+        start = self.tables.describe(layer.rows, layer.columns, *(place.first for place in layer.places))
+        pointers = [_POINTERS[place.space].replace("%r", "%w") for place in layer.places]
+        return [f"; {_comment(layer.name)}", *layer_call(layer, pointers, start)]
+
     # ---- functions ----------------------------------------------------------------------------
-    def function(self, name: str, function: Function, bodies: Mapping[int, Body]) -> str:
+    def function(self, name: str, steps: Sequence[Step], bodies: Mapping[int, Body]) -> str:
         lines: list[str] = []
-        for item in function.items:
-            if isinstance(item, Gather):
+        for item in steps:
+            if isinstance(item, (Layer, LayerBack)):
+                lines += self.layer(item)
+            elif isinstance(item, Gather):
                 lines += self.gather(item)
             elif item.count == 1:
                 lines += self.straight(item, bodies[id(item)])
@@ -359,6 +374,7 @@ class _Module:
 
     def text(self) -> str:
         kernels = [GATHER_KERNELS[name] for name in sorted(self.kernels)]
+        kernels += [text for kind, text in LAYER_KERNELS.items() if kind in self.layers]
         return "\n\n".join([
             f"@{DATA} = global ptr null", "\n".join(sorted(self.declared)), *kernels,
             *(VECTORIZABLE[op][1] for op in sorted(self.elementary)),
@@ -432,15 +448,17 @@ def _comment(name: str) -> str:
 def program(functions: Mapping[str, Function]) -> Program:
     """LLVM text and tables of functions that share parameters and scratch."""
     module = _Module(max((f.n_work for f in functions.values()), default=0))
+    # What setup writes other functions read: nothing is left out there.
+    steps = {name: f.items if name == SELDOM else with_layers(f) for name, f in functions.items()}
     bodies = {
         id(item): statements(item.roots)
-        for f in functions.values() for item in f.items if isinstance(item, Loop) and item.count == 1
+        for items in steps.values() for item in items if isinstance(item, Loop) and item.count == 1
     }  # fmt: skip
     total = sum(len(body.statements) for body in bodies.values())
     module.plain = total > _OPTIMIZED
     for name in sorted(functions, key=lambda name: name == SELDOM):  # last: it may share optimized bodies
         module.seldom = name == SELDOM
-        module.functions.append(module.function(name, functions[name], bodies))
+        module.functions.append(module.function(name, steps[name], bodies))
     text = module.text()
     passes, codegen = _effort(functions, len(text), module.plain)
     return Program(text, tuple(functions), module.tables.build(), module.n_work, passes, codegen)
