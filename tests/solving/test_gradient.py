@@ -260,3 +260,16 @@ def test_a_terminal_event_before_the_last_time() -> None:
     with pytest.raises(ModelError, match=r"ends the run at t = 0\.714"):
         SolutionMap(problem, at=[1.0], parameters=[k])()
     assert SolutionMap(problem, at=[0.5], parameters=[k]).jacobian()[0, 0, 0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("method", ["Tsit5", "Rodas5P"])
+def test_states_that_only_events_change(method: str) -> None:
+    """x' = 0 has a derivative by nothing; an event at 1 makes x = x0 k^2 of it."""
+    held = sn.variable("held")
+    k = sn.parameter(3.0, name="k")
+    system = sn.System("holds", [sn.D(held) == 0], events=[sn.Event(at=1.0, then={held: held * k**2})])
+    found = sn.gradient(
+        sn.Problem(system, {held: 2.0}, span=(0, 2)), held, [k, held], at=[0.5, 1.5], method=method
+    )
+    assert found.value == pytest.approx(20.0)
+    assert found.gradient == pytest.approx([12.0, 10.0])
