@@ -48,6 +48,26 @@ def test_smooth_problems_get_an_explicit_method():
     assert same.stats.choice == "asked for"
 
 
+def test_networks_held_back_by_stability_get_a_lower_order():
+    n = 60
+    beside = np.random.default_rng(2).integers(0, n, (n, 12))
+    u = [sn.variable(f"q{k}") for k in range(n)]
+    total = [sum((u[j] for j in row), 0.0) for row in beside.tolist()]
+    decay = [D(u[k]) == 90 * (total[k] / 24 - u[k]) + sn.cos(sn.t) for k in range(n)]
+    # u_k' = sum_j A_kj u_j with an antisymmetric A: nothing decays
+    matrix = np.random.default_rng(3).normal(size=(n, n))
+    rows = (matrix - matrix.T).tolist()
+    turns = [D(u[k]) == sum(a * v for a, v in zip(rows[k], u, strict=True)) for k in range(n)]
+    # a hundred radians of the turns add their errors up
+    for equations, loose, tight, many in ((decay, "BS3", "Tsit5", 10), (turns, "Tsit5", "Vern7", 100)):
+        problem = sn.Problem(sn.System("network", equations), dict.fromkeys(u, 0.1), (0, 5))
+        exact = sn.solve(problem, "DOP853", rtol=1e-12, atol=1e-14, saveat=[5.0]).y
+        for rtol, method in ((1e-4, loose), (1e-6, tight)):
+            found = sn.solve(problem, rtol=rtol, atol=rtol, saveat=[5.0])
+            assert found.method == method
+            np.testing.assert_allclose(found.y, exact, atol=many * rtol)
+
+
 def test_algebraic_equations_and_fast_rates_get_rodas5p():
     algebraic = sn.System("s", [D(x) == -y, y + sn.exp(y) == x])
     solution = sn.solve(sn.Problem(algebraic, {x: 1}))
