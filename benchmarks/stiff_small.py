@@ -19,6 +19,7 @@ import symnum as sn
 from symnum.models.classic import kinetics
 from symnum.solving.integrator import Integrator
 from symnum.solving.specialised import specialised_step
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import find
 
 D = sn.D
@@ -48,7 +49,7 @@ def again(problem: sn.Problem, method: str, tier: str) -> Candidate:
     def run(tolerance: float) -> Array:
         if tolerance not in integrators:
             atol = np.full(len(problem.u), tolerance * SIZE)
-            made = Integrator(model.functions, record, rtol=tolerance, atol=atol)
+            made = Integrator(model.functions, record, StepOptions(rtol=tolerance, atol=atol))
             if tier == "specialised":
                 step.put_into(made)
             integrators[tolerance] = made

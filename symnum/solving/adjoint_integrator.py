@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from symnum.codegen.compiled_pullback import CompiledPullback
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.errors import ModelError
-from symnum.record import record
+from symnum.record import record, replace
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library, slot
 from symnum.solving.kernel.call import address_of, model_function
@@ -17,6 +15,7 @@ from symnum.solving.large_system import kind_for
 from symnum.solving.layout import Layout
 from symnum.solving.method import Method
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 
 __all__ = ["AdjointIntegrator", "Stretch"]
 
@@ -50,7 +49,7 @@ class AdjointIntegrator(Integrator):
     _keeps = False  # the Jacobian of every step is differentiated
 
     def __init__(
-        self, model: ModelFunctions, method: Method, pullback: CompiledPullback, **options: Any
+        self, model: ModelFunctions, method: Method, pullback: CompiledPullback, options: StepOptions
     ) -> None:
         if method.family not in ("explicit", "rosenbrock"):
             raise ModelError(
@@ -59,8 +58,8 @@ class AdjointIntegrator(Integrator):
             )
         implicit = method.family != "explicit"
         if implicit and kind_for(model, method, "auto") in ("factored", "krylov"):
-            options = {**options, "linear": "sparse"}  # the adjoint needs factors of the matrix itself
-        super().__init__(model, method, **options)
+            options = replace(options, linear="sparse")  # the adjoint needs factors of the matrix itself
+        super().__init__(model, method, options)
         n, entries = model.n, model.entries
         layout = Layout(slot.D_SIZE)
         numbers = {

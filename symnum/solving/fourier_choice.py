@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from symnum.errors import ModelError
@@ -11,6 +9,7 @@ from symnum.lowering.fourier_form import FourierForm, fourier_form
 from symnum.rewriting.expr import Expr
 from symnum.solving.method import Method
 from symnum.solving.problem import Problem
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus.fourier import ETDRK4
 
 __all__ = ["fourier_choice", "fourier_form_of"]
@@ -29,9 +28,9 @@ def fourier_form_of(problem: Problem, method: Method) -> FourierForm:
     return found
 
 
-def fourier_choice(problem: Problem, options: dict[str, Any]) -> tuple[Method, str] | None:
+def fourier_choice(problem: Problem, options: StepOptions) -> tuple[Method, str] | None:
     """ETDRK4 and the reason, where it pays: the rates of the linear part would hold explicit steps back."""
-    if "linear" in options or options["controller"] is not None or options["rtol"] < _TIGHTEST:
+    if options.linear != "auto" or options.controller is not None or options.rtol < _TIGHTEST:
         return None
     form = _form(problem)
     if isinstance(form, str):

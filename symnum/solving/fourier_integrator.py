@@ -19,6 +19,7 @@ from symnum.solving.kernel import library
 from symnum.solving.kernel import modal_slot as slot
 from symnum.solving.kernel.call import kernel
 from symnum.solving.statistics import Statistics, Status
+from symnum.solving.step_options import StepOptions
 
 __all__ = ["FourierIntegrator"]
 
@@ -42,28 +43,25 @@ class FourierIntegrator:
         form: FourierForm,
         flat: FlatSystem,
         method: FourierMethod,
-        *,
-        rtol: float,
-        atol: FloatArray,
-        max_step: float = math.inf,
-        first_step: float | None = None,
-        max_steps: int = 10**7,
-        adaptive: bool = True,
-        controller: object = None,
+        options: StepOptions,
     ) -> None:
-        if controller is not None:
+        if options.controller is not None:
             raise ModelError(f"{method} controls its steps in its own way: leave controller= out")
         began = time.perf_counter()
         self.flat, self.method = flat, method
         self.system = FourierSystem(form, flat, method)
-        self.system.put_tolerances(rtol, np.broadcast_to(atol, flat.n))
+        self.system.put_tolerances(options.rtol, np.broadcast_to(options.atol, flat.n))
         self._kernels = library.addresses("modal")
         self._table, self._floats = self.system.table, self.system.floats
-        self._table[slot.M_ADAPTIVE] = adaptive
+        self._table[slot.M_ADAPTIVE] = options.adaptive
         self._power = 1.0 / method.error_power
         self._floats[slot.M_ROOM] = (_SAFETY / _WORTH) ** method.error_power
-        self._adaptive, self._max_step, self._max_steps = adaptive, max_step, max_steps
-        self._step = first_step  # what steps should be like
+        self._adaptive, self._max_step, self._max_steps = (
+            options.adaptive,
+            options.max_step,
+            options.max_steps,
+        )
+        self._step = options.first_step  # what steps should be like
         self.t = 0.0
         self.u: FloatArray = np.zeros(flat.n)
         self.p: FloatArray = np.zeros(len(flat.parameters))

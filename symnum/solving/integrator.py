@@ -11,7 +11,6 @@ import numpy as np
 from symnum.codegen.model_functions import FloatArray, IntArray, ModelFunctions
 from symnum.errors import ModelError
 from symnum.record import record
-from symnum.solving.controller import Controller
 from symnum.solving.dense import DenseOutput
 from symnum.solving.integrator_layout import layout_of
 from symnum.solving.kernel import library, slot
@@ -20,6 +19,7 @@ from symnum.solving.method import Method
 from symnum.solving.output import Output
 from symnum.solving.run_systems import RunSystems
 from symnum.solving.statistics import COUNTED, Statistics, Status
+from symnum.solving.step_options import StepOptions
 
 __all__ = ["Integrator", "Reinitialization"]
 
@@ -61,29 +61,12 @@ _STEADY = 1.2
 class Integrator:
     """One run of a compiled model with one method.
 
-    rtol, atol: an error estimate e is accepted when the root mean square of e_i/(atol_i + rtol |u_i|) is
-    at most 1; atol has shape (n,). first_step: None to have it chosen. adaptive=False: steps of
-    first_step throughout. controller: of the steps, in place of the method's own. linear: how the linear
-    systems of the steps are solved, see `solve`. Raises ModelError for an explicit method on a system with
-    algebraic rows.
+    Raises ModelError for an explicit method on a system with algebraic rows.
     """
 
     _keeps = True  # may matrices serve several steps?
 
-    def __init__(
-        self,
-        model: ModelFunctions,
-        method: Method,
-        *,
-        rtol: float,
-        atol: FloatArray,
-        max_step: float = math.inf,
-        first_step: float | None = None,
-        max_steps: int = 10**7,
-        linear: str = "auto",
-        adaptive: bool = True,
-        controller: Controller | None = None,
-    ) -> None:
+    def __init__(self, model: ModelFunctions, method: Method, options: StepOptions) -> None:
         began = time.perf_counter()
         if method.own_loop:
             raise ModelError(f"{method} runs single problems of sn.solve only; choose another method here")
@@ -109,44 +92,23 @@ class Integrator:
         self._jacobian = self._memory.floats(slot.JACOBIAN_VALUES)
         self._point: list[int] = self._integers[_POINT].tolist()
         self._setup, self._jacobian_values = int(self._integers[slot.SETUP]), address_of(self._jacobian)
-        self._systems = RunSystems(model, method, self._memory, linear)
+        self._systems = RunSystems(model, method, self._memory, options.linear)
         self._advance = library.addresses("loop")["advance"]
         self._factors: FloatArray = np.empty(0)
         self._output = Output(self._memory, model.n)
         self._paused: tuple[float, bool, FloatArray | None] | None = None  # what a pause goes on with
-        self.options(
-            rtol=rtol, atol=atol, max_step=max_step, first_step=first_step, max_steps=max_steps,
-            adaptive=adaptive, controller=controller,
-        )  # fmt: skip
+        self.prepare(options)
         self._stats.setup_milliseconds += 1e3 * (time.perf_counter() - began)
 
-    def options(
-        self,
-        *,
-        rtol: float,
-        atol: FloatArray,
-        max_step: float = math.inf,
-        first_step: float | None = None,
-        max_steps: int = 10**7,
-        adaptive: bool = True,
-        controller: Controller | None = None,
-    ) -> None:
-        """Make ready for another run with these options, as a new object would be."""
-        if not (rtol > 0.0 and (atol > 0.0).all()):
-            raise ModelError("rtol and atol must be positive")
-        if first_step is not None and not first_step > 0.0:
-            raise ModelError(f"first_step must be positive, not {first_step}")
-        if first_step is None and not adaptive:
-            raise ModelError("adaptive=False needs first_step, the size of all steps")
-        if not max_step > 0.0:
-            raise ModelError(f"max_step must be positive, not {max_step}")
-        if controller is not None and self.method.family == "bdf":
+    def prepare(self, options: StepOptions) -> None:
+        """Make ready for another run with these options, as a new object would be, but for ``linear``."""
+        if options.controller is not None and self.method.family == "bdf":
             raise ModelError(f"controller=: {self.method} chooses order and step together, by itself")
         x = self._floats
-        x[slot.RTOL] = rtol
-        x[slot.MAX_STEP] = max_step
-        x[slot.FIRST_STEP] = first_step or 0.0
-        controller, k = controller or self.method.controller, self.method.error_power
+        x[slot.RTOL] = options.rtol
+        x[slot.MAX_STEP] = options.max_step
+        x[slot.FIRST_STEP] = options.first_step or 0.0
+        controller, k = options.controller or self.method.controller, self.method.error_power
         x[slot.SAFETY] = controller.safety
         x[slot.EXPONENT] = controller.now / k
         x[slot.EXPONENT_BEFORE] = controller.before / k
@@ -157,13 +119,13 @@ class Integrator:
         model = self.model
         keeps = self._keeps and self.method.keeps(model.n_algebraic)
         # where steps are fixed nothing would tell that a matrix is too old
-        if self.method.w and (model.n < _KEPT_FROM or not adaptive):
+        if self.method.w and (model.n < _KEPT_FROM or not options.adaptive):
             keeps = False
         self._set(slot.KEEP_FROM, 0 if keeps else _NEVER)
         x[slot.STEADY] = _STEADY if keeps else 1.0
-        self._memory.floats(slot.ATOL)[:] = atol
-        self._set(slot.ADAPTIVE, int(adaptive))
-        self._set(slot.MAX_STEPS, max_steps)
+        self._memory.floats(slot.ATOL)[:] = options.atol
+        self._set(slot.ADAPTIVE, int(options.adaptive))
+        self._set(slot.MAX_STEPS, options.max_steps)
         self._stats = Statistics()
         self.settled = ""
         self._systems.begin()

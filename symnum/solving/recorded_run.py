@@ -23,6 +23,7 @@ from symnum.solving.problem import Problem
 from symnum.solving.solution import Happened
 from symnum.solving.start import check_start
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import find
 from symnum.solving.why_stopped import why_stopped
 
@@ -85,7 +86,7 @@ class Recorder:
         _refuse(problem)
         model = problem.compiled.model
         self.integrator = AdjointIntegrator(
-            model.functions, method, model_pullback(model), rtol=rtol, atol=atol, max_steps=max_steps
+            model.functions, method, model_pullback(model), StepOptions(rtol, atol, max_steps=max_steps)
         )
         self.schedule = Schedule.of(problem)
         self.known: dict[Expr, Differential] = {}

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from symnum.solving.checkpoint import Checkpoint
 from symnum.solving.choice import MANY_TIMES, Choice
 from symnum.solving.dense import DenseOutput
 from symnum.solving.events import Action, Schedule, Values, no_conflict
-from symnum.solving.fourier_method import FourierMethod
 from symnum.solving.guards import guard_message
 from symnum.solving.initialize import consistent
 from symnum.solving.integrator import Integrator
+from symnum.solving.integrator_pool import give_back, integrator_for
 from symnum.solving.interruption import Interruption
 from symnum.solving.method import Method
 from symnum.solving.options import FloatArray, Times, numbers, save_times
@@ -29,6 +29,7 @@ from symnum.solving.solution_builder import SolutionBuilder
 from symnum.solving.specialised import LARGEST, TierChoice
 from symnum.solving.start import check_start, starting_point, state_selection
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.straight import PAUSE, Leg
 from symnum.solving.tableaus import find
 from symnum.solving.time_crossings import TimeCrossings
@@ -56,7 +57,7 @@ class Run:
         self,
         problem: Problem,
         method: Method | None,
-        options: dict[str, Any],
+        options: StepOptions,
         saveat: Times | None,
         dense: bool | None,
         progress: bool,
@@ -90,9 +91,8 @@ class Run:
             functions = problem.compiled.model.functions
             many = self.dense or self.grid is None or len(self.grid) > MANY_TIMES
             interpolated = many or functions.n_events + functions.n_limits > 0
-            self.choice = Choice(functions, options["rtol"], interpolated)
-            fixed = options["first_step"] if "adaptive" in options else None
-            method, self.reason = self.choice.begin(problem.span, problem.u, problem.p, fixed)
+            self.choice = Choice(functions, options.rtol, interpolated)
+            method, self.reason = self.choice.begin(problem.span, problem.u, problem.p, options.fixed)
         self.method, self.methods = method, [method.name]
         self.integrator = self.ready_integrator() if leg is None else leg.integrator
         self.integrator.stats.choice = self.reason
@@ -116,49 +116,17 @@ class Run:
             self.triggers = Triggers(self.flat, lambda t, u, p: model.roots(t, u, p)[:n_events])
 
     def ready_integrator(self) -> Integrator:
-        """One that has done a run of this model before, or a new one."""
-        model = self.problem.compiled.model
-        if self.method.own_loop:
-            return self.integrator_with_own_loop()
         if self.past:
-            functions = self.past.wrapped(model.functions, lambda: self.integrator.step_size)
-            return Integrator(functions, self.method, **self.options)
-        if "linear" in self.options:
-            return Integrator(model.functions, self.method, **self.options)
-        idle: list[Integrator] = model.derived.setdefault(self.method, [])
-        try:
-            found = idle.pop()  # at once: other threads may do the same
-        except IndexError:
-            return Integrator(model.functions, self.method, **self.options)
-        found.options(**self.options)
-        return found
-
-    def integrator_with_own_loop(self) -> Integrator:
-        """Of another program, or in Fourier space: it has all that is used of an `Integrator` here."""
-        if self.past or self.flat.structure.choices or self.flat.triggers:
-            raise ModelError(
-                f"{self.flat.name}: {self.method} runs no delays, no events that wait for a trigger and no "
-                "states that are chosen in the run; use Rodas5P"
-            )
-        functions = self.problem.compiled.model.functions
-        if "linear" in self.options:
-            raise ModelError(f"linear=: {self.method} chooses its linear solver by itself")
-        if isinstance(self.method, FourierMethod):
-            from symnum.solving.fourier_choice import fourier_form_of
-            from symnum.solving.fourier_integrator import FourierIntegrator
-
-            form = fourier_form_of(self.problem, self.method)
-            return cast(Integrator, FourierIntegrator(form, self.flat, self.method, **self.options))
-        from symnum.solving.sundials import SundialsIntegrator
-
-        return cast(Integrator, SundialsIntegrator(functions, self.method, **self.options))
+            if self.method.own_loop:
+                raise ModelError(f"{self.flat.name}: {self.method} runs no delays; use Rodas5P")
+            functions = self.problem.compiled.model.functions
+            wrapped = self.past.wrapped(functions, lambda: self.integrator.step_size)
+            return Integrator(wrapped, self.method, self.options)
+        return integrator_for(self.problem, self.method, self.options)
 
     def release(self, integrator: Integrator) -> None:
-        """Keep the memory of a run that is over, for the next."""
-        if self.past or self.method.own_loop or "linear" in self.options:
-            return  # what they hold is of this run
-        if self.flat.n <= LARGEST:  # of large ones the memory counts more than the time to make them
-            self.problem.compiled.model.derived.setdefault(integrator.method, []).append(integrator)
+        if not self.past:
+            give_back(self.problem, integrator, self.options)
 
     def new_tier(self) -> TierChoice | None:
         if self.past or self.flat.hosted or (self.wanted_tier is None and self.flat.n > LARGEST):
@@ -218,7 +186,7 @@ class Run:
         begin, end = self.problem.span
         integrator, choice = self.integrator, self.choice
         integrator.start(begin, *starting_point(self.problem))
-        if choice and "adaptive" not in self.options:
+        if choice and self.options.adaptive:
             choice.watch(integrator, end)
         if self.past:
             self.past.start(begin, integrator.u, integrator.p)
@@ -375,7 +343,7 @@ class Run:
         assert self.past is not None
         integrator = self.integrator
         shortest = self.past.shortest(integrator.t, integrator.u, integrator.p)
-        integrator.limit_step(min(self.options["max_step"], shortest))
+        integrator.limit_step(min(self.options.max_step, shortest))
 
     # ---- states chosen in the run -----------------------------------------------------------------
     def select_states(self, turned: float) -> bool:
@@ -503,7 +471,7 @@ class Run:
         return why_stopped(status, self.problem, self.integrator, self.made.happened)
 
 
-def _in_fourier_space(problem: Problem, options: dict[str, Any]) -> tuple[Method, str] | None:
+def _in_fourier_space(problem: Problem, options: StepOptions) -> tuple[Method, str] | None:
     """`fourier_choice`, imported for what a field was made into: others do without the time it takes."""
     if problem.compiled.origin is None:
         return None

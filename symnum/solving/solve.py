@@ -15,6 +15,7 @@ from symnum.solving.options import FloatArray, Times, positive, save_times, tole
 from symnum.solving.problem import Problem
 from symnum.solving.run import Run
 from symnum.solving.solution import Solution
+from symnum.solving.step_options import StepOptions
 from symnum.solving.straight import Straight, is_straight
 from symnum.solving.tableaus import find
 
@@ -203,14 +204,11 @@ def solve(
             )  # fmt: skip
 
         return _solve_ensemble(problem, made, None, where)
-    options: dict[str, Any] = {
-        "rtol": rtol, "atol": tolerances(runs.flat, rtol, atol), "max_step": max_step,
-        "first_step": first_step, "max_steps": max_steps, "controller": controller,
-    }  # fmt: skip
-    if linear is not None:
-        options["linear"] = linear
-    if step is not None:
-        options |= {"first_step": positive(step, "step"), "adaptive": False}
+    options = StepOptions(
+        rtol, tolerances(runs.flat, rtol, atol), max_step,
+        first_step if step is None else positive(step, "step"), max_steps, adaptive=step is None,
+        controller=controller, linear=linear or "auto",
+    )  # fmt: skip
     if runs.hybrid:
         return _solve_hybrid(problem, chosen, options, saveat, dense, where, tier, tstops, seed)
     assert isinstance(problem, Problem)
@@ -294,7 +292,7 @@ def _solve_stochastic(
 
 
 def _solve_hybrid(
-    problem: Any, method: Method | None, options: dict[str, Any], saveat: Times | None, dense: bool | None,
+    problem: Any, method: Method | None, options: StepOptions, saveat: Times | None, dense: bool | None,
     where: dict[str, Any], tier: str | None, tstops: Any, seed: Any,
 ) -> Solution | EnsembleSolution:  # fmt: skip
     from symnum.solving.stochastic.hybrid import HybridRun, HybridRuns

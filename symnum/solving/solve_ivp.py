@@ -16,6 +16,7 @@ from symnum.solving.dense import DenseOutput
 from symnum.solving.integrator import Integrator
 from symnum.solving.method import Method
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import find
 from symnum.solving.user_function import Callbacks, UserFunctions, UserModel, pattern_of
 from symnum.solving.user_numba import is_compiled, numba_model
@@ -105,9 +106,7 @@ def solve_ivp(
     grid = None if t_eval is None else _grid(t_eval, begin, end, user.sign)
     Callbacks(user).evaluate(begin, start)  # what is wrong with its shape shows here, as it is
     weights = np.array(np.broadcast_to(np.asarray(atol, dtype=float), start.shape))
-    options = {
-        "rtol": rtol, "atol": weights, "max_step": max_step, "first_step": first_step, "max_steps": max_steps,
-    }  # fmt: skip
+    options = StepOptions(rtol, weights, max_step, first_step, max_steps)
     run = _IvpRun(user, method, options, (begin, end), grid, dense_output)
     return run.result(start)
 
@@ -171,7 +170,7 @@ class _IvpRun:
         self,
         user: UserFunctions,
         method: str | Method | None,
-        options: dict[str, Any],
+        options: StepOptions,
         span: tuple[float, float],
         grid: FloatArray | None,
         dense: bool,
@@ -195,14 +194,14 @@ class _IvpRun:
             functions, callbacks = self.model.functions, self.model.callbacks
             many = self.dense or (self.grid is not None and len(self.grid) > MANY_TIMES)
             choice = Choice(
-                functions, self.options["rtol"], bool(many or functions.n_events),
+                functions, self.options.rtol, bool(many or functions.n_events),
                 rate=self.rate, jacobian_cost=int(callbacks.group.max(initial=0)) + 2,
             )  # fmt: skip
             method, reason = choice.begin(self.span, start, self.model.p)
             if method is choice.stiff:
                 self.model = self.made(implicit=True)
         functions = self.model.functions
-        integrator = Integrator(functions, method, **self.options)
+        integrator = Integrator(functions, method, self.options)
         methods = [method.name]
         integrator.start(self.span[0], start, self.model.p)
         if choice:
@@ -226,7 +225,7 @@ class _IvpRun:
                     before, (method, longest, why) = integrator, change
                     reason += why
                     self.model = self.made(implicit=True)
-                    integrator = Integrator(self.model.functions, method, **self.options)
+                    integrator = Integrator(self.model.functions, method, self.options)
                     integrator.take_over(before, longest)
                     methods.append(method.name)
                 continue
@@ -302,7 +301,7 @@ class _IvpRun:
             row = integrator.worst_row
             message = {
                 Status.STEP_TOO_SMALL: f"The step size collapsed; the largest error is that of y[{row}].",
-                Status.MAX_STEPS_REACHED: f"{self.options['max_steps']} steps were not enough.",
+                Status.MAX_STEPS_REACHED: f"{self.options.max_steps} steps were not enough.",
                 Status.NOT_FINITE: f"Not finite, however short the step: y[{row}].",
                 Status.SINGULAR: "The matrix of a step is singular, however short the step.",
                 Status.ZENO: "Events follow each other ever faster and would never end.",

@@ -23,6 +23,7 @@ from symnum.solving.options import FloatArray
 from symnum.solving.problem import Problem
 from symnum.solving.solution import Segment, Solution
 from symnum.solving.specialised import LARGEST, TierChoice
+from symnum.solving.step_options import StepOptions
 
 __all__ = ["PAUSE", "Leg", "Straight", "is_straight"]
 
@@ -56,17 +57,16 @@ def is_straight(problem: Problem) -> bool:
 
 
 class Straight:
-    """Solves of one problem, and of those derived from it, with the same options (of an `Integrator`)."""
+    """Solves of one problem, and of those derived from it, with the same options."""
 
     def __init__(
-        self, problem: Problem, method: Method | None, options: dict[str, Any], tier: str | None
+        self, problem: Problem, method: Method | None, options: StepOptions, tier: str | None
     ) -> None:
         self.model = problem.compiled.model
         self.method, self.options, self.tier = method, options, tier
-        self.fixed = options["first_step"] if "adaptive" in options else None
         self.choices: tuple[Choice, ...] = ()  # for output at few times, and at many
         if method is None:
-            functions, rtol = self.model.functions, options["rtol"]
+            functions, rtol = self.model.functions, options.rtol
             self.choices = Choice(functions, rtol, False), Choice(functions, rtol, True)
         self.idle: dict[Method, list[Integrator]] = {}
         self.begun: dict[Choice, tuple[tuple[Any, ...], tuple[Method, str]]] = {}
@@ -77,7 +77,7 @@ class Straight:
         known = self.begun.get(choice)
         if known is not None and known[0] == start:
             return known[1]
-        found = choice.begin(problem.span, problem.u, problem.p, self.fixed)
+        found = choice.begin(problem.span, problem.u, problem.p, self.options.fixed)
         if len(problem.u) + len(problem.p) <= _REMEMBERED:
             self.begun[choice] = start, found
         return found
@@ -86,7 +86,7 @@ class Straight:
         try:
             return self.idle[method].pop()  # at once: other threads may do the same
         except (KeyError, IndexError):
-            return Integrator(self.model.functions, method, **self.options)
+            return Integrator(self.model.functions, method, self.options)
 
     def run(self, problem: Problem, grid: FloatArray | None, dense: bool) -> Solution | Leg:
         """The solution, or where the loop was stopped."""
@@ -102,7 +102,7 @@ class Straight:
         integrator.start(begin, u, p)
         stats = integrator.new_statistics()
         stats.choice = reason
-        if choice is not None and self.fixed is None:
+        if choice is not None and self.options.fixed is None:
             choice.watch(integrator, end)
         settled = integrator.settled
         if not settled:

@@ -22,6 +22,7 @@ from symnum.solving.integrator import Integrator, Reinitialization
 from symnum.solving.kernel.call import model_function
 from symnum.solving.method import Method
 from symnum.solving.statistics import Statistics, Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS
 
 __all__ = ["SundialsIntegrator"]
@@ -41,20 +42,8 @@ _TO_ROWS = np.linalg.inv(_INSIDE[:, None] ** np.arange(4))
 class SundialsIntegrator:
     """One run with CVODE or IDA; what it has in common with `Integrator` is used in the same way."""
 
-    def __init__(
-        self,
-        model: ModelFunctions,
-        method: Method,
-        *,
-        rtol: float,
-        atol: FloatArray,
-        max_step: float = math.inf,
-        first_step: float | None = None,
-        max_steps: int = 10**7,
-        adaptive: bool = True,
-        controller: object = None,
-    ) -> None:
-        if not adaptive or controller is not None:
+    def __init__(self, model: ModelFunctions, method: Method, options: StepOptions) -> None:
+        if not options.adaptive or options.controller is not None:
             raise ModelError(f"{method} controls its steps itself: leave step= and controller= out")
         if model.n_limits:
             raise ModelError(f"{method} knows no hard limits, and there are {model.n_limits}: use Rodas5P")
@@ -71,13 +60,13 @@ class SundialsIntegrator:
             ) from error
         self.model, self.method = model, method
         # for the memory of the model's functions, and for consistent algebraic unknowns
-        self._inner = Integrator(model, METHODS["Rodas5P"], rtol=rtol, atol=atol)
+        self._inner = Integrator(model, METHODS["Rodas5P"], StepOptions(options.rtol, options.atol))
         self._stats = Statistics()
         self._stats.tier = "SUNDIALS"
-        self._max_steps, self._first_step = max_steps, first_step or 0.0
+        self._max_steps, self._first_step = options.max_steps, options.first_step or 0.0
         self._options: dict[str, Any] = {
-            "rtol": rtol, "atol": np.array(np.broadcast_to(atol, model.n)),
-            "max_step": 0.0 if math.isinf(max_step) else max_step, "max_num_steps": 10**6,
+            "rtol": options.rtol, "atol": np.array(np.broadcast_to(options.atol, model.n)),
+            "max_step": 0.0 if math.isinf(options.max_step) else options.max_step, "max_num_steps": 10**6,
             "jacfn": self._ode_jacobian if method.name == "CVODE" else self._dae_jacobian,
         }  # fmt: skip
         columns = np.repeat(np.arange(model.n), np.diff(model.indptr))

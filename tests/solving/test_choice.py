@@ -10,6 +10,7 @@ import symnum as sn
 from symnum.models.classic.kinetics import robertson
 from symnum.solving.choice import Choice, stability_interval
 from symnum.solving.integrator import Integrator
+from symnum.solving.step_options import StepOptions
 
 D = sn.D
 REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "ivp_reference_values.json").read_text())
@@ -26,7 +27,7 @@ def test_the_spectral_radius_is_that_of_the_jacobian():
     system = sn.System("s", [D(x) == -3 * x + 40 * y, D(y) == -40 * x - 3 * y, D(z) == x - 7 * z])
     problem = sn.Problem(system, {x: 1, y: 0, z: 0})
     integrator = Integrator(
-        problem.compiled.model.functions, sn.METHODS["Tsit5"], rtol=1e-6, atol=np.full(3, 1e-6)
+        problem.compiled.model.functions, sn.METHODS["Tsit5"], StepOptions(rtol=1e-6, atol=np.full(3, 1e-6))
     )
     integrator.start(0.0, problem.u, problem.p)
     Choice(problem.compiled.model.functions, 1e-6, interpolated=False).watch(integrator, 1e-3)

@@ -7,6 +7,7 @@ import symnum as sn
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import slot
 from symnum.solving.solution_map import SolutionMap
+from symnum.solving.step_options import StepOptions
 
 W_METHODS = [name for name, method in sn.METHODS.items() if method.w and method.keeps(0)]
 
@@ -30,7 +31,9 @@ def chain(points=140, algebraic=False, forced=False):
 
 def every_step_anew(problem, method, rtol, atol):
     functions = problem.compiled.model.functions
-    integrator = Integrator(functions, sn.METHODS[method], rtol=rtol, atol=np.full(functions.n, atol))
+    integrator = Integrator(
+        functions, sn.METHODS[method], StepOptions(rtol=rtol, atol=np.full(functions.n, atol))
+    )
     integrator._set(slot.KEEP_FROM, 1 << 62)
     integrator._floats[slot.STEADY] = 1.0
     integrator.start(0.0, problem.u, problem.p)

@@ -19,6 +19,7 @@ from symnum.solving.kernel import slot
 from symnum.solving.kernel.call import address_of, kernel
 from symnum.solving.large_system import LargeSystem
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS
 
 D = sn.D
@@ -164,8 +165,12 @@ def test_order_with_approximate_factors(name: str, brusselator: tuple[sn.Problem
     method, errors = METHODS[name], []
     for steps in (200, 400):
         integrator = Integrator(
-            problem.compiled.model.functions, method, rtol=1e-6, atol=np.full(problem.flat.n, 1e-6),
-            adaptive=False, first_step=0.5 / steps, linear="factored",
+            problem.compiled.model.functions,
+            method,
+            StepOptions(
+                rtol=1e-6, atol=np.full(problem.flat.n, 1e-6), adaptive=False, first_step=0.5 / steps,
+                linear="factored",
+            ),
         )  # fmt: skip
         integrator.start(0.0, problem.u, problem.p)
         assert integrator.advance(0.5) is Status.DONE

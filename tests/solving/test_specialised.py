@@ -25,6 +25,7 @@ from symnum.solving.integrator import Integrator
 from symnum.solving.specialised import _lanes_key, _step_key, specialised_step
 from symnum.solving.start import consistent_start
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import find
 
 D = sn.D
@@ -36,7 +37,9 @@ def compiled_lu(lanes: int, elimination: Elimination, entries: Any, mass: Any) -
     module = Lanes(lanes)
     emit_lu(module, elimination, entries, mass, "nounwind noinline")
     number = module.type
-    text = module.text() + f"""
+    text = (
+        module.text()
+        + f"""
 define void @try(ptr %scale, ptr %jacobian, ptr %lu, ptr %growth, ptr %b) {{
   %s = load {number}, ptr %scale, align 8
   %g = call {number} @factor({number} %s, ptr %jacobian, ptr %lu)
@@ -44,6 +47,7 @@ define void @try(ptr %scale, ptr %jacobian, ptr %lu, ptr %growth, ptr %b) {{
   call void @solve(ptr %lu, ptr %b)
   ret void
 }}"""
+    )
     loaded = machine.load_object(machine.compile_text(text, passes=2, codegen=2))
     call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(loaded.address("try"))
     return lambda *arrays: call(*(array.ctypes.data for array in arrays))
@@ -175,7 +179,9 @@ def test_a_bad_pivot_order_falls_back_to_pivoting() -> None:
     u, p = consistent_start(problem)
     step = specialised_step(model, find("Rodas5P"), 0.0, u, p, np.pi / 2)
     assert step is not None
-    integrator = Integrator(model.functions, find("Rodas5P"), rtol=1e-6, atol=np.full(len(u), 1e-9))
+    integrator = Integrator(
+        model.functions, find("Rodas5P"), StepOptions(rtol=1e-6, atol=np.full(len(u), 1e-9))
+    )
     step.put_into(integrator)
     integrator.start(np.pi / 2, u, p)  # here the first pivot is round-off
     integrator.reinitialize()
@@ -200,7 +206,9 @@ def test_systems_with_a_bad_pivot_order_go_back_to_tables(method: str) -> None:
     step = specialised_step(model, find(method), 0.0, u, p, np.pi / 2)
     assert step is not None
     assert step.systems
-    integrator = Integrator(model.functions, find(method), rtol=1e-8, atol=np.full(len(u), 1e-10))
+    integrator = Integrator(
+        model.functions, find(method), StepOptions(rtol=1e-8, atol=np.full(len(u), 1e-10))
+    )
     step.put_into(integrator)
     assert integrator.linear == "straight-line"
     integrator.start(np.pi / 2, u, p)  # here the first pivot is round-off
@@ -208,7 +216,7 @@ def test_systems_with_a_bad_pivot_order_go_back_to_tables(method: str) -> None:
     assert integrator.advance(np.pi / 2 + 0.1) is Status.DONE
     assert integrator.linear == "dense"
     assert integrator.u[:2] == pytest.approx(u[:2] * np.exp(-0.1), rel=1e-7)
-    integrator.options(rtol=1e-8, atol=np.full(len(u), 1e-10))
+    integrator.prepare(StepOptions(rtol=1e-8, atol=np.full(len(u), 1e-10)))
     step.put_into(integrator)
     assert integrator.linear == "straight-line"
 

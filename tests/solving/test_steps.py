@@ -15,6 +15,7 @@ from symnum.record import replace
 from symnum.solving.controller import CONTROLLERS
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import slot
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS
 
 D = sn.D
@@ -73,7 +74,9 @@ def test_controllers(method, name):
     problem, record, control = lorenz((0, 8)), METHODS[method], CONTROLLERS[name]
     rtol, atol, k = 1e-6, 1e-9, METHODS[method].error_power
     integrator = Integrator(
-        problem.compiled.model.functions, record, rtol=rtol, atol=np.full(3, atol), controller=control
+        problem.compiled.model.functions,
+        record,
+        StepOptions(rtol=rtol, atol=np.full(3, atol), controller=control),
     )
     integrator.start(0.0, problem.u, problem.p)
     before, last, compared = 1.0, 0.0, 0

@@ -14,6 +14,7 @@ from symnum.models.spatial.schroedinger import Soliton
 from symnum.solving.fourier_choice import fourier_form_of
 from symnum.solving.fourier_integrator import FourierIntegrator
 from symnum.solving.fourier_method import FourierMethod, phi_functions
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import IN_FOURIER_SPACE
 from symnum.solving.tableaus.fourier import ETDRK4
 
@@ -82,7 +83,10 @@ def problem_of(model: sn.PDE, points: tuple[int, ...], end: float = 1.0, **optio
 
 def slope(problem: sn.Problem, t: float, u: Any) -> Any:
     integrator = FourierIntegrator(
-        fourier_form_of(problem, ETDRK4), problem.flat, ETDRK4, rtol=1e-6, atol=np.full(len(u), 1e-9)
+        fourier_form_of(problem, ETDRK4),
+        problem.flat,
+        ETDRK4,
+        StepOptions(rtol=1e-6, atol=np.full(len(u), 1e-9)),
     )
     integrator.start(t, u, problem.p)
     return integrator.slope()

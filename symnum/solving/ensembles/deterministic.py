@@ -28,6 +28,7 @@ from symnum.solving.specialised import (
     vector_lanes,
 )
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableau import ExplicitTableau
 from symnum.solving.tableaus import METHODS
 
@@ -77,9 +78,8 @@ class DeterministicRuns:
         begin, end = self.problem.span
         choice = Choice(functions, self.rtol, interpolated)
         integrator = Integrator(
-            functions, explicit, rtol=self.rtol, atol=self.atol, max_step=self.max_step,
-            first_step=self.first_step or None,
-        )  # fmt: skip
+            functions, explicit, StepOptions(self.rtol, self.atol, self.max_step, self.first_step or None)
+        )
         last = len(all_members) - 1
         for member in sorted({0, last // 2, last}):
             integrator.start(begin, all_members.starts[member], all_members.parameters[member])
@@ -154,8 +154,8 @@ class DeterministicRuns:
                 self._whole_solve(method, "specialised" if found else "generic", member, given, out, codes)
             return
         integrator = Integrator(
-            model.functions, method, rtol=self.rtol, atol=self.atol, max_step=self.max_step,
-            first_step=self.first_step or None, max_steps=self.max_steps,
+            model.functions, method,
+            StepOptions(self.rtol, self.atol, self.max_step, self.first_step or None, self.max_steps),
         )  # fmt: skip
         if found is not None:
             found.put_into(integrator)

@@ -20,6 +20,7 @@ from symnum.solving.problem import Problem
 from symnum.solving.run import Run
 from symnum.solving.solution import failure
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.stochastic.methods import StochasticMethod
 from symnum.solving.stochastic.partition import Partition
 from symnum.solving.stochastic.simulation import Simulation, StochasticStatus, streams
@@ -104,7 +105,7 @@ class HybridRun(Run):
     """A run whose first event function is that of the random events. seed: or the words of a stream."""
 
     def __init__(
-        self, problem: Problem, method: Method | None, options: dict[str, Any], saveat: Any,
+        self, problem: Problem, method: Method | None, options: StepOptions, saveat: Any,
         dense: bool | None, progress: bool, tier: str | None, seed: Seed | IntArray,
     ) -> None:  # fmt: skip
         stream = seed if isinstance(seed, np.ndarray) else streams(checked_seed(seed), 1)[0]
@@ -119,7 +120,7 @@ class HybridRun(Run):
         super().__init__(mine, method, options, saveat, dense, progress, tier or "generic")
 
     def ready_integrator(self) -> Integrator:
-        found = HybridIntegrator(self.problem.compiled.model.functions, self.method, **self.options)
+        found = HybridIntegrator(self.problem.compiled.model.functions, self.method, self.options)
         found.connect(self.jumps, self.grid is None or self.dense)
         return found
 
@@ -172,7 +173,7 @@ class HybridRuns:
     how = "one by one, hybrid"
 
     def __init__(
-        self, problem: Problem, method: Method | None, settings: dict[str, Any], times: FloatArray,
+        self, problem: Problem, method: Method | None, settings: StepOptions, times: FloatArray,
         tier: str | None,
     ) -> None:  # fmt: skip
         self.problem, self.method, self.settings = problem, method, settings
@@ -185,7 +186,7 @@ class HybridRuns:
 
     def options(self) -> dict[str, Any]:
         method = None if self.method is None else self.method.name
-        return {"method": str(method), "tier": str(self.tier), **self.settings}
+        return {"method": str(method), "tier": str(self.tier), **vars(self.settings)}
 
     def __call__(self, given: Inputs, out: Outcome) -> None:
         assert given.streams is not None

@@ -8,6 +8,7 @@ import sympy
 
 from symnum.solving.integrator import Integrator
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS
 
 t, v, x, y, z, p, q = sympy.symbols("t v x y z p q")
@@ -16,7 +17,7 @@ NONE = np.zeros(0)
 
 def started(model, method, u0, parameters=NONE, t0=0.0, **options):
     tolerances = {"rtol": 1e-9, "atol": np.full(model.n, 1e-11)} | options
-    integrator = Integrator(model, METHODS[method], **tolerances)
+    integrator = Integrator(model, METHODS[method], StepOptions(**tolerances))
     integrator.start(t0, np.array(u0, dtype=float), parameters)
     return integrator
 

@@ -52,6 +52,7 @@ import numpy as np
 from symnum.codegen.model_functions import ModelFunctions
 from symnum.codegen.pattern import Pattern
 from symnum.solving.integrator import Integrator
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS
 
 D = ctypes.POINTER(ctypes.c_double)
@@ -64,7 +65,7 @@ i = np.zeros(0, dtype=np.int64)
 pattern = np.array([0, 1]), np.array([0])
 model = ModelFunctions(1, 0, 0, 0, 0, a[2], a[0], a[1], 0, 0, np.ones(1), Pattern.of(*pattern), i, i, i)
 for name in METHODS:
-    run = Integrator(model, METHODS[name], rtol=1e-6, atol=np.full(1, 1e-6), linear="sparse")
+    run = Integrator(model, METHODS[name], StepOptions(1e-6, np.full(1, 1e-6), linear="sparse"))
     run.start(0.0, np.ones(1), np.zeros(0))
     run.advance(1.0)
     assert abs(run.u[0] - np.exp(-1.0)) < 1e-4, (name, run.u)

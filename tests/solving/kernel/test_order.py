@@ -8,6 +8,7 @@ import sympy
 from symnum.record import replace
 from symnum.solving.integrator import Integrator
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS
 
 t, x, y, z = sympy.symbols("t x y z")
@@ -21,11 +22,9 @@ def run(model, method, u0, end, steps, **options):
         model,
         METHODS[method] if isinstance(method, str) else method,
         # with fixed steps only iterations have use for them
-        rtol=1e-11,
-        atol=np.full(model.n, 1e-11),
-        adaptive=False,
-        first_step=end / steps,
-        **options,
+        StepOptions(
+            rtol=1e-11, atol=np.full(model.n, 1e-11), adaptive=False, first_step=end / steps, **options
+        ),
     )
     integrator.start(0.0, np.array(u0), np.zeros(0))
     assert integrator.advance(end) is Status.DONE
@@ -140,7 +139,7 @@ def test_order_on_an_index_1_system(build, dae, name, component):
 def dense_error(model, method, exact, end, steps, **options):
     fixed = {"adaptive": False, "first_step": end / steps}
     tight = {"rtol": 1e-11, "atol": np.full(model.n, 1e-11)}
-    integrator = Integrator(model, METHODS[method], **tight, **fixed, **options)
+    integrator = Integrator(model, METHODS[method], StepOptions(**tight, **fixed, **options))
     integrator.start(0.0, exact(0.0), np.zeros(0))
     integrator.advance(end, dense=True)
     times = np.linspace(0.0, end, 16 * steps + 1)

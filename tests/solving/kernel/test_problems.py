@@ -10,6 +10,7 @@ import sympy
 from symnum.errors import ModelError
 from symnum.solving.integrator import Integrator
 from symnum.solving.statistics import Status
+from symnum.solving.step_options import StepOptions
 from symnum.solving.tableaus import METHODS, find
 
 t, w, x, y, z = sympy.symbols("t w x y z")
@@ -53,7 +54,7 @@ def hires(build):
 
 def integrate(model, method, u0, end, rtol, atol, **options):
     integrator = Integrator(
-        model, METHODS[method], rtol=rtol, atol=np.broadcast_to(atol, (model.n,)), **options
+        model, METHODS[method], StepOptions(rtol=rtol, atol=np.broadcast_to(atol, (model.n,)), **options)
     )
     integrator.start(0.0, np.array(u0, dtype=float), np.zeros(0))
     assert integrator.advance(end) is Status.DONE
@@ -101,7 +102,7 @@ def test_saved_points_and_dense_output(build, method):
     )
     grid = np.linspace(0, 5, 501)
     options = {"rtol": 1e-6, "atol": np.full(2, 1e-6)}
-    saved = Integrator(model, METHODS[method], **options)
+    saved = Integrator(model, METHODS[method], StepOptions(**options))
     saved.start(0.0, np.array(exact(0.0), dtype=float), np.zeros(0))
     assert saved.advance(5.0, saveat=grid, dense=True) is Status.DONE
     times, states = saved.saved()
@@ -117,7 +118,7 @@ def test_saved_points_and_dense_output(build, method):
     with pytest.raises(ValueError, match=r"from t = 0\.0 to 5\.0"):
         sol(5.1)
     # saving changes nothing
-    plain = Integrator(model, METHODS[method], **options)
+    plain = Integrator(model, METHODS[method], StepOptions(**options))
     plain.start(0.0, np.array(exact(0.0), dtype=float), np.zeros(0))
     plain.advance(5.0, saveat=np.zeros(0))
     assert np.array_equal(plain.u, saved.u)
@@ -127,7 +128,9 @@ def test_saved_points_and_dense_output(build, method):
 def test_every_step_is_saved_however_many(build, monkeypatch):
     model = build([x, y], [y, -x])
     monkeypatch.setattr("symnum.solving.output._CHUNK", 64)
-    integrator = Integrator(model, METHODS["Rodas5P"], rtol=1e-6, atol=np.full(2, 1e-6), max_step=0.05)
+    integrator = Integrator(
+        model, METHODS["Rodas5P"], StepOptions(rtol=1e-6, atol=np.full(2, 1e-6), max_step=0.05)
+    )
     integrator.start(0.0, np.array([1.0, 0.0]), np.zeros(0))
     integrator.advance(60.0, dense=True)
     times, states = integrator.saved()
@@ -142,7 +145,7 @@ def test_every_step_is_saved_however_many(build, monkeypatch):
 def test_pauses_do_not_change_the_course(hires):
     u0 = np.array([1, 0, 0, 0, 0, 0, 0, 0.0057])
     whole = integrate(hires, "Rodas5P", u0, 100.0, 1e-6, 1e-9)
-    pieces = Integrator(hires, METHODS["Rodas5P"], rtol=1e-6, atol=np.full(8, 1e-9))
+    pieces = Integrator(hires, METHODS["Rodas5P"], StepOptions(rtol=1e-6, atol=np.full(8, 1e-9)))
     pieces.start(0.0, u0, np.zeros(0))
     pauses = 0
     while pieces.advance(100.0, saveat=np.linspace(0, 100, 11), pause_after=7) is Status.PAUSED:
@@ -155,7 +158,7 @@ def test_pauses_do_not_change_the_course(hires):
 
 def test_stops_are_exact_and_do_not_shrink_the_steps(build):
     model = build([x, y], [y, -x])
-    integrator = Integrator(model, METHODS["Tsit5"], rtol=1e-8, atol=np.full(2, 1e-8))
+    integrator = Integrator(model, METHODS["Tsit5"], StepOptions(rtol=1e-8, atol=np.full(2, 1e-8)))
     integrator.start(0.0, np.array([1.0, 0.0]), np.zeros(0))
     integrator.advance(18.5)
     unhindered = integrator.stats.steps
@@ -172,7 +175,7 @@ def test_collapse_of_the_step_size(build):
     # u' = u^2 from 1 is infinite at t = 1
     model = build([x, y], [-x, y**2])
     for method in ("Tsit5", "Rodas5P"):
-        integrator = Integrator(model, METHODS[method], rtol=1e-6, atol=np.full(2, 1e-9))
+        integrator = Integrator(model, METHODS[method], StepOptions(rtol=1e-6, atol=np.full(2, 1e-9)))
         integrator.start(0.0, np.ones(2), np.zeros(0))
         assert integrator.advance(2.0) in (Status.STEP_TOO_SMALL, Status.NOT_FINITE)
         assert integrator.t == pytest.approx(1.0, abs=1e-5)
@@ -182,7 +185,7 @@ def test_collapse_of_the_step_size(build):
 def test_leaving_the_domain(build):
     # the second component's rate is not a number beyond t = 1, which no step size mends
     model = build([x, y], [-x, sympy.sqrt(1 - t)], t=t)
-    integrator = Integrator(model, METHODS["Tsit5"], rtol=1e-6, atol=np.full(2, 1e-9))
+    integrator = Integrator(model, METHODS["Tsit5"], StepOptions(rtol=1e-6, atol=np.full(2, 1e-9)))
     integrator.start(0.0, np.ones(2), np.zeros(0))
     assert integrator.advance(2.0) in (Status.NOT_FINITE, Status.STEP_TOO_SMALL)
     assert integrator.worst_row == 1
@@ -196,7 +199,7 @@ def test_leaving_the_domain(build):
 def test_singular_algebra(build):
     # the algebraic variable does not occur in its equation
     model = build([x, y, z], [-x, -y + z, x - y], mass=[1, 1, 0])
-    integrator = Integrator(model, METHODS["Rodas5P"], rtol=1e-6, atol=np.full(3, 1e-9))
+    integrator = Integrator(model, METHODS["Rodas5P"], StepOptions(rtol=1e-6, atol=np.full(3, 1e-9)))
     integrator.start(0.0, np.array([1.0, 1.0, 0.0]), np.zeros(0))
     outcome = integrator.reinitialize()
     assert not outcome.converged
@@ -205,7 +208,9 @@ def test_singular_algebra(build):
 
 def test_too_many_steps(build):
     model = build([x, y], [y, -x])
-    integrator = Integrator(model, METHODS["Tsit5"], rtol=1e-6, atol=np.full(2, 1e-6), max_steps=10)
+    integrator = Integrator(
+        model, METHODS["Tsit5"], StepOptions(rtol=1e-6, atol=np.full(2, 1e-6), max_steps=10)
+    )
     integrator.start(0.0, np.array([1.0, 0.0]), np.zeros(0))
     assert integrator.advance(1e3) is Status.MAX_STEPS_REACHED
     assert 0 < integrator.t < 1e3
@@ -213,7 +218,7 @@ def test_too_many_steps(build):
 
 def test_a_state_at_rest_goes_in_long_steps(build):
     model = build([x, y], [-x, -y])
-    integrator = Integrator(model, METHODS["Rodas5P"], rtol=1e-6, atol=np.full(2, 1e-6))
+    integrator = Integrator(model, METHODS["Rodas5P"], StepOptions(rtol=1e-6, atol=np.full(2, 1e-6)))
     integrator.start(0.0, np.zeros(2), np.zeros(0))
     assert integrator.advance(1e6) is Status.DONE
     assert integrator.stats.steps < 20
@@ -223,7 +228,9 @@ def test_algebraic_variables_are_made_consistent(build):
     # y exp(y) = x has one root; z is linear in both. The start is far off, and Newton needs damping.
     model = build([x, y, z], [-x, z + 2 * y - x, y * sympy.exp(y) - x], mass=[1, 0, 0])
     for linear in ("dense", "sparse"):
-        integrator = Integrator(model, METHODS["Rodas5P"], rtol=1e-8, atol=np.full(3, 1e-10), linear=linear)
+        integrator = Integrator(
+            model, METHODS["Rodas5P"], StepOptions(rtol=1e-8, atol=np.full(3, 1e-10), linear=linear)
+        )
         integrator.start(0.0, np.array([5.0, -0.9, 40.0]), np.zeros(0))
         outcome = integrator.reinitialize()
         assert outcome.converged
@@ -237,7 +244,7 @@ def test_algebraic_variables_are_made_consistent(build):
 
 def test_no_consistent_start(build):
     model = build([x, y], [-x, y**2 + x], mass=[1, 0])
-    integrator = Integrator(model, METHODS["Rodas5P"], rtol=1e-6, atol=np.full(2, 1e-9))
+    integrator = Integrator(model, METHODS["Rodas5P"], StepOptions(rtol=1e-6, atol=np.full(2, 1e-9)))
     integrator.start(0.0, np.array([1.0, 0.3]), np.zeros(0))
     outcome = integrator.reinitialize()
     assert not outcome.converged
@@ -262,17 +269,17 @@ def test_bad_requests_are_errors(build):
     model = build([x, y], [-x, y - x], mass=[1, 0])
     options = {"rtol": 1e-6, "atol": np.full(2, 1e-6)}
     with pytest.raises(ModelError, match="Use Rodas5P"):
-        Integrator(model, METHODS["Tsit5"], **options)
+        Integrator(model, METHODS["Tsit5"], StepOptions(**options))
     with pytest.raises(ModelError, match="linear='banded'"):
-        Integrator(model, METHODS["Rodas5P"], linear="banded", **options)
+        Integrator(model, METHODS["Rodas5P"], StepOptions(linear="banded", **options))
     with pytest.raises(ModelError, match="positive"):
-        Integrator(model, METHODS["Rodas5P"], rtol=0.0, atol=np.full(2, 1e-6))
+        Integrator(model, METHODS["Rodas5P"], StepOptions(rtol=0.0, atol=np.full(2, 1e-6)))
     with pytest.raises(ModelError, match="first_step"):
-        Integrator(model, METHODS["Rodas5P"], adaptive=False, **options)
+        Integrator(model, METHODS["Rodas5P"], StepOptions(adaptive=False, **options))
     with pytest.raises(ModelError, match=r"Did you mean .*Rodas5P"):
         find("Rodas5")
     assert find("rodas5p") is METHODS["Rodas5P"]
-    integrator = Integrator(model, METHODS["Rodas5P"], **options)
+    integrator = Integrator(model, METHODS["Rodas5P"], StepOptions(**options))
     integrator.start(1.0, np.ones(2), np.zeros(0))
     for end in (0.5, np.inf, np.nan):
         with pytest.raises(ModelError, match="finite, not earlier"):
