@@ -190,8 +190,11 @@ class FlatSystem:
             raise ModelError(self._unknown_name(name, self.parameters, self.unknowns, "parameter", where))
         return found
 
-    def number_of(self, key: Expr | str, where: str) -> int:
-        """The number of a variable or of a derivative ``D(x)``, by its representative."""
+    def number_of(self, key: Expr | str, where: str, kind: str = "variable") -> int:
+        """The number of a variable or of a derivative ``D(x)``, by its representative.
+
+        kind: what it might have been, for the message of the ModelError where there is none.
+        """
         n = len(self.unknowns)
         if isinstance(key, Expr) and key.op == "D":
             inner = key.args[0]
@@ -214,7 +217,7 @@ class FlatSystem:
         name = _name_of(key)
         found = self.unknowns.find(name)
         if found is None:
-            raise ModelError(self._unknown_name(name, self.unknowns, self.parameters, "variable", where))
+            raise ModelError(self._unknown_name(name, self.unknowns, self.parameters, kind, where))
         return int(self.structure.representative[found])
 
     def without_sign(self, number: int) -> tuple[int, int]:

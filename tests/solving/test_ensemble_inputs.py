@@ -118,7 +118,7 @@ def test_what_a_model_says_about_its_parameters_is_asked_for_every_member() -> N
 @pytest.mark.parametrize(("changes", "message"), [
     (np.zeros(3), "an array without names"), (7, "not a int"), ({k: [1.0], "k": [2.0]}, "k is given twice"),
     ({"seed": [1, 2]}, "no random process"), (pandas.DataFrame({"k": [1.0, np.nan]}), "member 1 has k"),
-    (pandas.DataFrame({"kk": [1.0]}), "no variable called kk"),
+    (pandas.DataFrame({"kk": [1.0]}), "no parameter or variable called kk"),
 ])  # fmt: skip
 def test_what_does_not_say_what_changes_is_refused(changes: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):

@@ -66,6 +66,9 @@ class Ensemble:
                 f"Ensemble: {problem.flat.hosted[0].path} is computed by other code, of which there is one: "
                 "solve the problems one after the other, Problem.with_(parameters=...)"
             )
+        for key in self.changes:
+            if not self._is_parameter(key):
+                self._number_of(key)  # what is neither raises, here and not when members are run
         self.members: int = lengths.pop() if lengths else int(members or 0)
         self._numbers: tuple[FloatArray, FloatArray] | None = None
 
@@ -118,7 +121,7 @@ class Ensemble:
             for key, column in parameters.items():
                 p[:, flat.parameter_index(key, "Ensemble")] = column
             for key, column in starts.items():
-                u[:, flat.position[flat.number_of(key, "Ensemble")]] = column
+                u[:, flat.position[self._number_of(key)]] = column
             return u, p
         for member in range(self.members):
             one = problem.with_(
@@ -142,6 +145,9 @@ class Ensemble:
             return flat.parameters.find(key) is not None
         return isinstance(key, Expr) and key.op == "symbol" and flat.parameters.find(key.name) is not None
 
+    def _number_of(self, key: Any) -> int:
+        return self.problem.flat.number_of(key, "Ensemble", "parameter or variable")
+
     def _plain(self, parameters: Mapping[Any, Any], starts: Mapping[Any, Any]) -> bool:
         """Does nothing follow from what changes, so that columns can be written as they are?"""
         flat = self.problem.flat
@@ -155,7 +161,7 @@ class Ensemble:
             return False
         if not np.array_equal(changed.u, shifted.u):
             return False
-        return all(flat.position[flat.number_of(key, "Ensemble")] >= 0 for key in starts)
+        return all(flat.position[self._number_of(key)] >= 0 for key in starts)
 
     def __repr__(self) -> str:
         return f"<Ensemble of {self.members}: {self.problem.flat.name}>"
