@@ -191,7 +191,8 @@ def _rows(shapes: FloatArray) -> NDArray[np.int64]:
     from scipy.linalg import qr
 
     _, _, pivots = qr(shapes.T, mode="economic", pivoting=True)
-    return np.sort(pivots[: shapes.shape[1]]).astype(np.int64)
+    rows: NDArray[np.int64] = np.sort(pivots[: shapes.shape[1]]).astype(np.int64)
+    return rows
 
 
 def _constant_part(
