@@ -28,7 +28,8 @@ class FourierDense:
     def __init__(
         self, system: FourierSystem, times: list[tuple[float, float, float]], records: list[ComplexArray]
     ) -> None:
-        self.system, self.records, self.rates = system, records, system.rates
+        # not the system itself: a solution outlives the memory of its run, and goes to other processes
+        self.fields, self.rates, self.records = system.fields, system.rates, records
         table = np.array(times).reshape(-1, 3)
         self.start, self.length, self.end = table[:, 0], table[:, 1], table[:, 2]
 
@@ -39,7 +40,7 @@ class FourierDense:
 
     def extended(self, flat: FloatArray) -> FloatArray:
         """(n, m) at times (m,), those outside by the first or the last step."""
-        found = np.empty((self.system.flat.n, len(flat)))
+        found = np.empty((self.fields.n, len(flat)))
         which = np.minimum(np.searchsorted(self.end, flat, side="left"), len(self.end) - 1)
         for column, (k, t) in enumerate(zip(which.tolist(), flat.tolist(), strict=True)):
             found[:, column] = self._at(k, (t - self.start[k]) / self.length[k])
@@ -49,7 +50,7 @@ class FourierDense:
         before, first, middle, last, after = self.records[k]
         h = float(self.length[k])
         if theta == 1.0:
-            return self.system.to_points(after)
+            return self.fields.states(after)
         slope = -3.0 * first + 4.0 * middle - last
         curve = 2.0 * first - 4.0 * middle + 2.0 * last
 
@@ -58,7 +59,7 @@ class FourierDense:
             inner = phi[1] * first + theta * (phi[2] * slope + 2.0 * theta * phi[3] * curve)
             return np.asarray(phi[0] * before + theta * h * inner)
 
-        return self.system.to_points(at(theta) + theta * (after - at(1.0)))
+        return self.fields.states(at(theta) + theta * (after - at(1.0)))
 
 
 class FourierSteps:

@@ -55,12 +55,8 @@ class FourierIntegrator:
         self._table, self._floats = self.system.table, self.system.floats
         self._table[slot.M_ADAPTIVE] = options.adaptive
         self._power = 1.0 / method.error_power
-        self._floats[slot.M_ROOM] = (_SAFETY / _WORTH) ** method.error_power
-        self._adaptive, self._max_step, self._max_steps = (
-            options.adaptive,
-            options.max_step,
-            options.max_steps,
-        )
+        self._adaptive, self._max_steps = options.adaptive, options.max_steps
+        self._max_step = options.max_step
         self._step = options.first_step  # what steps should be like
         self.t = 0.0
         self.u: FloatArray = np.zeros(flat.n)
@@ -117,7 +113,7 @@ class FourierIntegrator:
     def slope(self) -> FloatArray:
         self._floats[slot.M_T] = self.t
         kernel(self._kernels["derivative"], self._table)
-        return self.system.to_points(self.system.slope())
+        return self.system.fields.states(self.system.slope())
 
     def advance(
         self,
@@ -133,7 +129,7 @@ class FourierIntegrator:
             return self._advance(t_stop, saveat, dense, pause_after or _PAUSE)
         finally:
             table, stats = self._table, self.stats
-            self.u[:] = self.system.to_points(self.system.waves())
+            self.u[:] = self.system.fields.states(self.system.waves())
             stats.steps, stats.rejected = self.steps, int(table[slot.M_REJECTED])
             stats.rhs_evaluations = int(table[slot.M_EVALUATIONS])
             stats.solve_milliseconds += 1e3 * (time.perf_counter() - began)
@@ -185,6 +181,8 @@ class FourierIntegrator:
         count = max(math.ceil(remaining / min(self._step, self._max_step) * (1.0 - 1e-10)), 1)
         floats = self._floats
         floats[slot.M_T], floats[slot.M_STOP], floats[slot.M_H] = self.t, t_stop, remaining / count
+        may_grow = count > 1 and self._step < self._max_step
+        floats[slot.M_ROOM] = (_SAFETY / _WORTH) ** self.method.error_power if may_grow else 0.0
         self._table[slot.M_LEFT] = count
         self.system.put_step(remaining / count)
 
@@ -209,7 +207,7 @@ class FourierIntegrator:
     def _keep(self, before: float, saveat: FloatArray | None) -> None:
         """Save what the last step gives."""
         if saveat is None:
-            self._saved.append((self.t, self.system.to_points(self.system.waves())))
+            self._saved.append((self.t, self.system.fields.states(self.system.waves())))
             return
         first, last = np.searchsorted(saveat, [before, self.t], side="right")
         if first < last:

@@ -15,6 +15,7 @@ from symnum.lowering.compile import compile as compile_system
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.fourier_form import FourierForm, Orders, Output
 from symnum.rewriting.expr import Expr
+from symnum.solving.field_waves import FieldWaves
 from symnum.solving.fourier_method import ComplexArray, FourierMethod, Rows
 from symnum.solving.kernel import modal_slot as slot
 from symnum.solving.kernel.call import address_of, model_function
@@ -23,10 +24,7 @@ __all__ = ["FourierSystem"]
 
 
 class FourierSystem:
-    """A form with its memory, for the states of a flat system (n,) and its parameters.
-
-    Vectors of waves are complex, (components, points), unscaled as of `numpy.fft.fftn`.
-    """
+    """A form with its memory, for the states of a flat system (n,) and its parameters."""
 
     def __init__(self, form: FourierForm, flat: FlatSystem, method: FourierMethod) -> None:
         self.form, self.flat, self.method = form, flat, method
@@ -36,10 +34,7 @@ class FourierSystem:
         self._held: dict[int, NDArray[np.generic]] = {}  # by place: what addresses lead to
         self._weights: dict[float, list[NDArray[np.generic]]] = {}
         self._symbols: dict[tuple[Orders, complex, bool], int] = {}
-        self._placing = [
-            (self._places(c.real), None if c.imaginary is None else self._places(c.imaginary))
-            for c in form.components
-        ]
+        self.fields = FieldWaves(form, flat)
         self._hold(slot.M_FLOATS, self.floats)
         self._set(slot.M_POINTS, self.n)
         self._set(slot.M_COMPONENTS, self.count)
@@ -71,17 +66,6 @@ class FourierSystem:
         array = np.zeros((count, self.count, 2, self.n))
         self._hold(place, array)
         return array
-
-    def _places(self, u: Expr) -> IntArray:
-        """Where the points of a field stand among the states."""
-        found = self.flat.unknowns.grid(u.name)
-        assert found is not None
-        first, quantities = found
-        numbers = self.flat.structure.representative[first : first + len(quantities)]
-        places: IntArray = self.flat.position[numbers]
-        if (places < 0).any():
-            raise ModelError(f"{u} is not among the unknowns at all of its points")
-        return places
 
     # ---- tables -----------------------------------------------------------------------------------
     def _transforms(self) -> None:
@@ -153,36 +137,16 @@ class FourierSystem:
             self._symbols[key] = address_of(array)
         return self._symbols[key]
 
-    # ---- between points and waves -----------------------------------------------------------------
-    def to_waves(self, u: FloatArray) -> ComplexArray:
-        """(components, points) of states (n,)."""
-        shape = self.form.grid.shape
-        found = np.empty((self.count, self.n), np.complex128)
-        for k, (real, imaginary) in enumerate(self._placing):
-            values = u[real] if imaginary is None else u[real] + 1j * u[imaginary]
-            found[k] = np.fft.fftn(values.reshape(shape)).ravel()
-        return found
-
-    def to_points(self, waves: ComplexArray) -> FloatArray:
-        """(n,) states of (components, points)."""
-        shape = self.form.grid.shape
-        u = np.empty(self.flat.n)
-        for k, (real, imaginary) in enumerate(self._placing):
-            values = np.fft.ifftn(waves[k].reshape(shape)).ravel()
-            u[real] = values.real
-            if imaginary is not None:
-                u[imaginary] = values.imag
-        return u
-
+    # ---- numbers ----------------------------------------------------------------------------------
     def put_state(self, u: FloatArray) -> None:
-        waves = self.to_waves(u)
+        waves = self.fields.of(u)
         self.state[:, 0], self.state[:, 1] = waves.real, waves.imag
         self._set(slot.M_HAVE_FIRST, 0)
 
     def put_tolerances(self, rtol: float, atol: FloatArray) -> None:
         """atol: (n,) of the states; a component has their mean. Waves are larger by the number of points."""
         self.floats[slot.M_RTOL] = rtol
-        for k, (real, _) in enumerate(self._placing):
+        for k, (real, _) in enumerate(self.fields.places):
             self.atol[k] = self.n * float(np.mean(atol[real]))
 
     def put_parameters(self, p: FloatArray) -> None:

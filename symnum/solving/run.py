@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from symnum.solving.delays import Past
     from symnum.solving.progress import Progress
 
-__all__ = ["Run"]
+__all__ = ["Run", "in_fourier_space"]
 
 _PATIENCE = 0.1  # seconds from which on Ctrl-C is a wish and no exception
 _PAUSE_UNKNOWNS = 200_000  # the same times the unknowns
@@ -85,7 +85,7 @@ class Run:
         if leg is not None:
             method, self.choice = leg.integrator.method, leg.choice
             self.reason, self.began = leg.reason, leg.began
-        elif method is None and (found := _in_fourier_space(problem, options)):
+        elif method is None and (found := in_fourier_space(problem, options, tier)):
             method, self.reason = found
         elif method is None:
             functions = problem.compiled.model.functions
@@ -471,9 +471,11 @@ class Run:
         return why_stopped(status, self.problem, self.integrator, self.made.happened)
 
 
-def _in_fourier_space(problem: Problem, options: StepOptions) -> tuple[Method, str] | None:
+def in_fourier_space(
+    problem: Problem, options: StepOptions, tier: str | None
+) -> tuple[Method, str] | None:
     """`fourier_choice`, imported for what a field was made into: others do without the time it takes."""
-    if problem.compiled.origin is None:
+    if problem.compiled.origin is None or tier is not None:
         return None
     from symnum.solving.fourier_choice import fourier_choice
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from symnum.errors import ModelError
 from symnum.solving.controller import CONTROLLERS, Controller
-from symnum.solving.fourier_choice import fourier_choice
 from symnum.solving.method import Method
 from symnum.solving.options import FloatArray, Times, positive, save_times, tolerances
 from symnum.solving.problem import Problem
-from symnum.solving.run import Run
+from symnum.solving.run import Run, in_fourier_space
 from symnum.solving.solution import Solution
 from symnum.solving.step_options import StepOptions
 from symnum.solving.straight import Straight, is_straight
@@ -212,7 +211,7 @@ def solve(
     if runs.hybrid:
         return _solve_hybrid(problem, chosen, options, saveat, dense, where, tier, tstops, seed)
     assert isinstance(problem, Problem)
-    if key is not None and not (chosen.own_loop if chosen else fourier_choice(runs, options)):
+    if key is not None and not (chosen.own_loop if chosen else in_fourier_space(runs, options, tier)):
         new = Straight(problem, chosen, options, tier)
         _keep(problem, key, new)
         return _straight(new, problem, saveat, dense)

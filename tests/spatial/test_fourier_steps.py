@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -245,6 +246,15 @@ def test_a_linear_equation_is_exact() -> None:
     assert run.stats.steps == 1
 
 
+def test_a_solution_can_be_pickled_and_steps_have_a_limit() -> None:
+    problem, u, exact = allen_cahn()
+    run = sn.solve(problem, "ETDRK4", rtol=1e-7, max_step=0.01)
+    assert np.diff(run.t).max() <= 0.01 * (1 + 1e-12)
+    copy = pickle.loads(pickle.dumps(run))
+    assert (copy(1.234)[u] == run(1.234)[u]).all()
+    assert abs(copy[u][-1] - exact).max() < 1e-6
+
+
 def test_events_at_given_times_and_stops() -> None:
     """A coefficient of L and one of N change on the way; the same by another method."""
     model = burgers()
@@ -283,6 +293,7 @@ def test_chosen_where_it_pays() -> None:
     assert run.method == "ETDRK4"
     assert "diagonal in Fourier space" in run.stats.choice
     assert sn.solve(problem_of(model, (128,), 0.1), saveat=[0.1]).method != "ETDRK4"
+    assert sn.solve(problem_of(model, (128,), 5.0), tier="generic", saveat=[1.0]).method != "ETDRK4"
     mild = sn.solve(problem_of(burgers(), (24,)), saveat=[1.0])
     assert mild.method != "ETDRK4"
 
