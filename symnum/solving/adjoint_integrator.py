@@ -64,7 +64,7 @@ class AdjointIntegrator(Integrator):
         layout = Layout(slot.D_SIZE)
         numbers = {
             slot.D_ADVANCE: self._advance, slot.D_PARAMETER_COUNT: model.n_parameters,
-            slot.D_RHS_PULLBACK: pullback.address("rhs"),
+            slot.D_EFFORT_ORDER: method.error_power, slot.D_RHS_PULLBACK: pullback.address("rhs"),
             slot.D_JACOBIAN_PULLBACK: pullback.address("jacobian"),
             slot.D_GRADIENT_PULLBACK: pullback.address("time_gradient") if model.time_gradient else 0,
         }  # fmt: skip
@@ -126,12 +126,14 @@ class AdjointIntegrator(Integrator):
 
     # ---- backwards --------------------------------------------------------------------------------
     def pull_back(
-        self, stretch: Stretch, places: IntArray, cotangents: FloatArray, adjoint: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+        self, stretch: Stretch, places: IntArray, cotangents: FloatArray, adjoint: FloatArray,
+        effort: FloatArray | None = None,
+    ) -> tuple[FloatArray, FloatArray, float]:  # fmt: skip
         """From the cotangent of the end of a stretch to those of its start (n,) and parameters (n_p,).
 
         places: (steps + 1,) the row of ``cotangents`` (., n) that the state behind each number of steps
-        has besides, or -1.
+        has besides, or -1. effort: (steps,) weights of the roots of error estimates, see `Effort`; their sum
+        is returned, and its derivatives are added.
         """
         table = self._adjoint.table
         self.p[:] = stretch.parameters
@@ -143,7 +145,9 @@ class AdjointIntegrator(Integrator):
         self._adjoint.floats(slot.D_PARAMETERS)[:] = 0.0
         table[slot.D_COTANGENTS] = address_of(cotangents)
         total = stretch.steps
-        if not adjoint.any():  # steps behind the last cotangent have no share
+        spent = np.zeros(1)
+        table[slot.D_EFFORT_SUM] = address_of(spent)
+        if effort is None and not adjoint.any():  # steps behind the last cotangent have no share
             nodes = np.flatnonzero(places >= 0)
             live = nodes[(cotangents[places[nodes]] != 0.0).any(axis=1)]
             total = int(live[-1]) if len(live) else 0
@@ -158,12 +162,16 @@ class AdjointIntegrator(Integrator):
             states = np.ascontiguousarray(states)
             table[slot.D_TIMES], table[slot.D_STATES] = address_of(times), address_of(states)
             table[slot.D_PLACES], table[slot.D_AT] = address_of(own), last - first
+            table[slot.D_EFFORT] = 0
+            if effort is not None and last > first:
+                weights = np.ascontiguousarray(effort[first:last])
+                table[slot.D_EFFORT] = address_of(weights)
             self._swept(self._kernels[self.method.family])
             if first == 0:
                 break
             first, last = first - stretch.every, first
         found = self._adjoint.floats(slot.D_PARAMETERS)[: self.model.n_parameters].copy()
-        return self._adjoint.floats(slot.D_LAMBDA).copy(), found
+        return self._adjoint.floats(slot.D_LAMBDA).copy(), found, float(spent[0])
 
     def _again(self, stretch: Stretch, first: int, last: int) -> FloatArray:
         """The states of steps between two checkpoints, made anew with the lengths that they had."""

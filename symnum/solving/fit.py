@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from symnum.errors import ModelError, SolveFailed
 from symnum.record import record
 from symnum.rewriting.expr import Expr
+from symnum.solving.effort import Effort, check_estimate
 from symnum.solving.fit_objective import Objective, Penalty, flattened, trajectories_of
 from symnum.solving.method import Method
 from symnum.solving.multiple_shooting import shot
@@ -177,6 +178,8 @@ def fit(
     loss: Callable[[FloatArray], tuple[float, Any]] | None = None,
     weights: Mapping[Any, Any] | None = None,
     regularize: Any = None,
+    effort: float | None = None,
+    effort_times: int | None = None,
     bounds: Mapping[Any, tuple[float, float]] | None = None,
     optimizer: Any = None,
     iterations: int = 500,
@@ -198,6 +201,8 @@ def fit(
     loss: in place of the mean of squares, outputs (data, times) -> (value, derivatives by each), summed over
     trajectories. weights: {expression: weight or (times,)} that multiply residuals, for 1/deviation.
     regularize: the factor of the sum of squares of all that is learnt, or {parameter: (mean, deviation)}.
+    effort: the weight of the number of steps in the loss, as error estimates tell it (see `Effort`), so that
+    what is learnt is cheap to integrate at these tolerances; effort_times=16: at so many random times only.
     bounds: {parameter: (low, high)}. optimizer: "least squares" (trust regions with the Jacobian of all
     residuals) or "L-BFGS" (gradients), both of SciPy; by number without it. Or a transformation of optax,
     ``optax.adam(1e-2)``, or ``lambda parameters: torch.optim.Adam(parameters, lr=1e-2)``, whose points are
@@ -219,14 +224,27 @@ def fit(
     options = {"method": method, "rtol": rtol, "atol": atol}
     trajectories = trajectories_of(problem, data, at, weights, keys, options)
     names = trajectories[0].mapping.parameters
-    objective = Objective(trajectories, loss, Penalty(regularize, names))
-    chosen = optimizer or ("least squares" if loss is None and len(names) <= _FEW else "L-BFGS")
+    efforts = None
+    if effort is not None:
+        for trajectory in trajectories:
+            check_estimate(trajectory.mapping.method)
+        efforts = [
+            Effort.of(effort, effort_times, trajectory.mapping.problem.span, seed)
+            for seed, trajectory in enumerate(trajectories)
+        ]
+    elif effort_times is not None:
+        raise ModelError("effort_times= says where effort= counts; give that too")
+    objective = Objective(trajectories, loss, Penalty(regularize, names), efforts)
+    squares = loss is None and effort is None
+    chosen = optimizer or ("least squares" if squares and len(names) <= _FEW else "L-BFGS")
     if not is_outside(chosen) and chosen not in OPTIMIZERS:
         raise ModelError(
             f"optimizer={optimizer!r}: choose one of {', '.join(OPTIMIZERS)}, or give one of optax or PyTorch"
         )
-    if chosen == "least squares" and loss is not None:
-        raise ModelError("optimizer='least squares' needs data without a loss of its own; choose 'L-BFGS'")
+    if chosen == "least squares" and not squares:
+        raise ModelError(
+            "optimizer='least squares' needs data without a loss of its own or effort=; choose 'L-BFGS'"
+        )
     for name, value in (("iterations", iterations), ("patience", 1 if patience is None else patience)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ModelError(f"{name}={value!r}: give a whole number, 1 or more")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from symnum.errors import ModelError, SolveFailed
 from symnum.rewriting.expr import Expr
+from symnum.solving.effort import Effort
 from symnum.solving.problem import Problem, deterministic
 from symnum.solving.solution_map import SolutionMap
 
@@ -105,8 +106,12 @@ class Penalty:
 class Objective:
     """The mean of the squares of all weighted residuals, or the sum of losses, and the penalty."""
 
-    def __init__(self, trajectories: Sequence[Trajectory], loss: Loss | None, penalty: Penalty) -> None:
+    def __init__(
+        self, trajectories: Sequence[Trajectory], loss: Loss | None, penalty: Penalty,
+        efforts: Sequence[Effort] | None = None,
+    ) -> None:  # fmt: skip
         self.trajectories, self.loss, self.penalty = trajectories, loss, penalty
+        self.efforts = [None] * len(trajectories) if efforts is None else list(efforts)
         self.count = sum(trajectory.count for trajectory in trajectories)
         if not self.count:
             raise ModelError("fit: every value of the data is missing")
@@ -119,9 +124,11 @@ class Objective:
         self.evaluations += 1
         penalty = self.penalty.residuals(theta)
         total, gradient = float(penalty @ penalty), 2.0 * self.penalty.root * penalty
-        for trajectory in self.trajectories:
+        for trajectory, effort in zip(self.trajectories, self.efforts, strict=True):
             try:
-                value, by_theta = trajectory.mapping.value_and_gradient(self._loss_of(trajectory), theta)
+                value, by_theta = trajectory.mapping.value_and_gradient(
+                    self._loss_of(trajectory), theta, effort
+                )
             except SolveFailed as error:
                 raise trajectory.failed(error) from error
             total += value

@@ -16,6 +16,7 @@ from symnum.rewriting.expr import Expr
 from symnum.solving.adjoint_integrator import AdjointIntegrator, Stretch
 from symnum.solving.choice import Choice
 from symnum.solving.differential import Differential
+from symnum.solving.effort import Effort
 from symnum.solving.events import Action, Schedule, no_conflict
 from symnum.solving.initialize import consistent
 from symnum.solving.method import Method
@@ -193,13 +194,15 @@ class Recorder:
         return why_stopped(status, self.problem, self.integrator, happened)
 
     # ---- backwards --------------------------------------------------------------------------------
-    def pull_back(self, found: RunRecord, cotangents: FloatArray, by_p: FloatArray) -> tuple[
-        FloatArray, FloatArray
-    ]:  # fmt: skip
+    def pull_back(
+        self, found: RunRecord, cotangents: FloatArray, by_p: FloatArray, effort: Effort | None = None
+    ) -> tuple[FloatArray, FloatArray, float]:
         """From cotangents of the states (n, m) to those of the start (n,) and of the parameters (n_p,).
 
-        by_p: (n_p, m) what the outputs at each time add for the parameters in force.
+        by_p: (n_p, m) what the outputs at each time add for the parameters in force. effort: what is added to
+        the loss for the steps, and returned.
         """
+        spent, whole = 0.0, (self.problem.span[0], float(self.times[-1]))
         adjoint, total = np.zeros(self.flat.n), np.zeros(self.integrator.model.n_parameters)
         rows = np.ascontiguousarray(cotangents.T)
         for number in range(len(found.stretches) - 1, -1, -1):
@@ -211,11 +214,13 @@ class Recorder:
                 if where == number:
                     places[node] = k
                     total += by_p[:, k]
-            adjoint, share = self.integrator.pull_back(stretch, places, rows, adjoint)
+            shares = None if effort is None else effort.shares(stretch.times, whole)
+            adjoint, share, value = self.integrator.pull_back(stretch, places, rows, adjoint, shares)
             total += share
+            spent += value
         t, first = self.problem.span[0], found.stretches[0]
         adjoint, share = self.through_consistency(t, first.states[0], first.parameters, adjoint)
-        return adjoint, total + share
+        return adjoint, total + share, spent
 
     def through(self, jump: Jump, adjoint: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Through an event, with the shift of its moment where that depends on anything.

@@ -16,6 +16,7 @@ from symnum.lowering.written_out import over_entries
 from symnum.rewriting.expr import TIME, Expr, Symbol, as_expr, slot, symbol
 from symnum.rewriting.walk import leaves, substitute
 from symnum.solving.differential import Differential
+from symnum.solving.effort import Effort, check_estimate
 from symnum.solving.kernel.call import address_of, model_function
 from symnum.solving.method import Method
 from symnum.solving.options import Times, save_times, tolerances
@@ -95,25 +96,35 @@ class SolutionMap:
             if array.shape != values.shape:
                 raise ModelError(f"cotangents have shape {array.shape}; the outputs have {values.shape}")
             by_u, by_p = self._exit.pull(self.t, found, array)
-            return self._entry.pull(theta, *self._recorder.pull_back(found, by_u, by_p))
+            return self._entry.pull(theta, *self._recorder.pull_back(found, by_u, by_p)[:2])
 
         return values, pull
 
     def value_and_gradient(
-        self, loss: Callable[[FloatArray], tuple[float, Any]], theta: Any = None
+        self, loss: Callable[[FloatArray], tuple[float, Any]], theta: Any = None, effort: Effort | None = None
     ) -> tuple[float, FloatArray]:
         """A scalar of the outputs and its gradient (m,).
 
-        loss: (outputs, times) -> the value and its derivatives by each of these numbers.
+        loss: (outputs, times) -> the value and its derivatives by each of these numbers. effort: what is
+        added to it for the steps that the solver makes. Raises ModelError for an effort of methods whose
+        error estimate is not differentiated.
         """
-        values, pull = self.vjp(theta)
+        if effort is not None:
+            check_estimate(self.method)
+        theta = self._checked(theta)
+        found, values = self._run(theta)
         try:
             value, cotangents = loss(values)
         except (TypeError, ValueError) as error:
             raise ModelError(
                 "loss: return the value and its derivatives by the outputs, (outputs, times), as a pair"
             ) from error
-        return float(value), pull(cotangents)
+        array = np.asarray(cotangents, float)
+        if array.shape != values.shape:
+            raise ModelError(f"cotangents have shape {array.shape}; the outputs have {values.shape}")
+        by_u, by_p = self._exit.pull(self.t, found, array)
+        *parts, spent = self._recorder.pull_back(found, by_u, by_p, effort)
+        return float(value) + spent, self._entry.pull(theta, *parts)
 
     def jacobian(self, theta: Any = None, wanted: Any = None) -> FloatArray:
         """(outputs, times, m) the derivatives of every output at every time, one adjoint for each.

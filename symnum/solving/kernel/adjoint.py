@@ -7,6 +7,8 @@ anew from the state that a step began with.
 
 from __future__ import annotations
 
+import math
+
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.pointers import (
     Floats,
@@ -22,6 +24,8 @@ from symnum.solving.kernel.step_rosenbrock import stage
 from symnum.solving.kernel.vectors import accumulate, copy, factor, function, refresh_jacobian
 
 __all__ = ["explicit", "record", "replay", "rosenbrock"]
+
+NEGLIGIBLE = 1e-2  # of the square of an estimate in units of the tolerance: its root stays smooth at zero
 
 
 @compiled
@@ -124,7 +128,10 @@ def explicit(d: Integers) -> int:
     arguments = floats(d[slot.D_ARGUMENTS])
     bars = floats(d[slot.D_BARS])
     total = floats(d[slot.D_LAMBDA])
+    estimated = d[slot.D_EFFORT] != 0
     used = s - a[slot.FSAL]  # the last stage of these is f at the end, which the step does not need
+    if estimated:
+        used = s  # but its error estimate does
     while d[slot.D_AT] > 0:
         begin(d, a)
         inject(d, n, d[slot.D_AT])
@@ -135,12 +142,14 @@ def explicit(d: Integers) -> int:
             y = at(arguments, i * n)
             copy(n, u, y)
             accumulate(n, i, h, at(rows, i * s), k, y)
-            if i < used - 1:
+            if i < used - 1 or estimated:
                 function(a, t + c[i] * h, y, at(k, i * n))
             bar = at(bars, i * n)
             weight = h * b[i]
             for l in range(n):
                 bar[l] = weight * total[l]
+        if estimated:
+            by_estimate(d, a, h)
         for back in range(used):
             i = used - 1 - back
             bar = at(bars, i * n)
@@ -156,6 +165,47 @@ def explicit(d: Integers) -> int:
         d[slot.D_AT] -= 1
     inject(d, n, 0)
     return slot.DONE
+
+
+@compiled
+def by_estimate(d: Integers, a: Integers, h: float) -> None:
+    """What weight * E^(1/q) of this step changes with, E^2 the mean of (err_l / (atol_l + rtol |u_l|))^2 and
+    err = h sum e_i k_i: stages, and u by its size. Far below the tolerance E does not count.
+    """
+    n = a[slot.N]
+    s = a[slot.STAGE_COUNT]
+    e = at(floats(a[slot.TABLE]), s + s * s + s)
+    u = floats(a[slot.U])
+    error = floats(a[slot.ERROR])
+    atol = floats(a[slot.ATOL])
+    rtol = floats(a[slot.FLOATS])[slot.RTOL]
+    bars = floats(d[slot.D_BARS])
+    total = floats(d[slot.D_LAMBDA])
+    weight = floats(d[slot.D_EFFORT])[d[slot.D_AT] - 1]
+    if weight == 0.0:
+        return
+    for l in range(n):
+        error[l] = 0.0
+    accumulate(n, s, h, e, floats(a[slot.STAGES]), error)
+    square = 0.0
+    for l in range(n):
+        part = error[l] / (atol[l] + rtol * abs(u[l]))
+        square += part * part / n
+    square += NEGLIGIBLE
+    power = 0.5 / d[slot.D_EFFORT_ORDER]
+    value = weight * math.exp(power * math.log(square))
+    floats(d[slot.D_EFFORT_SUM])[0] += value
+    slope = 2.0 * power * value / (square * n)
+    for l in range(n):
+        scale = atol[l] + rtol * abs(u[l])
+        part = error[l] / scale
+        error[l] = slope * part / scale
+        size = slope * part * part * rtol / scale
+        total[l] -= size if u[l] > 0.0 else -size
+    for i in range(s):
+        bar = at(bars, i * n)
+        for l in range(n):
+            bar[l] += h * e[i] * error[l]
 
 
 @compiled

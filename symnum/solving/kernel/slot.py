@@ -330,8 +330,10 @@ BINS = 32  # of the composition-rejection search; the first holds propensities t
     D_ARGUMENTS, D_BARS,                 # (stages, n): arguments of f; cotangents of the stages
     D_OMEGA, D_ENTRIES,                  # (n,), (nnz,): cotangents of df/dt and of the entries of df/du
     D_PARAMETER_COUNT, D_SOLVE_TRANSPOSED,
+    # 0, or (steps,): the weight of the root of each error estimate, of what order, and where they are summed
+    D_EFFORT, D_EFFORT_ORDER, D_EFFORT_SUM,
     D_SIZE,
-) = range(26)  # fmt: skip
+) = range(29)  # fmt: skip
 
 # --- one function of a model at many points: integers ------------------------------------------------------
 (
