@@ -20,7 +20,7 @@ from symnum.solving.grid_lines import lines_of
 from symnum.solving.integrator import Integrator
 from symnum.solving.kernel import library
 from symnum.solving.kernel.call import address_of, model_function
-from symnum.solving.large_system import splits
+from symnum.solving.large_system import kind_for, splits
 from symnum.solving.linear_system import LinearSystem, patterns
 from symnum.solving.method import Method
 from symnum.solving.tableau import ExplicitTableau
@@ -280,7 +280,8 @@ class Choice:
         model = self.model
         if (
             (model.n < _MANY and not is_network(model)) or self.rate is not None or self.loose
-            or model.n_events + model.n_limits or self.stiff is not METHODS["Rodas5P"] or splits(model)
+            or model.n_events + model.n_limits or self.stiff is not METHODS["Rodas5P"]
+            or kind_for(model, METHODS["BDF"], "auto") != "auto"
             or not dear_factors(model, t, u, p, rate)
         ):  # fmt: skip
             return ""
