@@ -38,6 +38,7 @@ class Reinitialization:
 # What a start sets to zero, and what is not known at a new point.
 _FROM_ZERO = np.array([*COUNTED, slot.CROWDED, slot.ROUNDS, slot.LOOK])
 _NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0, slot.W_READY])
+_SWITCHINGS = (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE, slot.RETURNS, slot.CAME_FROM)
 _GOES_ON = np.array([
     slot.T, slot.LAST_STOP, slot.LONGEST, slot.STEP_CAP, slot.ERROR_BEFORE, slot.LOOK_T, slot.LOOK_END,
     slot.LOOK_STABLE, slot.LOOK_RATIO, slot.LOOK_AFFORDABLE, slot.RADIUS,
@@ -237,7 +238,7 @@ class Integrator:
         if self._integers[slot.EVENT_READS]:
             self._memory.floats(slot.WATCHED)[:] = 0.0
         if self.model.n_events + self.model.n_limits:
-            for where in (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE):
+            for where in _SWITCHINGS:
                 self._memory.integers(where)[:] = 0
         self._integers[_FROM_ZERO] = 0
         self._set(slot.FAILURE, slot.STEP_TOO_SMALL)
@@ -267,10 +268,10 @@ class Integrator:
     def take_over(self, other: Integrator, longest: float = math.inf) -> None:
         """Go on from where another run of the same model with another method stands, with its step or a
         shorter one."""
-        switchings = (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE)
         if self.model.n_events + self.model.n_limits:
-            for where in switchings:
+            for where in _SWITCHINGS:
                 self._memory.integers(where)[:] = other._memory.integers(where)
+            self._memory.floats(slot.HIGHEST_SINCE)[:] = other._memory.floats(slot.HIGHEST_SINCE)
         self.u[:] = other.u
         self.p[:] = other.p
         self._integers[_COUNTS_ON] = other._integers[_COUNTS_ON]

@@ -181,6 +181,49 @@ def test_a_crossing_at_the_time_of_another_event_is_not_lost() -> None:
     assert [h.t for h in solution.events] == pytest.approx([1, 1])
 
 
+@pytest.mark.parametrize("at", [0.1, 0.3, 0.7, 1.1, 1.9])
+@pytest.mark.parametrize("when", [3 * sn.t - 3 * a, x - 3 * a], ids=["time", "state"])
+def test_round_off_at_the_time_of_another_event_neither_hides_nor_doubles_a_crossing(
+    at: float, when: sn.Expr
+) -> None:
+    events = [sn.Event(at=at, then={y: 5}), sn.Event(when=when, then={z: z + 1})]
+    system = sn.System("s", [D(x) == 3, D(y) == 0, D(z) == 0], events=events)
+    problem = sn.Problem(system, {x: 0, y: 0, z: 0}, (0, 2), parameters={a: at})
+    solution = sn.solve(problem)
+    np.testing.assert_array_equal(solution[[y, z]][:, -1], [5, 1])
+    assert [h.t for h in solution.events] == pytest.approx([at, at])
+
+
+@pytest.mark.parametrize("method", ["Tsit5", "Rodas5P"])
+def test_what_is_zero_up_to_round_off_crosses_nothing(method: str) -> None:
+    """x and y are apart by 0, 1, 0, -1, 0 and 1 in turn. Sums of a third thrice are round-off away."""
+    rate, count = sn.parameters(rate=0.0, count=0)
+    rates = ((5, 1), (6, 0), (8, -1), (9, 0), (10, -1), (11, 0), (15, 1), (17, 0))
+    apart = [sn.Event(at=at, then={rate: value}) for at, value in rates]
+    crossed = sn.Event(when=y - x, then={count: count + 1}, name="crossed")
+    third = sn.cos(3 * sn.t) / 3
+    equations = [D(x) == sn.cos(3 * sn.t), D(z) == third, D(y) == third + 2 * D(z) + rate]
+    system = sn.System("s", equations, events=[*apart, crossed])
+    solution = sn.solve(sn.Problem(system, {x: 0.1 + 0.2, y: 0.3, z: 0}, (0, 20)), method)
+    assert solution[count][-1] == 2
+    times = [h.t for h in solution.events if "crossed" in str(h)]
+    np.testing.assert_allclose(times, [10, 16], rtol=1e-5)
+
+
+def test_a_start_at_round_off_is_on_no_side() -> None:
+    crossed = sn.Event(when=x - y, then={z: z + 1})
+    system = sn.System("s", [D(x) == -1, D(y) == 0, D(z) == 0], events=[crossed])
+    for start in (0.3, 0.1 + 0.2):
+        assert sn.solve(sn.Problem(system, {x: start, y: 0.3, z: 0}, (0, 1)))[z][-1] == 0
+
+
+def test_a_crossing_far_below_what_the_function_once_was_is_found() -> None:
+    event = sn.Event(when=x - 1e-20, crossing="down", terminal=True)
+    system = sn.System("s", [D(x) == -x], events=[event])
+    solution = sn.solve(sn.Problem(system, {x: 1}, (0, 60)), rtol=1e-9, atol=1e-30)
+    assert [h.t for h in solution.events] == pytest.approx([20 * np.log(10)], rel=1e-8)
+
+
 def test_a_terminal_event_ends_the_run() -> None:
     solution = sn.solve(sn.Problem(ramp(sn.Event(when=x - 2, terminal=True)), {x: 0}, (0, 10)))
     assert solution.status == "terminated"
@@ -265,17 +308,39 @@ def test_a_guard_is_asked_after_an_event() -> None:
         sn.solve(sn.Problem(system, {x: 0}, (0, 2)))
 
 
-def test_events_without_end_are_stopped_and_named() -> None:
+@pytest.mark.parametrize("restitution", [0.5, 0.8])
+@pytest.mark.parametrize("ground", [0.0, 0.1, 1.0, 100.0])
+def test_events_without_end_are_stopped_and_named(ground: float, restitution: float) -> None:
+    """Where bounces are lost in round-off, the ball may not fall through the ground instead."""
     h, v = sn.variables("h v")
-    bounce = sn.Event(when=h, crossing="down", then={v: -0.8 * v}, name="bounce")
+    bounce = sn.Event(when=h - ground, crossing="down", then={v: -restitution * v}, name="bounce")
     problem = sn.Problem(
-        sn.System("ball", [D(h) == v, D(v) == -9.81], events=[bounce]), {h: 1, v: 0}, (0, 20)
+        sn.System("ball", [D(h) == v, D(v) == -9.81], events=[bounce]), {h: ground + 1, v: 0}, (0, 20)
     )
     with pytest.raises(SolveFailed, match=r"Zeno.*bounce"):
         sn.solve(problem)
 
 
 # ---- hard limits ----------------------------------------------------------------------------------
+def test_events_that_come_ever_sooner_but_end_are_no_fault() -> None:
+    """A chirp, upwards only; and a ball that an event lays down after bounces, then a trap door."""
+    count = sn.parameters(count=0)[0]
+    up = sn.Event(when=sn.sin(sn.t**2) * sn.exp(-sn.t / 9), crossing="up", then={count: count + 1})
+    chirp = sn.solve(sn.Problem(sn.System("s", [D(x) == 1], events=[up]), {x: 0}, (0, 20)))
+    assert chirp[count][-1] == int(400 / (2 * np.pi))
+    rests = sn.parameters(rests=0)[0]
+    bounce = sn.Event(
+        when=x - 1, crossing="down",
+        then={y: sn.ifelse(y > -1e-3, 0, -0.5 * y), rests: sn.ifelse(y > -1e-3, 1, 0)},
+    )  # fmt: skip
+    door = sn.Event(at=5, then={rests: 0})
+    system = sn.System("ball", [D(x) == y, D(y) == -9.81 * (1 - rests)], events=[bounce, door])
+    solution = sn.solve(sn.Problem(system, {x: 2, y: 0}, (0, 6)))
+    assert len(solution.events) == 15
+    assert solution(4.9)[x] == pytest.approx(1, abs=1e-8)
+    assert solution[x][-1] == pytest.approx(1 - 9.81 / 2, abs=1e-6)
+
+
 def test_a_limit_holds_the_state_and_lets_it_go_at_once() -> None:
     """x' = cos t is held at 0.5 from pi/6 and released at pi/2, where the derivative turns inwards."""
     system = sn.System("s", [D(x) == sn.cos(sn.t), y == 2 * x, sn.Limit(x, high=0.5)])

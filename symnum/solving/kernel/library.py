@@ -23,7 +23,7 @@ __all__ = ["UNITS", "addresses"]
 # One object each: module and the names of its exported functions.
 UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "loop": {"loop": ("advance",)},
-    "locate": {"locate": ("coarse", "locate", "settle_sides", "switch_fired", "switch_outside")},
+    "locate": {"locate": ("coarse", "locate", "switch_fired", "switch_outside"), "sides": ("settle_sides",)},
     "newton": {"newton": ("reinitialize", "slope_start", "slope_end")},
     "linear": {"linear": ("factor", "solve")},
     "linear_transposed": {"linear_transposed": ("solve",)},

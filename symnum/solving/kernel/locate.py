@@ -1,24 +1,18 @@
-"""Events and limits: sign changes on the interpolant, and what a limit does. Kernel code: see `pointers`.
-
-Event k has the switching function g_k. Limit k has, while it is free, its distance outside, and while it
-holds its state, the negative drive; both are looked at on the way up. SIDE is the sign on which each
-switching function is known to be, 0 where the next step has to show it: at a point that was reached as a
-sign change the function is round-off. Relations are on a side always: what they switch is known by it.
-"""
+"""Events and limits: sign changes on the interpolant, and what a limit does. Kernel code: see `pointers`."""
 
 from __future__ import annotations
 
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.dense import interpolate
 from symnum.solving.kernel.newton import resolve
-from symnum.solving.kernel.pointers import (
-    Floats,
-    Integers,
-    at,
-    call_model,
-    compiled,
-    floats,
-    integers,
+from symnum.solving.kernel.pointers import Floats, Integers, at, compiled, floats, integers
+from symnum.solving.kernel.sides import (
+    count_returns,
+    has_left,
+    is_round_off,
+    look_at_sides,
+    raw_roots,
+    switching,
 )
 from symnum.solving.kernel.vectors import copy, larger, smaller
 
@@ -29,72 +23,7 @@ NOISE, NOISE_OF_TOLERANCE = 1e-9, 1e-3
 # of their equations only: a run stops so far behind that the sign stays when they are solved anew.
 SHARP, BLURRED = 4e-16, 1e-12
 
-__all__ = ["coarse", "locate", "raw_roots", "settle_sides", "switch_fired", "switch_outside", "switching"]
-
-
-@compiled
-def raw_roots(a: Integers, t: float, u: Floats) -> Floats:
-    values = floats(a[slot.ROOT_VALUES])
-    call_model(a[slot.ROOTS], t, values, u, floats(a[slot.P]), floats(a[slot.WORK]))
-    return values
-
-
-@compiled
-def switching(a: Integers, t: float, u: Floats) -> Floats:
-    """The switching functions at (t, u), (n_events + n_limits,)."""
-    values = raw_roots(a, t, u)
-    events = a[slot.N_EVENTS]
-    held = integers(a[slot.HELD])
-    out = at(values, a[slot.N_ROOTS])
-    for k in range(events):
-        out[k] = values[k]
-    for k in range(a[slot.N_LIMITS]):
-        if held[k] != 0:
-            out[events + k] = -values[events + 2 * k + 1]
-        else:
-            out[events + k] = values[events + 2 * k]
-    return out
-
-
-@compiled
-def settle_sides(a: Integers) -> int:
-    """SIDE at the accepted state, when a run starts or starts again after a stop.
-
-    An event that is exactly zero at a stop for another reason stays on the side that it came from: its sign
-    change is still to come; one that belongs to a relation goes to the side where that holds or does not.
-    A relation that has just changed is on its new side, be it by round-off: what it switched may push it
-    back.
-    A limit is inside, be it by a hair outside: `switch_outside` has held what is pushed outwards.
-    """
-    events = a[slot.N_EVENTS]
-    m = events + a[slot.N_LIMITS]
-    now = switching(a, floats(a[slot.FLOATS])[slot.T], floats(a[slot.U]))
-    before = floats(a[slot.ROOTS_BEFORE])
-    side = integers(a[slot.SIDE])
-    fired = integers(a[slot.FIRED])
-    zero = integers(a[slot.SIDE_AT_ZERO])
-    for k in range(m):
-        before[k] = now[k]
-        if fired[k] != 0 and (k >= events or zero[k] == 0 or zero[k] == 2):
-            side[k] = 0
-        elif k >= events or now[k] < 0.0:
-            side[k] = -1
-        elif now[k] > 0.0:
-            side[k] = 1
-        elif zero[k] == 2:
-            side[k] = 0
-        elif zero[k] != 0:
-            side[k] = zero[k]
-    return slot.OK
-
-
-@compiled
-def wanted(a: Integers, k: int, side: int) -> bool:
-    """Is leaving `side` what event or limit k is looking for?"""
-    if k >= a[slot.N_EVENTS]:
-        return side < 0
-    direction = integers(a[slot.DIRECTION])[k]
-    return direction == 0 or direction == -side
+__all__ = ["coarse", "locate", "switch_fired", "switch_outside"]
 
 
 @compiled
@@ -262,10 +191,11 @@ def find(a: Integers, k: int, left: float, value_left: float, right: float, valu
 
 
 @compiled
-def search(a: Integers, left: float, right: float) -> bool:
-    """Look for the first wanted sign change in (left, right]; True when there is one.
+def search(a: Integers, left: float, right: float) -> int:
+    """Look for the first wanted sign change in (left, right]: 1 when there is one.
 
     Then END, T1 are the state and the time just beyond it, and FIRED marks all whose sign has changed there.
+    2 where an event has escaped the stops that should have gone on for ever, FIRED marks it.
     """
     x = floats(a[slot.FLOATS])
     t0 = x[slot.T]
@@ -275,50 +205,56 @@ def search(a: Integers, left: float, right: float) -> bool:
     side = integers(a[slot.SIDE])
     fired = integers(a[slot.FIRED])
     m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
+    clear = floats(a[slot.CLEAR])  # 1 where it is not by round-off that a sign has changed
     point(a, right, y)
-    now = switching(a, t0 + right * h, y)
+    t = t0 + right * h
+    now = switching(a, t, y)
     first = -1
     for k in range(m):
-        if side[k] != 0 and now[k] * side[k] < 0.0 and wanted(a, k, side[k]):
+        clear[k] = 0.0
+        if has_left(a, k, now) and not is_round_off(a, k, t, y, now):
+            clear[k] = 1.0
             first = k
+    found = 1
     if first < 0:
+        if look_at_sides(a, t, y, now) == 0:
+            return 0
+        found = 2
+    else:
         for k in range(m):
-            before[k] = now[k]
-            if now[k] > 0.0:
-                side[k] = 1
-            elif now[k] < 0.0:
-                side[k] = -1
-        return False
-    for k in range(m):
-        fired[k] = 0
+            fired[k] = 0
     # Of several in this piece the earliest wins: go on with one that is already beyond its sign change where
     # the last one was found, until there is none that lies clearly earlier.
     while first >= 0:
-        found = find(a, first, left, before[first], right, now[first])
+        place = find(a, first, left, before[first], right, now[first])
         apart = 1e-14 * right
         if is_blurred(a, first):
             apart = larger(apart, 2.0 * sharpness(a, first, right))
-        if right - found > apart:
+        if right - place > apart:
             for k in range(m):
                 fired[k] = 0
-            right = found
-        fired[first] = 1
+            right = place
+        fired[first] = side[first]
         point(a, right, y)
-        now = switching(a, t0 + right * h, y)
+        t = t0 + right * h
+        now = switching(a, t, y)
         first = -1
         for k in range(m):
-            if fired[k] == 0 and side[k] != 0 and now[k] * side[k] < 0.0 and wanted(a, k, side[k]):
+            left_now = fired[k] == 0 and has_left(a, k, now)
+            if left_now and (clear[k] != 0.0 or not is_round_off(a, k, t, y, now)):
                 first = k
     copy(a[slot.N], y, floats(a[slot.END]))
-    x[slot.T1] = t0 + right * h
-    return True
+    x[slot.T1] = t
+    if found == 1:
+        count_returns(a, t)
+    return found
 
 
 @compiled
 def locate(a: Integers) -> int:
     """Search the accepted step piece by piece, the first step after a stop also close behind the stop.
 
-    1 when it ends early at a sign change.
+    As `search`; 0 where the step ends as it is.
     """
     keep_jacobian(a)
     found = first_of_step(a)
@@ -336,13 +272,15 @@ def first_of_step(a: Integers) -> int:
                 right = 2.0**-12
             elif exponent == 2:
                 right = 2.0**-6
-            if search(a, left, right):
-                return 1
+            found = search(a, left, right)
+            if found != 0:
+                return found
             left = right
     for quarter in range(1, 5):
         right = 0.25 * quarter
-        if search(a, left, right):
-            return 1
+        found = search(a, left, right)
+        if found != 0:
+            return found
         left = right
     return 0
 

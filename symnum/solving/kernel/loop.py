@@ -401,7 +401,7 @@ def commit(a: Integers) -> int:
                 # the same one again: after as long again it might come a third time
                 x[slot.STEP_CAP] = smaller(x[slot.STEP_CAP], gap)
         repeated[k] = fired[k]
-    if a[slot.CROWDED] >= CROWD:
+    if a[slot.CROWDED] >= CROWD or a[slot.LOCATED] == 2:
         return endless(a)
     return status
 

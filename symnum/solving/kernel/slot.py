@@ -59,10 +59,14 @@ kernels see them as constants.
     MAX_STEPS, PAUSE_LEFT,
     # events and limits
     SIDE,     # (n_events + n_limits): +1, -1: sign of the switching function; 0: settled by the next step
-    FIRED,    # (n_events + n_limits): 1 where the last step ended at a sign change
+    FIRED,    # (n_events + n_limits): where the last step ended at a sign change the side before it, else 0
     FIRED_BEFORE,      # the same at the stop before
+    # of stops that come ever sooner, (n_events + n_limits): how many in a row, and the side before them; how
+    # far the event was from zero since its last stop and between the two before, when that was, and how long
+    # after the one before it, (4, n_events); a state nearby and values there; (n_events + n_limits) scratch
+    RETURNS, CAME_FROM, HIGHEST_SINCE, NEARBY, CLEAR,
     HELD,     # (n_limits): 1 where the limit holds its state
-    LOCATED,  # 1 when the accepted step ends at a sign change
+    LOCATED,  # 1 when the accepted step ends at a sign change, 2 where stops without end would go on
     ROUNDS,   # how often limits have switched at this point, one because of another
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
@@ -92,7 +96,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(141)  # fmt: skip
+) = range(146)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
