@@ -40,10 +40,15 @@ def switch_of(condition: Expr) -> Expr:
 
 
 def switching_events(switch: Expr) -> list[Event]:
-    """What keeps the parameter of a switch up to date."""
+    """What keeps the parameter of a switch up to date.
+
+    Of several switches that change at one time one may change others back: these are not carried out.
+    """
     condition: Expr = switch.data.condition
     return [
-        Event(trigger=condition, then={switch: ONE}, initially=False, name=f"{condition} holds"),
-        Event(trigger=apply("not", condition), then={switch: ZERO}, initially=False,
-              name=f"{condition} holds no longer"),
-    ]  # fmt: skip
+        Event(trigger=when, then={switch: value}, initially=False, persistent=False, name=name)
+        for when, value, name in (
+            (condition, ONE, f"{condition} holds"),
+            (apply("not", condition), ZERO, f"{condition} holds no longer"),
+        )
+    ]

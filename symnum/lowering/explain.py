@@ -13,9 +13,11 @@ from symnum.codegen.function import Function
 from symnum.errors import SymnumError
 from symnum.language.system import System
 from symnum.lowering.alias import Equations, Unknowns, unknowns_of
+from symnum.lowering.balance import check_balance
 from symnum.lowering.blocks import Block, block_triangular
 from symnum.lowering.compile import CompiledSystem
 from symnum.lowering.compile import compile as compile_system
+from symnum.lowering.dulmage_mendelsohn import Decomposition
 from symnum.lowering.findings import Finding
 from symnum.lowering.flat import FlatSystem
 from symnum.lowering.flat_text import (
@@ -170,7 +172,7 @@ def _inspect(system: System, inspected: Inspection) -> tuple[Finding, ...]:
     try:
         flat = lower(system, watch=inspected.watch)
         if inspected.reduced is None:
-            _check_regular(inspected)
+            _check_regular(system, inspected)
         inspected.flat = flat
         inspected.function = functions_of(flat).rhs
         inspected.watch("written as loops", None)
@@ -181,11 +183,14 @@ def _inspect(system: System, inspected: Inspection) -> tuple[Finding, ...]:
     return ()
 
 
-def _check_regular(inspected: Inspection) -> None:
+def _check_regular(system: System, inspected: Inspection) -> None:
     """Singular systems of index one or less are found at the start of a run; here without numbers."""
     raw, equations = inspected.raw, inspected.equations
     assert raw is not None
     assert equations is not None
+    assert inspected.matched is not None
+    graph, matching = inspected.matched
+    check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
     chains, families, found = in_chains(equations)
     sums = replace(equations.sums, unknown=chains.numbers(equations.sums.unknown))
     known = Equations(families, sums, chains.base, equations.sign)

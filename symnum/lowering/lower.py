@@ -97,6 +97,7 @@ def _of_higher_index(
     from symnum.lowering.dulmage_mendelsohn import Decomposition
     from symnum.lowering.reduce import reduce_index
 
+    check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
     perfect = is_perfect(graph, matching)
     hidden = combined(equations) if perfect else None
     if perfect and hidden is None:
@@ -104,9 +105,8 @@ def _of_higher_index(
     if delayed:
         raise LoweringError(
             f"{system.name}: equations with delays cannot be differentiated, and this system has an "
-            "index above 1 or is unbalanced. Write it so that each unknown has an equation that holds it."
+            "index above 1. Write it so that each unknown has an equation that holds it."
         )
-    check_balance(system, raw, equations, Decomposition(graph, matching.equation_of))
     if len(held):
         parts = ", ".join(part.path for part in raw.hosted)
         raise LoweringError(

@@ -110,3 +110,13 @@ def test_a_component_with_an_equation_too_many_is_named(electrical: ModuleType) 
 def test_an_unknown_known_only_as_a_derivative() -> None:
     with pytest.raises(UnbalancedSystem, match=r"Nothing determines\n    y\nnor, as each .*\n    x\n"):
         sn.compile(sn.System("s", [D(x) == y]))
+
+
+def test_a_current_given_twice_by_the_same_derivative() -> None:
+    """Parallel capacitors; without derivatives told apart there are as many equations as unknowns."""
+    equations = [D(x) == z, 2 * D(y) == w, x == y, D(x) == z]
+    found = sn.explain(sn.System("parallel", equations))
+    assert {problem.kind for problem in found.problems} == {"under-determined", "over-determined"}
+    assert "D(x) == z" in found.suspects[:3]
+    with pytest.raises(LoweringError, match=r"D\(x\) == z"):
+        sn.solve(sn.Problem(sn.System("parallel", equations), {x: 0, y: 0}, (0, 1)))

@@ -10,6 +10,7 @@ from symnum.solving.kernel.sides import (
     count_returns,
     has_left,
     is_round_off,
+    is_small,
     look_at_sides,
     raw_roots,
     switching,
@@ -22,6 +23,9 @@ NOISE, NOISE_OF_TOLERANCE = 1e-9, 1e-3
 # Relative resolution of time, and where an event depends on algebraic unknowns, which are known to round-off
 # of their equations only: a run stops so far behind that the sign stays when they are solved anew.
 SHARP, BLURRED = 4e-16, 1e-12
+
+# Relative to time: two stops further apart than this are not about to pile up.
+CLOSE = 1e-9
 
 __all__ = ["coarse", "locate", "switch_fired", "switch_outside"]
 
@@ -247,7 +251,25 @@ def search(a: Integers, left: float, right: float) -> int:
     x[slot.T1] = t
     if found == 1:
         count_returns(a, t)
+        a[slot.BETWEEN] = 0
+        if a[slot.FRESH] == 0 or x[slot.T1] - t0 > CLOSE * abs(t0) or between(a, 0.5 * right):
+            a[slot.BETWEEN] = 1
     return found
+
+
+@compiled
+def between(a: Integers, middle: float) -> bool:
+    """Has any of the functions whose sign has changed been more than round-off between the stops?"""
+    x = floats(a[slot.FLOATS])
+    fired = integers(a[slot.FIRED])
+    y = floats(a[slot.Y])
+    point(a, middle, y)
+    t = x[slot.T] + middle * x[slot.H_STEP]
+    now = switching(a, t, y)
+    for k in range(a[slot.N_EVENTS] + a[slot.N_LIMITS]):
+        if fired[k] != 0 and not is_small(a, k, t, y, now):
+            return True
+    return False
 
 
 @compiled

@@ -386,7 +386,7 @@ def commit(a: Integers) -> int:
     a[slot.HAVE_SLOPE0] = 0
     gap = x[slot.T] - x[slot.LAST_STOP]
     x[slot.LAST_STOP] = x[slot.T]
-    if gap <= VANISHING * abs(x[slot.T]):
+    if gap <= VANISHING * abs(x[slot.T]) or a[slot.BETWEEN] == 0:
         a[slot.CROWDED] += 1
     else:
         a[slot.CROWDED] = 0

@@ -31,7 +31,8 @@ PILED, DEEP = 8, 0.25
 SOONER, AT_ONCE = 0.999, 1e-12  # of the time before it, and of time itself
 
 __all__ = [
-    "count_returns", "has_left", "is_round_off", "look_at_sides", "raw_roots", "settle_sides", "switching",
+    "count_returns", "has_left", "is_round_off", "is_small", "look_at_sides", "raw_roots", "settle_sides",
+    "switching",
 ]  # fmt: skip
 
 
@@ -72,13 +73,18 @@ def wanted(a: Integers, k: int, side: int) -> bool:
 def is_round_off(a: Integers, k: int, t: float, u: Floats, now: Floats) -> bool:
     """May event k at (t, u), where the switching functions are ``now``, be zero but for round-off?
 
-    The difference of two equal sums is: its terms are large beside it. A relation holds or does not.
+    A relation holds or does not.
     """
-    events = a[slot.N_EVENTS]
-    if k >= events or integers(a[slot.SIDE_AT_ZERO])[k] != 0:
+    if k >= a[slot.N_EVENTS] or integers(a[slot.SIDE_AT_ZERO])[k] != 0:
         return False
+    return is_small(a, k, t, u, now)
+
+
+@compiled
+def is_small(a: Integers, k: int, t: float, u: Floats, now: Floats) -> bool:
+    """Is switching function k round-off beside its terms? The difference of two equal sums is."""
     n = a[slot.N]
-    m = events + a[slot.N_LIMITS]
+    m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
     near = floats(a[slot.NEARBY])
     kept = at(near, n)
     atol = floats(a[slot.ATOL])

@@ -70,6 +70,7 @@ kernels see them as constants.
     ROUNDS,   # how often limits have switched at this point, one because of another
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
+    BETWEEN,  # 0 where what has changed its sign was round-off all the time since the stop before
     # event functions that read more than states: bits, 1 time, 2 algebraic unknowns, 0: none does; their
     # values at the quarters of a step and the largest so far
     EVENT_READS, WATCHED,
@@ -96,7 +97,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(146)  # fmt: skip
+) = range(147)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
