@@ -12,9 +12,9 @@ from symnum.language.connect import Connection
 from symnum.language.event import Event, checked_events
 from symnum.language.limit import Limit
 from symnum.language.neural_network import networks_in
-from symnum.language.variables import checked_name
+from symnum.language.variables import D, checked_name, variable
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr, Symbol
+from symnum.rewriting.expr import ONE, Expr, Symbol
 from symnum.rewriting.walk import leaves, substitute
 
 Guard = Callable[[Mapping[str, float]], str | None]
@@ -150,6 +150,14 @@ class System:
             defaults=self.defaults,
             guards=self.guards,
         )
+
+    def along_time(self) -> System:
+        """The same system and, as a state, the time passed: for one whose equations hold no derivative."""
+        name = "time_passed"
+        while name in self._symbols or name in self.parts:
+            name += "_"
+        clock = variable(name, start=0.0, about="what a run without differential equations goes along")
+        return self._with([*self.equations, Equation(D(clock), ONE)])
 
     def __repr__(self) -> str:
         counts = [f"{len(self.equations) + sum(map(len, self.blocks))} equations"]

@@ -80,6 +80,7 @@ class Declaration:
             f"{self!r}: a class body only declares quantities; "
             f"compute with self.{self.name or '...'} in equations(), "
             "or give the value when the component is made"
+            + ("" if self.name else '. In a system without classes: sn.variable("x"), sn.parameters(k=2.0)')
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse

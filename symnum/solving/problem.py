@@ -63,6 +63,7 @@ class Problem:
         self.stochastic: StochasticSystem | None = None
         self.hybrid: HybridSystem | None = None
         self.system = system if isinstance(system, System) else None  # as it was written
+        self.along_time = False  # the equations give every unknown explicitly in time and parameters
         self.memory: dict[str, Any] = {}  # what solvers prepare once, for all problems derived from this one
         kind = _kind(system)
         if kind == "stochastic":
@@ -86,6 +87,9 @@ class Problem:
             self._compiled = compile_system(system.between_events(), events=crossing)
         else:
             self._compiled = compile_system(cast(System, system), events=crossing)
+            if not self._compiled.flat.n:
+                self.along_time = True
+                self._compiled = compile_system(cast(System, system).along_time(), events=crossing)
         if self._compiled is not None:
             self.defaults, self.flat = self._compiled.defaults, self._compiled.flat
         timed = tuple(event for event in extra if event.at is not None)
@@ -122,7 +126,7 @@ class Problem:
         if not self.flat.n:
             raise ModelError(
                 f"{self.flat.name}: nothing to integrate, the equations give every unknown explicitly; "
-                "evaluate them directly, or add an equation that holds a derivative"
+                "make the problem of the System itself, or add an equation that holds a derivative"
             )
 
     def with_(

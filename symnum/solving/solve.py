@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _MAX_STEPS = 1_000_000
+_POINTS_ALONG_TIME = 200  # of a solution whose unknowns all are explicit in time: no error asks for more
 _KEPT = 32  # sets of options of which a problem remembers what they share
 
 
@@ -138,6 +139,8 @@ def solve(
     Raises SolveFailed, whose ``solution`` is what was reached, when the run cannot go on.
     """
     key: Any = None
+    if isinstance(problem, Problem) and problem.along_time and max_step == np.inf:
+        max_step = (problem.span[1] - problem.span[0]) / _POINTS_ALONG_TIME
     if (
         isinstance(problem, Problem) and on == "cpu" and seed is None and epsilon is None and not progress
         and not len(tstops) and linear is None and executor is None and store is None and is_straight(problem)

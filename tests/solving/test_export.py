@@ -316,10 +316,11 @@ def test_what_cannot_be_exported(
 
 
 @pytest.mark.parametrize("kind", ["c", "numba"])
-def test_what_is_known_without_integrating_is_not_exported(kind: str, tmp_path: Path) -> None:
+def test_what_is_compiled_without_unknowns_is_not_exported(kind: str, tmp_path: Path) -> None:
     x = sn.variable("x")
+    line = sn.compile(sn.System("line", [x == 2 * sn.t]))
     with pytest.raises(ModelError, match="line: nothing to integrate"):
-        sn.export(sn.System("line", [x == 2 * sn.t]), kind, tmp_path / "model.py")
+        sn.export(line, kind, tmp_path / "model.py")
 
 
 def test_a_system_without_starts_names_them(tmp_path: Path) -> None:

@@ -238,3 +238,21 @@ def test_threads_do_not_share_the_memory_of_a_run() -> None:
         ends = list(pool.map(lambda _: sn.solve(circle, "Rodas5P", rtol=1e-7, tier="generic").y, range(16)))
     assert all((end == ends[0]).all() for end in ends)
     assert ends[0][0, -1] == pytest.approx(np.cos(200.0), abs=1e-3)
+
+
+def test_a_system_whose_unknowns_all_are_explicit_in_time() -> None:
+    """As of a driven circuit of resistances or an inverse model: exact at all times, with events."""
+    (k,) = sn.parameters(k=2.0)
+    events = [sn.Event(at=1, then={k: 5}), sn.Event(when=y - 30, crossing="up", then={k: 1})]
+    system = sn.System("formula", [x == k * sn.t + sn.sin(500 * sn.t), y == 2 * D(x)], events=events[:1])
+    assert sn.explain(system).degrees_of_freedom == 0
+    solution = sn.solve(sn.Problem(system, span=(0, 10)))
+    assert len(solution.t) > 200
+    t = np.linspace(0, 10, 777)
+    rate = np.where(t > 1, 5, 2)
+    np.testing.assert_allclose(solution(t)[x], rate * t + np.sin(500 * t), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(solution(t)[y], 2 * (rate + 500 * np.cos(500 * t)), rtol=1e-12, atol=1e-9)
+    line = sn.System("line", [x == k * sn.t, y == 2 * x], events=events)
+    found = sn.solve(sn.Problem(line, span=(0, 10)))
+    np.testing.assert_allclose([h.t for h in found.events], [1, 3], rtol=1e-12)
+    assert found[y][-1] == pytest.approx(20)
