@@ -23,7 +23,10 @@ class Connection:
 
 
 def connect(*ports: Connector) -> Connection:
-    """Join two or more connectors of one class; the result stands among the equations."""
+    """Join connectors of one class; the result stands among the equations.
+
+    One connector alone is left open: its flows are zero.
+    """
     from symnum.language.component import Connector
 
     for port in ports:
@@ -31,8 +34,8 @@ def connect(*ports: Connector) -> Connection:
             raise ModelError(
                 f"connect takes the connectors of components; {port!r} is a {type(port).__name__}"
             )
-    if len(ports) < 2:
-        raise ModelError(f"connect needs at least two connectors, not {len(ports)}")
+    if not ports:
+        raise ModelError("connect needs connectors: two or more to be joined, or one that is left open")
     if len(set(ports)) < len(ports):
         twice = next(port for port in ports if ports.count(port) > 1)
         raise ModelError(f"connect: {twice.path} is named twice; a connector cannot be joined to itself")

@@ -43,14 +43,13 @@ class Nodes:
         self._pairs: list[IntArray] = []  # (pairs, 2)
 
     def join(self, connection: Connection) -> None:
-        """Join the outer ends of some connectors."""
-        first = -1
-        for port in connection.ports:
-            end = 2 * self._number(port, "" if port.owner is None else port.owner.path, connection)
-            if first < 0:
-                first = end
-            else:
-                self._met += (first, end)
+        """Join the outer ends of some connectors; one alone meets itself."""
+        ends = [
+            2 * self._number(port, "" if port.owner is None else port.owner.path, connection)
+            for port in connection.ports
+        ]
+        for end in ends[1:] or ends:
+            self._met += (ends[0], end)
 
     def join_members(self, connection: Connection, template: Component, homes: list[list[str]]) -> None:
         """Join the connectors that a class connects, in each of its instances.
@@ -61,7 +60,7 @@ class Nodes:
         for port, paths in zip(connection.ports, homes, strict=True):
             numbers = [self._number(port, path, connection) for path in paths]
             ends.append(2 * np.array(numbers, np.int64) + (port.owner is template))
-        self._pairs += [np.stack([ends[0], other], axis=1) for other in ends[1:]]
+        self._pairs += [np.stack([ends[0], other], axis=1) for other in ends[1:] or ends]
 
     def _number(self, port: Connector, path: str, connection: Connection) -> int:
         """The number of a connector of the component at ``path``."""
@@ -153,7 +152,8 @@ class Nodes:
                 path = joined(component.path, name)
                 error = ModelError(
                     f"{self._name}: the connector {path} ({type(prototype).__name__}) is not connected. "
-                    f"Join it with sn.connect({path}, ...), or leave the component out."
+                    f"Join it with sn.connect({path}, ...), write sn.connect({path}) where nothing hangs on "
+                    "it, or leave the component out."
                 )
                 raise with_findings(error, [Finding("connection", (path, component.path), str(error), "")])
 

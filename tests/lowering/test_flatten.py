@@ -10,6 +10,7 @@ import pytest
 
 import symnum as sn
 from symnum.errors import LoweringError, ModelError, UnbalancedSystem
+from symnum.models.electrical import Capacitor, Ground, Pin, Resistor, VoltageSource
 
 x, y, z = sn.variables("x y z")
 
@@ -170,6 +171,28 @@ def test_an_open_inner_connector_is_named(electrical: ModuleType) -> None:
     half, ground = Half("half"), electrical.Ground("ground")
     with pytest.raises(ModelError, match=r"half\.r\.n \(Pin\) is not connected"):
         sn.compile(sn.System("s", [sn.connect(half.a, ground.p)]))
+
+
+def test_a_connector_alone_is_left_open() -> None:
+    class Tapped(sn.Component):
+        """Two resistors; what hangs on the second carries no current, in here as outside."""
+
+        a, b = Pin(), Pin()
+        one, two = Resistor(R=0.5), Resistor()
+
+        def equations(self) -> list[Any]:
+            one, two = self.one, self.two
+            return [sn.connect(self.a, one.p), sn.connect(one.n, self.b, two.p), sn.connect(two.n)]
+
+    source, half, c = VoltageSource("v", V=2.0), Tapped("half"), Capacitor("c", C=1.0)
+    last, ground = Resistor("last"), Ground("ground")
+    joints = [(source.p, half.a), (half.b, c.p, last.p), (last.n,), (c.n, source.n, ground.p)]
+    system = sn.System("s", [sn.connect(*joint) for joint in joints])
+    solution = sn.solve(sn.Problem(system, {c.v: 0.0}, (0, 1)), rtol=1e-9)
+    for end in (last.n, half.two.n):
+        np.testing.assert_allclose(solution[end.v], solution[c.v])
+        np.testing.assert_allclose(solution[end.i], 0, atol=1e-15)
+    np.testing.assert_allclose(solution[c.v], 2 * (1 - np.exp(-2 * solution.t)), atol=1e-7)
 
 
 def test_a_component_that_is_no_part_is_named(electrical: ModuleType) -> None:
