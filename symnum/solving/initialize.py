@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from symnum.errors import ModelError, SolveFailed
 from symnum.language.homotopy import SHARE
 from symnum.lowering.compile import CompiledSystem
-from symnum.lowering.flat import FlatSystem
 from symnum.lowering.written_out import written_out
-from symnum.rewriting.expr import slot
+from symnum.rewriting.expr import Expr, slot
+from symnum.rewriting.walk import leaves
 from symnum.solving.nonlinear import Equations, solve_in_blocks
 from symnum.solving.values import values_at
 
@@ -97,16 +97,38 @@ class AlgebraicEquations(Equations):
         return self.compiled.sparsity[self.rows][:, self.columns]
 
 
-def check_given(flat: FlatSystem, starts: dict[int, float], t: float, u: FloatArray, p: FloatArray) -> None:
-    """A start that the user gave for a quantity which the equations determine must agree with them."""
-    # an algebraic unknown may have several solutions: its start is a guess that Newton improves
+def check_given(
+    compiled: CompiledSystem, starts: dict[int, float], t: float, u: FloatArray, p: FloatArray
+) -> None:
+    """A start that the user gave for a quantity which states determine must agree with them.
+
+    An algebraic unknown may have several solutions: its start is a guess that Newton improves. So is that of
+    a quantity which algebraic equations without any state determine: no start could be changed to fit it.
+    """
+    flat = compiled.flat
     explicit = [number for number in starts if flat.position[number] < 0]
-    values = values_at(written_out(flat, [slot("u", number) for number in explicit]), t, u, p)
-    for number, found in zip(explicit, values, strict=True):
+    formulas = written_out(flat, [slot("u", number) for number in explicit])
+    values = values_at(formulas, t, u, p)
+    for number, formula, found in zip(explicit, formulas, values, strict=True):
         given = starts[number]
-        if abs(found - given) <= AGREES * max(1.0, abs(given)):
+        if abs(found - given) <= AGREES * max(1.0, abs(given)) or _is_apart_from_states(compiled, formula):
             continue
         raise ModelError(
             f"{flat.name}: the start {flat.number_name(number)} = {given:g} does not fit the equations, "
-            f"which give {found:g}. Leave it out, or change the states it follows from."
+            f"which give {found:g}. Leave it out, change the states it follows from, or give it as guess= "
+            "where the variable is declared."
         )
+
+
+def _is_apart_from_states(compiled: CompiledSystem, formula: Expr) -> bool:
+    """Does a quantity, over entries of u, follow from algebraic unknowns whose equations hold no state?"""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    read = [leaf.data[1] for leaf in leaves((formula,)) if leaf.op == "slot" and leaf.data[0] == "u"]
+    is_state = compiled.mass != 0
+    if not read or is_state[read].any():
+        return False
+    held = csr_array(compiled.sparsity)[~is_state]
+    label = connected_components(held.T @ held, directed=False)[1]
+    return not np.isin(label[read], label[is_state]).any()

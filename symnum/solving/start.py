@@ -108,7 +108,7 @@ def check_start(problem: Problem, u: FloatArray, p: FloatArray, slopes: FloatArr
             f"{flat.name}: not finite at the start, t = {t:g}:\n    {rows}\n"
             "Is a parameter zero that something is divided by, or a start outside the domain of a function?"
         )
-    check_given(flat, problem.starts, t, u, p)
+    check_given(problem.compiled, problem.starts, t, u, p)
     _check_limits(problem, u, p)
 
 

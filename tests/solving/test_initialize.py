@@ -207,6 +207,19 @@ def test_a_guess_of_a_force_in_a_constrained_system_is_no_condition() -> None:
     assert found[problem.compiled.states.index("tension")] == pytest.approx(0.8, rel=1e-8)
 
 
+def test_a_guess_of_what_no_state_determines_is_no_condition() -> None:
+    """Whichever unknown of a diode and a resistor is eliminated; the flow out of a tank is known by its level."""
+    v, i, level, flow = sn.variables("v i level flow")
+    diode = [i == 1e-14 * (sn.exp(v / 0.02585) - 1), 5 - v == 1000 * i]
+    for start in ({v: 20.0, i: 0.0}, {i: -1.0}, {v: -30.0}):
+        solution = sn.solve(sn.Problem(sn.System("diode", [D(level) == -level, *diode]), {level: 1, **start}))
+        assert solution[i][0] == pytest.approx((5 - solution[v][0]) / 1000, rel=1e-9)
+        assert solution[v][0] == pytest.approx(0.02585 * np.log(solution[i][0] / 1e-14 + 1), rel=1e-9)
+    tank = sn.System("tank", [D(level) == -flow, flow == 0.3 * sn.sqrt(level)])
+    with pytest.raises(ModelError, match=r"flow = 2 does not fit .* give 0.3. .* as guess="):
+        sn.solve(sn.Problem(tank, {level: 1, flow: 2}))
+
+
 # ---- twenty models with bad guesses -----------------------------------------------------------------
 def _valve(a: sn.Expr) -> sn.Expr:
     return a / (a**2 + 0.01) ** 0.25
