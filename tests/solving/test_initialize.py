@@ -208,7 +208,7 @@ def test_a_guess_of_a_force_in_a_constrained_system_is_no_condition() -> None:
 
 
 def test_a_guess_of_what_no_state_determines_is_no_condition() -> None:
-    """Whichever unknown of a diode and a resistor is eliminated; the flow out of a tank is known by its level."""
+    """Whichever unknown of a diode and a resistor is eliminated; a flow that a level gives is none."""
     v, i, level, flow = sn.variables("v i level flow")
     diode = [i == 1e-14 * (sn.exp(v / 0.02585) - 1), 5 - v == 1000 * i]
     for start in ({v: 20.0, i: 0.0}, {i: -1.0}, {v: -30.0}):
