@@ -235,9 +235,8 @@ class Integrator:
         self._floats[slot.T] = t
         self._floats[slot.LAST_STOP] = -math.inf
         self._floats[slot.LONGEST] = 0.0
-        if self._integers[slot.EVENT_READS]:
-            self._memory.floats(slot.WATCHED)[:] = 0.0
         if self.model.n_events + self.model.n_limits:
+            self._memory.floats(slot.LARGEST)[:] = 0.0
             for where in _SWITCHINGS:
                 self._memory.integers(where)[:] = 0
         self._integers[_FROM_ZERO] = 0
@@ -271,7 +270,8 @@ class Integrator:
         if self.model.n_events + self.model.n_limits:
             for where in _SWITCHINGS:
                 self._memory.integers(where)[:] = other._memory.integers(where)
-            self._memory.floats(slot.HIGHEST_SINCE)[:] = other._memory.floats(slot.HIGHEST_SINCE)
+            for where in (slot.LARGEST, slot.HIGHEST_SINCE):
+                self._memory.floats(where)[:] = other._memory.floats(where)
         self.u[:] = other.u
         self.p[:] = other.p
         self._integers[_COUNTS_ON] = other._integers[_COUNTS_ON]

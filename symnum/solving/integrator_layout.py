@@ -68,12 +68,12 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
         **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE, slot.RETURNS, slot.CAME_FROM), switchings),
         slot.HELD: limits, slot.HIGHEST_SINCE: 4 * events, slot.NEARBY: n + switchings if switchings else 0,
-        slot.CLEAR: switchings,
+        slot.CLEAR: switchings, slot.LARGEST: events,
     }  # fmt: skip
     reads = np.zeros(events, np.int64) if model.event_reads is None else model.event_reads
     if reads.any():
         layout.constant(slot.EVENT_READS, reads)
-        parts[slot.WATCHED] = 6 * events
+        parts[slot.WATCHED] = 5 * events
     if (reads & 2).any():
         layout.table[slot.RESOLVE] = 1
         parts |= dict.fromkeys((slot.RESOLVE_F, slot.RESOLVE_KEPT, slot.RESOLVE_GT), n)
@@ -93,6 +93,7 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
     if switchings:
         functions["locate"] = {
             slot.LOCATE: "locate", slot.COARSE: "coarse", slot.SETTLE_SIDES: "settle_sides",
+            slot.MAGNIFIES: "magnifies", slot.APPROACH: "approach",
             slot.SWITCH_FIRED: "switch_fired", slot.SWITCH_OUTSIDE: "switch_outside",
         }  # fmt: skip
     if model.n_algebraic:

@@ -23,7 +23,10 @@ __all__ = ["UNITS", "addresses"]
 # One object each: module and the names of its exported functions.
 UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "loop": {"loop": ("advance",)},
-    "locate": {"locate": ("coarse", "locate", "switch_fired", "switch_outside"), "sides": ("settle_sides",)},
+    "locate": {
+        "locate": ("coarse", "locate", "switch_fired", "switch_outside"),
+        "approach": ("approach", "magnifies"), "sides": ("settle_sides",),
+    },
     "newton": {"newton": ("reinitialize", "slope_start", "slope_end")},
     "linear": {"linear": ("factor", "solve")},
     "linear_transposed": {"linear_transposed": ("solve",)},

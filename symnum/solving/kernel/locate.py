@@ -20,6 +20,7 @@ from symnum.solving.kernel.vectors import copy, larger, smaller
 FOLLOWED = 0.02  # of the range of an event function, how close the polynomial through five values has to be
 # What is round-off in this, as a share of the largest value so far, and of the absolute tolerance.
 NOISE, NOISE_OF_TOLERANCE = 1e-9, 1e-3
+HIDDEN = 4.0  # as `FOLLOWED` counts: a step that seems to hide a sign change
 # Relative resolution of time, and where an event depends on algebraic unknowns, which are known to round-off
 # of their equations only: a run stops so far behind that the sign stays when they are solved anew.
 SHARP, BLURRED = 4e-16, 1e-12
@@ -86,14 +87,30 @@ def smallest_tolerance(a: Integers) -> float:
 
 
 @compiled
+def quartic(values: Floats, m: int, k: int, theta: float) -> float:
+    """The polynomial of degree 4 through the values of event k at the quarters of a step."""
+    found = 0.0
+    for i in range(5):
+        weight = 1.0
+        for j in range(5):
+            if j != i:
+                weight *= (4.0 * theta - j) / (i - j)
+        found += weight * values[i * m + k]
+    return found
+
+
+@compiled
 def variation(a: Integers) -> float:
-    """How far event functions are from their polynomial of degree 4, in units of `FOLLOWED`."""
+    """How far event functions are from their polynomial of degree 4, in units of `FOLLOWED`.
+
+    More than 1 also where that crosses zero between quarters at which the function is on one side.
+    """
     x = floats(a[slot.FLOATS])
     y = floats(a[slot.Y])
     m = a[slot.N_EVENTS]
     reads = integers(a[slot.EVENT_READS])
     values = floats(a[slot.WATCHED])
-    largest = at(values, 5 * m)
+    largest = floats(a[slot.LARGEST])
     smallest = smallest_tolerance(a)
     for quarter in range(5):
         point(a, 0.25 * quarter, y)
@@ -109,20 +126,32 @@ def variation(a: Integers) -> float:
             low = now[k]
             high = now[k]
             largest[k] = larger(largest[k], abs(now[k]))
-            expected = 0.0
             for i in range(5):
-                value = values[i * m + k]
-                low = smaller(low, value)
-                high = larger(high, value)
-                weight = 1.0
-                for j in range(5):
-                    if j != i:
-                        weight *= (4.0 * theta - j) / (i - j)
-                expected += weight * value
-            gap = abs(now[k] - expected)
+                low = smaller(low, values[i * m + k])
+                high = larger(high, values[i * m + k])
+            gap = abs(now[k] - quartic(values, m, k, theta))
             if gap > NOISE * largest[k] + NOISE_OF_TOLERANCE * smallest:
                 worst = larger(worst, gap / (FOLLOWED * (high - low)))
+    for k in range(m):
+        if reads[k] != 0 and hides(a, k, NOISE * largest[k] + NOISE_OF_TOLERANCE * smallest):
+            worst = larger(worst, HIDDEN)
     return worst
+
+
+@compiled
+def hides(a: Integers, k: int, noise: float) -> bool:
+    """Does event k seem to cross zero and to come back between two quarters of the step?"""
+    m = a[slot.N_EVENTS]
+    values = floats(a[slot.WATCHED])
+    for quarter in range(4):
+        left = values[quarter * m + k]
+        right = values[(quarter + 1) * m + k]
+        if left * right > 0.0:
+            for part in range(1, 4):
+                between = quartic(values, m, k, 0.25 * quarter + 0.0625 * part)
+                if between * left < 0.0 and abs(between) > noise:
+                    return True
+    return False
 
 
 @compiled

@@ -9,15 +9,9 @@ from __future__ import annotations
 import math
 
 from symnum.solving.kernel import slot
-from symnum.solving.kernel.dense import interpolate, prepare
-from symnum.solving.kernel.pointers import (
-    Integers,
-    at,
-    call_kernel,
-    compiled,
-    floats,
-    integers,
-)
+from symnum.solving.kernel.dense import prepare
+from symnum.solving.kernel.pointers import Integers, call_kernel, compiled, floats, integers
+from symnum.solving.kernel.saving import save
 from symnum.solving.kernel.vectors import (
     changed_parameters,
     copy,
@@ -36,6 +30,7 @@ CROWD = 10
 # Two times so close, relative to the time, are one step apart: parts of their distance mean nothing.
 ADJACENT = 1e-13
 COARSE_TRIES, COARSE_SHARE = 6, 1e-3
+APPROACHES, APPROACH_SHARE = 10, 1e-6
 # Rejected tries after which algebraic variables are made consistent.
 DRIFTED = 6
 
@@ -186,6 +181,19 @@ def is_coarse(a: Integers, tries: int) -> bool:
 
 
 @compiled
+def is_approached(a: Integers, tries: int) -> bool:
+    """Does an event seem to lie within the step that can be told from the end of a step only? Its SHARE."""
+    if a[slot.N_EVENTS] == 0 or a[slot.ADAPTIVE] == 0 or tries >= APPROACHES:
+        return False
+    x = floats(a[slot.FLOATS])
+    if x[slot.H_STEP] < APPROACH_SHARE * x[slot.LONGEST]:
+        return False
+    if call_kernel(a[slot.MAGNIFIES], a) == 0:
+        return False
+    return prepare(a) == slot.OK and call_kernel(a[slot.APPROACH], a) != 0
+
+
+@compiled
 def one_step(a: Integers) -> int:
     """One accepted step, and the tries rejected before it; DENSE and END as far as they are needed."""
     x = floats(a[slot.FLOATS])
@@ -196,6 +204,7 @@ def one_step(a: Integers) -> int:
         a[slot.HAVE_F0] = 1
     shrunk = False
     tries = 0
+    approaches = 0
     failed = 0
     longest = 0.0
     while True:
@@ -231,11 +240,15 @@ def one_step(a: Integers) -> int:
             shrunk = True
         elif error <= 1.0 or a[slot.ADAPTIVE] == 0:
             a[slot.HAVE_DENSE] = 0
-            if not is_coarse(a, tries):
+            if is_coarse(a, tries):
+                tries += 1
+                x[slot.H] = h * larger(x[slot.SHRINK], 0.8 * x[slot.DEVIATION] ** -0.25)
+            elif is_approached(a, approaches):
+                approaches += 1
+                x[slot.H] = h * x[slot.SHARE]
+            else:
                 break
-            tries += 1
             a[slot.REJECTED] += 1
-            x[slot.H] = h * larger(x[slot.SHRINK], 0.8 * x[slot.DEVIATION] ** -0.25)
             shrunk = True
         else:
             a[slot.FAILURE] = slot.STEP_TOO_SMALL
@@ -297,59 +310,6 @@ def one_step(a: Integers) -> int:
         x[slot.H_BEFORE] = h
         x[slot.ERROR_BEFORE] = larger(error, 1e-4)
     return slot.OK
-
-
-@compiled
-def save(a: Integers) -> bool:
-    """Write what the accepted step gives to the output buffers; False when one is full."""
-    x = floats(a[slot.FLOATS])
-    n = a[slot.N]
-    t = x[slot.T]
-    end = x[slot.T1]
-    h = x[slot.H_STEP]
-    located = a[slot.LOCATED] != 0
-    state = floats(a[slot.V])
-    if located:
-        state = floats(a[slot.END])
-    if a[slot.KEEP_DENSE] == 1:
-        if a[slot.KEPT_COUNT] == a[slot.KEPT_CAPACITY]:
-            return False
-        size = 3 + (2 + a[slot.DENSE_ROWS]) * n
-        record = at(floats(a[slot.KEPT]), a[slot.KEPT_COUNT] * size)
-        record[0] = t
-        record[1] = h
-        record[2] = end
-        copy(n, floats(a[slot.U]), at(record, 3))
-        copy(n, floats(a[slot.V]), at(record, 3 + n))
-        copy(n * a[slot.DENSE_ROWS], floats(a[slot.DENSE]), at(record, 3 + 2 * n))
-        a[slot.KEPT_COUNT] += 1
-        a[slot.KEEP_DENSE] = 2  # written: do not write it again when `save` is called again
-    times = floats(a[slot.SAVED_T])
-    states = floats(a[slot.SAVED_U])
-    if a[slot.SAVE] == slot.SAVE_GRID:
-        grid = floats(a[slot.GRID])
-        while a[slot.GRID_NEXT] < a[slot.GRID_SIZE] and grid[a[slot.GRID_NEXT]] <= end:
-            k = a[slot.SAVED_COUNT]
-            if k == a[slot.SAVED_CAPACITY]:
-                return False
-            at_time = grid[a[slot.GRID_NEXT]]
-            times[k] = at_time
-            if at_time == end:
-                copy(n, state, at(states, k * n))
-            else:
-                interpolate(a, (at_time - t) / h, at(states, k * n))
-            a[slot.SAVED_COUNT] = k + 1
-            a[slot.GRID_NEXT] += 1
-    elif a[slot.SAVE] == slot.SAVE_STEPS:
-        k = a[slot.SAVED_COUNT]
-        if k == a[slot.SAVED_CAPACITY]:
-            return False
-        times[k] = end
-        copy(n, state, at(states, k * n))
-        a[slot.SAVED_COUNT] = k + 1
-    if a[slot.KEEP_DENSE] == 2:
-        a[slot.KEEP_DENSE] = 1
-    return True
 
 
 @compiled

@@ -119,6 +119,7 @@ def look_at_sides(a: Integers, t: float, u: Floats, now: Floats) -> int:
     returns = integers(a[slot.RETURNS])
     came_from = integers(a[slot.CAME_FROM])
     highest = floats(a[slot.HIGHEST_SINCE])
+    largest = floats(a[slot.LARGEST])
     escaped = 0
     for k in range(events + a[slot.N_LIMITS]):
         before[k] = now[k]
@@ -138,6 +139,7 @@ def look_at_sides(a: Integers, t: float, u: Floats, now: Floats) -> int:
             escaped = 1
         if k < events:
             highest[k] = larger(highest[k], abs(now[k]))
+            largest[k] = larger(largest[k], abs(now[k]))
     return escaped
 
 

@@ -47,7 +47,8 @@ kernels see them as constants.
     W_READY, JACOBIAN_AGE, KEEP_FROM,
     SYSTEMS,           # addresses of linear systems, for methods with several in a step
     # other kernels, by address: only runs that need them load them
-    LOCATE, COARSE, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE, REINITIALIZE, SLOPE_START, SLOPE_END,
+    LOCATE, COARSE, MAGNIFIES, APPROACH, SETTLE_SIDES, SWITCH_FIRED, SWITCH_OUTSIDE,
+    REINITIALIZE, SLOPE_START, SLOPE_END,
     # linear algebra: two linear systems, W = M/(h gamma) - J and the algebraic block of -J, and two functions
     W, G, FACTOR, SOLVE,
     # state of the run
@@ -71,8 +72,9 @@ kernels see them as constants.
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
     BETWEEN,  # 0 where what has changed its sign was round-off all the time since the stop before
+    LARGEST,  # (n_events,): the largest size of each event function so far
     # event functions that read more than states: bits, 1 time, 2 algebraic unknowns, 0: none does; their
-    # values at the quarters of a step and the largest so far
+    # values at the quarters of a step
     EVENT_READS, WATCHED,
     # event functions of algebraic unknowns: 1 where there are some, so that these are solved for wherever one
     # is evaluated within a step; 1 while G is factored for this step; scratch (n,); J and df/dt of the step
@@ -97,7 +99,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(147)  # fmt: skip
+) = range(150)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
@@ -131,8 +133,9 @@ kernels see them as constants.
     BDF_RATE,       # contraction that was seen last with this Jacobian; 0: none yet
     DEVIATION,      # how far a step is from showing all its events, in units of what is let pass
     LONGEST,        # accepted step so far
+    SHARE,          # of the step that an event seems to end
     FLOATS_SIZE,
-) = range(42)  # fmt: skip
+) = range(43)  # fmt: skip
 
 # --- a linear system -------------------------------------------------------------------------------------
 (
