@@ -15,7 +15,7 @@ from symnum.models.electrical import Ground, IdealDiode, Inductor, Resistor, Sin
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-8, 1e-10])
 @pytest.mark.parametrize("blocks", [1e-9, 1e-8], ids=str)
 def test_a_rectifier_with_an_inductive_load(blocks: float, rtol: float) -> None:
-    """It conducts from a zero of the source to the extinction angle (Mohan, Undeland & Robbins, chapter 5)."""
+    """It conducts from a zero of the source to the extinction angle (Mohan, Undeland, Robbins, chapter 5)."""
     source, ground = SineVoltage("source", amplitude=10.0, frequency=50.0), Ground("ground")
     diode = IdealDiode("diode", R_on=1e-5, G_off=blocks)
     r, coil = Resistor("r", R=10.0), Inductor("coil", L=0.05)
