@@ -67,8 +67,8 @@ def _new_layout(model: ModelFunctions, method: Method) -> Layout:
         slot.HISTORY: method.memory(n),
         slot.ROOT_VALUES: events + 2 * limits + switchings, slot.ROOTS_BEFORE: switchings,
         **dict.fromkeys((slot.SIDE, slot.FIRED, slot.FIRED_BEFORE, slot.RETURNS, slot.CAME_FROM), switchings),
-        slot.HELD: limits, slot.HIGHEST_SINCE: 4 * events, slot.NEARBY: n + switchings if switchings else 0,
-        slot.CLEAR: switchings, slot.LARGEST: events,
+        slot.HELD: limits, slot.HIGHEST_SINCE: 4 * events, slot.CLEAR: switchings, slot.LARGEST: events,
+        slot.NEARBY: n + 2 * switchings if switchings else 0,
     }  # fmt: skip
     reads = np.zeros(events, np.int64) if model.event_reads is None else model.event_reads
     if reads.any():

@@ -237,11 +237,14 @@ class _Block:
         ]
         if len(self.columns) > _SHOWN:
             names.append(f"    ... and {len(self.columns) - _SHOWN} more")
+        dependence = self.dependence()
+        advice = "Give better guesses for these unknowns (start= or guess=), or check the states."
+        if dependence:
+            advice = f"Do two of them say the same, as where a loop is held more than once? Else: {advice}"
         what = "one equation was" if len(order) == 1 else f"a block of {len(order)} equations was"
         return (
             f"{equations.title}: {what} not solved. Residuals:\n" + "\n".join(lines)
-            + "\nUnknowns, guess -> where Newton stopped:\n" + "\n".join(names) + self.dependence()
-            + "\nGive better guesses for these unknowns (start= or guess=), or check the states."
+            + "\nUnknowns, guess -> where Newton stopped:\n" + "\n".join(names) + dependence + "\n" + advice
         )  # fmt: skip
 
     def dependence(self) -> str:

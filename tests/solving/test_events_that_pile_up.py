@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import symnum as sn
 from symnum.errors import SolveFailed
 from symnum.models.electrical import Capacitor, Ground, IdealDiode, Resistor, SineVoltage
+from symnum.models.mechanical.translational import Fixed, Mass, SignalForce, StickSlip
 
 x, y = sn.variables("x y")
 D = sn.D
@@ -72,3 +76,27 @@ def test_diodes_in_series_switch_together(rtol: float) -> None:
     np.testing.assert_allclose(source_now - solution(t)[c.v], taken, rtol=1e-2, atol=10 * rtol)
     alone = solution(0.032)[c.v] / solution(0.027)[c.v]  # between, the capacitor alone: 0.1 s
     np.testing.assert_allclose(alone, np.exp(-0.05), rtol=1e-5 + 10 * rtol)
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+def test_friction_that_slides_at_the_force_at_which_it_breaks_away(rtol: float) -> None:
+    """While it slides the tension is the force at which it would break away, but for round-off."""
+    mass, friction, wall, push = Mass("mass"), StickSlip("friction"), Fixed("wall"), SignalForce("push")
+    joints = [(wall.flange, friction.a), (friction.b, mass.a), (mass.b, push.flange)]
+    system = sn.System("block", [*(sn.connect(*j) for j in joints), push.signal == 15 * sn.sin(sn.t)])
+    solution = sn.solve(sn.Problem(system, span=(0, 20)), rtol=rtol, max_steps=2000)
+    expected = [math.asin(1 / 15)]  # from there on it turns at once wherever it comes to rest
+    sign = 1.0
+    while expected[-1] < 20:
+        begin = expected[-1]
+
+        def speed(t: float, begin: float = begin, sign: float = sign) -> float:
+            return 15 * (math.cos(begin) - math.cos(t)) - sign * (t - begin)
+
+        grid = np.linspace(begin + 0.1, begin + 10, 2000)
+        k = int(np.argmax([sign * speed(t) < 0 for t in grid]))
+        expected.append(brentq(speed, grid[k - 1], grid[k], xtol=1e-14))
+        sign = -sign
+    found = [h.t for h in solution.events if "slides" in str(h)]
+    close = {1e-3: 1e-2, 1e-6: 1e-5, 1e-9: 1e-8}[rtol]
+    np.testing.assert_allclose(found, expected[:-1], atol=close)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from symnum.solving.kernel import slot
 from symnum.solving.kernel.locate import find, give_back_jacobian, keep_jacobian, point
 from symnum.solving.kernel.pointers import Integers, at, compiled, floats
-from symnum.solving.kernel.sides import has_left, switching
+from symnum.solving.kernel.sides import has_left, is_small, switching
 from symnum.solving.kernel.vectors import copy, larger, smaller
 
 # Times the relative tolerance, of the largest value of an event function: what tolerances may make of it. A
@@ -76,22 +76,24 @@ def first_place(a: Integers) -> float:
     y = floats(a[slot.Y])
     before = floats(a[slot.ROOTS_BEFORE])
     largest = floats(a[slot.LARGEST])
-    kept = at(floats(a[slot.NEARBY]), a[slot.N])  # values at the left end of each quarter
     m = a[slot.N_EVENTS]
+    # values at the left end of each quarter
+    kept = at(floats(a[slot.NEARBY]), a[slot.N] + m + a[slot.N_LIMITS])
     copy(m, before, kept)
     left = 0.0
     for quarter in range(1, 5):
         right = 0.25 * quarter
         point(a, right, y)
-        now = switching(a, x[slot.T] + right * x[slot.H_STEP], y)
+        t = x[slot.T] + right * x[slot.H_STEP]
+        now = switching(a, t, y)
         place = 1.0
         for k in range(m):
-            if magnified(a, k) and has_left(a, k, now):
+            if magnified(a, k) and has_left(a, k, now) and not is_small(a, k, t, y, now):
                 found = find(a, k, left, kept[k], right, now[k])
                 if found > SHORTEST or abs(before[k]) > NEARLY * largest[k]:
                     place = smaller(place, found)
                 point(a, right, y)
-                now = switching(a, x[slot.T] + right * x[slot.H_STEP], y)
+                now = switching(a, t, y)
         if place < 1.0:
             return place
         copy(m, now, kept)

@@ -9,7 +9,6 @@ from symnum.solving.kernel.pointers import Floats, Integers, at, compiled, float
 from symnum.solving.kernel.sides import (
     count_returns,
     has_left,
-    is_round_off,
     is_small,
     look_at_sides,
     raw_roots,
@@ -26,7 +25,7 @@ HIDDEN = 4.0  # as `FOLLOWED` counts: a step that seems to hide a sign change
 SHARP, BLURRED = 4e-16, 1e-12
 
 # Relative to time: two stops further apart than this are not about to pile up.
-CLOSE = 1e-9
+CLOSE = 1e-6
 
 __all__ = ["coarse", "locate", "switch_fired", "switch_outside"]
 
@@ -245,7 +244,7 @@ def search(a: Integers, left: float, right: float) -> int:
     first = -1
     for k in range(m):
         clear[k] = 0.0
-        if has_left(a, k, now) and not is_round_off(a, k, t, y, now):
+        if has_left(a, k, now) and not is_small(a, k, t, y, now):
             clear[k] = 1.0
             first = k
     found = 1
@@ -274,7 +273,7 @@ def search(a: Integers, left: float, right: float) -> int:
         first = -1
         for k in range(m):
             left_now = fired[k] == 0 and has_left(a, k, now)
-            if left_now and (clear[k] != 0.0 or not is_round_off(a, k, t, y, now)):
+            if left_now and (clear[k] != 0.0 or not is_small(a, k, t, y, now)):
                 first = k
     copy(a[slot.N], y, floats(a[slot.END]))
     x[slot.T1] = t

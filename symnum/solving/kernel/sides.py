@@ -31,7 +31,7 @@ PILED, DEEP = 8, 0.25
 SOONER, AT_ONCE = 0.999, 1e-12  # of the time before it, and of time itself
 
 __all__ = [
-    "count_returns", "has_left", "is_round_off", "is_small", "look_at_sides", "raw_roots", "settle_sides",
+    "count_returns", "has_left", "is_small", "look_at_sides", "raw_roots", "settle_sides",
     "switching",
 ]  # fmt: skip
 
@@ -70,19 +70,10 @@ def wanted(a: Integers, k: int, side: int) -> bool:
 
 
 @compiled
-def is_round_off(a: Integers, k: int, t: float, u: Floats, now: Floats) -> bool:
-    """May event k at (t, u), where the switching functions are ``now``, be zero but for round-off?
-
-    A relation holds or does not.
-    """
-    if k >= a[slot.N_EVENTS] or integers(a[slot.SIDE_AT_ZERO])[k] != 0:
-        return False
-    return is_small(a, k, t, u, now)
-
-
-@compiled
 def is_small(a: Integers, k: int, t: float, u: Floats, now: Floats) -> bool:
-    """Is switching function k round-off beside its terms? The difference of two equal sums is."""
+    """Is event k round-off beside its terms? The difference of two equal sums is."""
+    if k >= a[slot.N_EVENTS]:
+        return False
     n = a[slot.N]
     m = a[slot.N_EVENTS] + a[slot.N_LIMITS]
     near = floats(a[slot.NEARBY])
@@ -129,7 +120,7 @@ def look_at_sides(a: Integers, t: float, u: Floats, now: Floats) -> int:
         if now[k] > 0.0:
             shown = 1
         if shown != side[k]:
-            if is_round_off(a, k, t, u, now):
+            if is_small(a, k, t, u, now):
                 continue
             if k < events and side[k] != 0 and highest[k] > DEEP * at(highest, events)[k]:
                 returns[k] = 0
@@ -173,8 +164,8 @@ def settle_sides(a: Integers) -> int:
     """SIDE at the accepted state, when a run starts or starts again after a stop.
 
     An event that is zero, or may be by round-off, at a stop for another reason stays on the side that it came
-    from, at a start on none: its sign change is still to come. One that belongs to a relation and is exactly
-    zero goes to the side where that holds or does not.
+    from, at a start on none: its sign change is still to come. A relation holds there or does not, be it by
+    round-off; where it is exactly zero it goes to the side that says so.
     A relation that has just changed is on its new side, be it by round-off: what it switched may push it
     back.
     A limit is inside, be it by a hair outside: `switch_outside` has held what is pushed outwards.
@@ -194,7 +185,7 @@ def settle_sides(a: Integers) -> int:
             returns[k] = 0
         if fired[k] != 0 and (k >= events or zero[k] == 0 or zero[k] == 2):
             side[k] = 0
-        elif fired[k] == 0 and is_round_off(a, k, t, floats(a[slot.U]), now):
+        elif fired[k] == 0 and zero[k] == 0 and is_small(a, k, t, floats(a[slot.U]), now):
             pass
         elif k >= events or now[k] < 0.0:
             side[k] = -1

@@ -64,7 +64,7 @@ kernels see them as constants.
     FIRED_BEFORE,      # the same at the stop before
     # of stops that come ever sooner, (n_events + n_limits): how many in a row, and the side before them; how
     # far the event was from zero since its last stop and between the two before, when that was, and how long
-    # after the one before it, (4, n_events); a state nearby and values there; (n_events + n_limits) scratch
+    # after the one before it, (4, n_events); a state nearby and two sets of values; scratch of such a set
     RETURNS, CAME_FROM, HIGHEST_SINCE, NEARBY, CLEAR,
     HELD,     # (n_limits): 1 where the limit holds its state
     LOCATED,  # 1 when the accepted step ends at a sign change, 2 where stops without end would go on
