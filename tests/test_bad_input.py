@@ -303,6 +303,21 @@ def test_a_guard_that_asks_for_an_unknown_parameter() -> None:
     )
 
 
+def test_transitions_of_a_machine_that_are_forgotten() -> None:
+    heater = sn.StateMachine(
+        "heater", ["on", "off"], [sn.Transition("on", "off", x > 2), sn.Transition("off", "on", x < 1)]
+    )
+    equations = [sn.D(x) == sn.ifelse(heater["on"], 3, 0) - x]
+    says(
+        ModelError,
+        lambda: sn.compile(sn.System("hot", equations)),
+        "hot: the state machine heater stays in its state for ever",
+        "events=heater.events",
+    )
+    assert sn.solve(sn.Problem(sn.System("hot", equations, events=heater.events), {x: 0}, (0, 5))).events
+    assert sn.solve(sn.Problem(sn.System("hot", equations), {x: 0}, (0, 5), events=heater.events)).events
+
+
 def test_nothing_to_integrate() -> None:
     compiled = sn.compile(sn.System("formula", [x == sn.t, y == 2 * x]))
     says(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from weakref import WeakSet
 
 from symnum.errors import ModelError
 from symnum.language.event import Event
@@ -10,7 +11,9 @@ from symnum.language.variables import checked_expr, checked_name
 from symnum.record import record
 from symnum.rewriting.expr import Expr, Operand, Symbol, apply, as_expr, symbol
 
-__all__ = ["StateMachine", "Transition"]
+__all__ = ["STATES", "StateMachine", "Transition"]
+
+STATES: WeakSet[Expr] = WeakSet()  # parameters that the transitions of machines set
 
 
 @record
@@ -51,6 +54,8 @@ class StateMachine:
         self.events = tuple(
             self._event(transition, count - place) for place, transition in enumerate(transitions)
         )
+        if self.events:
+            STATES.add(self.state)
 
     def number(self, state: str) -> int:
         """The number of a state; ModelError where there is none of this name."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from symnum.errors import ModelError
 from symnum.language.component import Component
 from symnum.language.event import Event, checked_events
 from symnum.language.hosted import HostedComponent
+from symnum.language.state_machine import STATES
 from symnum.language.system import System
 from symnum.lowering.block_equations import BlockEquations
 from symnum.lowering.component_equations import ComponentEquations, Members
@@ -55,7 +57,21 @@ def flatten(system: System, events: Sequence[Event] = (), delays: Sequence[Delay
     raw.events = [*system.events, *own, *events, *raw.events]
     numbering.mentioned(system.defaults.values(), [expr for each in delays for expr in each.expressions()])
     numbering.finish()
+    _check_machines(raw)
     return raw
+
+
+def _check_machines(raw: RawSystem) -> None:
+    """Raise ModelError where the state of a machine is read and its transitions are forgotten."""
+    for state in list(STATES):
+        number = raw.parameters.find(state.name)
+        if number is None or raw.parameters[number] != state.data:
+            continue
+        if not any(state in event.then for event in raw.events):
+            raise ModelError(
+                f"{raw.name}: the state machine {state.name} stays in its state for ever, as its transitions "
+                f"are not among the events. Write System(..., events={state.name}.events)"
+            )
 
 
 def _own_events(component: Component) -> tuple[Event, ...]:
