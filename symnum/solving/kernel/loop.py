@@ -186,7 +186,7 @@ def is_approached(a: Integers, tries: int) -> bool:
     if a[slot.N_EVENTS] == 0 or a[slot.ADAPTIVE] == 0 or tries >= APPROACHES:
         return False
     x = floats(a[slot.FLOATS])
-    if x[slot.H_STEP] < APPROACH_SHARE * x[slot.LONGEST]:
+    if x[slot.H_STEP] < larger(APPROACH_SHARE * x[slot.LONGEST], 1e3 * ADJACENT * abs(x[slot.T])):
         return False
     if call_kernel(a[slot.MAGNIFIES], a) == 0:
         return False
