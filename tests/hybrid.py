@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import symnum as sn
 from symnum.models.blocks.control import SampledPID
-from symnum.models.electrical.passive import Capacitor, Resistor
+from symnum.models.electrical.passive import Capacitor, Inductor, Resistor
 from symnum.models.electrical.pins import Ground
 from symnum.models.electrical.semiconductors import IdealDiode
 from symnum.models.electrical.sources import SineVoltage
@@ -87,6 +87,15 @@ def rectifier() -> sn.Problem:
     joints = [(src.p, d.p), (d.n, r.p, c.p), (src.n, r.n, c.n, ground.p)]
     system = sn.System("rectifier", [sn.connect(*joint) for joint in joints])
     return sn.Problem(system, {c.v: 0}, (0, 0.1))
+
+
+def coil() -> sn.Problem:
+    """A diode that blocks a coil: its voltage magnifies the error of the current."""
+    src, d = SineVoltage("src", amplitude=10.0, frequency=50.0), IdealDiode("d", R_on=1e-5, G_off=1e-8)
+    r, wound, ground = Resistor("r", R=10.0), Inductor("wound", L=0.05), Ground("g")
+    joints = [(src.p, d.p), (d.n, r.p), (r.n, wound.p), (wound.n, src.n, ground.p)]
+    system = sn.System("coil", [sn.connect(*joint) for joint in joints])
+    return sn.Problem(system, {wound.i: 0}, (0, 0.07))
 
 
 def bridge() -> sn.Problem:

@@ -151,6 +151,7 @@ def test_events_limits_and_algebra(kind: str, tmp_path: Path) -> None:
     [
         ("relay", "Tsit5"), ("sampled", "Rodas5P"), ("machines", "Tsit5"), ("impulses", "Rodas5P"),
         ("impulses", "Tsit5"), ("stick_slip", "Rodas5P"), ("rectifier", "Rodas5P"), ("bridge", "Rodas5P"),
+        ("coil", "Rodas5P"),
     ],
 )  # fmt: skip
 def test_triggers(kind: str, name: str, method: str, hybrid: Any, tmp_path: Path) -> None:
@@ -172,6 +173,10 @@ def test_what_triggers_cannot_do_has_a_reason(tmp_path: Path) -> None:
     system = sn.System("s", [sn.D(x) == 1, sn.D(n) == 0], events=[*again, start])
     program = built(sn.export(sn.Problem(system, {x: 0, n: 0}, span=(0, 1)), "c", tmp_path / "endless.c"))
     assert run(str(program), folder=tmp_path).stderr.endswith("fire each other without end\n")
+    bounce = sn.Event(when=x - 1, crossing="down", then={n: -0.5 * n})
+    ball = sn.Problem(sn.System("s", [sn.D(x) == n, sn.D(n) == -10], events=[bounce]), {x: 2, n: 0}, (0, 3))
+    program = built(sn.export(ball, "c", tmp_path / "ball.c"))
+    assert run(str(program), folder=tmp_path).stderr.endswith("events follow each other ever faster\n")
 
 
 @pytest.mark.parametrize("kind", SLOW_KINDS)
