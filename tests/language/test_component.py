@@ -162,7 +162,7 @@ def test_connections_join_connectors_of_one_class(electrical: ModuleType) -> Non
     r, shaft = electrical.Resistor("r"), Shaft("shaft")
     assert str(sn.connect(r.p, electrical.Ground("g").p)) == "connect(r.p, g.p)"
     for ports, says in (
-        ((r.p,), "at least two"),
+        ((), "connect needs connectors"),
         ((r.p, r.p), r"r\.p is named twice"),
         ((r, r), "is a Resistor"),
         ((r.p, shaft.flange), "r.p is a Pin, shaft.flange is a Flange"),
