@@ -36,7 +36,7 @@ class Reinitialization:
 
 
 # What a start sets to zero, and what is not known at a new point.
-_FROM_ZERO = np.array([*COUNTED, slot.CROWDED, slot.ROUNDS, slot.LOOK])
+_FROM_ZERO = np.array([*COUNTED, slot.CROWDED, slot.QUIET, slot.ROUNDS, slot.LOOK])
 _NOT_KNOWN = np.array([slot.HAVE_F0, slot.HAVE_F1, slot.HAVE_JACOBIAN, slot.HAVE_SLOPE0, slot.W_READY])
 _SWITCHINGS = (slot.HELD, slot.SIDE, slot.FIRED, slot.FIRED_BEFORE, slot.RETURNS, slot.CAME_FROM)
 _GOES_ON = np.array([

@@ -346,10 +346,14 @@ def commit(a: Integers) -> int:
     a[slot.HAVE_SLOPE0] = 0
     gap = x[slot.T] - x[slot.LAST_STOP]
     x[slot.LAST_STOP] = x[slot.T]
-    if gap <= VANISHING * abs(x[slot.T]) or a[slot.BETWEEN] == 0:
+    if gap <= VANISHING * abs(x[slot.T]):
         a[slot.CROWDED] += 1
     else:
         a[slot.CROWDED] = 0
+    if a[slot.BETWEEN] == 0:
+        a[slot.QUIET] += 1
+    else:
+        a[slot.QUIET] = 0
     status = slot.OK
     repeated = integers(a[slot.FIRED_BEFORE])
     for k in range(a[slot.N_EVENTS] + a[slot.N_LIMITS]):
@@ -357,11 +361,11 @@ def commit(a: Integers) -> int:
             if k < a[slot.N_EVENTS]:
                 a[slot.EVENTS] += 1
                 status = slot.EVENT
-            if repeated[k] != 0 and a[slot.CROWDED] == 0:
+            if repeated[k] != 0 and a[slot.CROWDED] == 0 and a[slot.QUIET] == 0:
                 # the same one again: after as long again it might come a third time
                 x[slot.STEP_CAP] = smaller(x[slot.STEP_CAP], gap)
         repeated[k] = fired[k]
-    if a[slot.CROWDED] >= CROWD or a[slot.LOCATED] == 2:
+    if a[slot.CROWDED] >= CROWD or a[slot.QUIET] >= CROWD or a[slot.LOCATED] == 2:
         return endless(a)
     return status
 

@@ -72,6 +72,7 @@ kernels see them as constants.
     PENDING,  # what to return to the host once limits have been switched
     CROWDED,  # how many stops in a row came in vanishing time
     BETWEEN,  # 0 where what has changed its sign was round-off all the time since the stop before
+    QUIET,    # how many such stops in a row
     LARGEST,  # (n_events,): the largest size of each event function so far
     # event functions that read more than states: bits, 1 time, 2 algebraic unknowns, 0: none does; their
     # values at the quarters of a step
@@ -99,7 +100,7 @@ kernels see them as constants.
     # have served
     HIGHEST, BDF_ORDER, BDF_EQUAL, BDF_TRIES, BDF_AGE,
     SIZE,
-) = range(150)  # fmt: skip
+) = range(151)  # fmt: skip
 
 # --- the run: doubles ------------------------------------------------------------------------------------
 (
