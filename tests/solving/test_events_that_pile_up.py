@@ -57,6 +57,15 @@ def test_a_thermostat_without_hysteresis_is_named_however_slow_it_is() -> None:
         sn.solve(sn.Problem(system, {x: 294}, (0, 3600)), max_steps=1000)
 
 
+def test_a_clock_that_events_wind_is_no_chattering() -> None:
+    """Each stop lies next to a time that is known before, and is round-off all the way from there."""
+    last, count = sn.parameters(last=0.0, count=0)
+    tick = sn.Event(trigger=sn.t - last > 0.01, then={last: sn.t, count: count + 1}, initially=False)
+    system = sn.System("clock", [D(x) == -x], events=[tick])
+    solution = sn.solve(sn.Problem(system, {x: 1}, (40, 41)))
+    assert solution[count][-1] in (99, 100)
+
+
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
 def test_diodes_in_series_switch_together(rtol: float) -> None:
     """A bridge without a resistance before it: a current through two diodes ends."""

@@ -280,7 +280,7 @@ def search(a: Integers, left: float, right: float) -> int:
     if found == 1:
         count_returns(a, t)
         a[slot.BETWEEN] = 0
-        if a[slot.FRESH] == 0 or x[slot.T1] - t0 > CLOSE * abs(t0) or between(a, 0.5 * right):
+        if a[slot.FRESH] == 0 or t - x[slot.LAST_STOP] > CLOSE * abs(t) or between(a, 0.5 * right):
             a[slot.BETWEEN] = 1
     return found
 
