@@ -24,6 +24,9 @@ from symnum.solving.user_numba import is_compiled, numba_model
 __all__ = ["OdeResult", "PiecewiseSolution", "solve_ivp"]
 
 _PAUSE = 2000
+# SciPy's names for methods that have another name here, so that its scripts run as they are. LSODA changes
+# between a stiff and a nonstiff method, which is what happens without a name.
+_NAMES_IN_SCIPY = {"RK45": "Tsit5", "RK23": "BS3", "Radau": "RadauIIA5", "LSODA": None}
 
 
 class OdeResult(dict[str, Any]):
@@ -89,7 +92,9 @@ def solve_ivp(
     fun: any Python function of a time and (n,) that returns n values, or one compiled by ``numba.njit``,
     which then runs without the interpreter (so do jac and events, where they are numba's too).
     t_span: (begin, end), which may run backwards. method: without one it is chosen, and changed where the
-    system becomes stiff or ceases to be. t_eval: times of the output, else every step, those of events too.
+    system becomes stiff or ceases to be, which "LSODA" asks for too; SciPy's "RK45", "RK23" and "Radau" are
+    Tsit5, BS3 and RadauIIA5, methods of the same orders, as the result's ``method`` says.
+    t_eval: times of the output, else every step, those of events too.
     events: functions g(t, y, *args) with SciPy's attributes ``terminal`` (true, or how many times) and
     ``direction``. jac: df/dy as a function, an array or a sparse matrix; without it differences are taken,
     grouped by jac_sparsity, a matrix that is not zero where df/dy is not. mass: (n,) ones and zeros; rows
@@ -107,6 +112,8 @@ def solve_ivp(
     Callbacks(user).evaluate(begin, start)  # what is wrong with its shape shows here, as it is
     weights = np.array(np.broadcast_to(np.asarray(atol, dtype=float), start.shape))
     options = StepOptions(rtol, weights, max_step, first_step, max_steps)
+    if isinstance(method, str):
+        method = _NAMES_IN_SCIPY.get(method, method)
     run = _IvpRun(user, method, options, (begin, end), grid, dense_output)
     return run.result(start)
 

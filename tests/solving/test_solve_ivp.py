@@ -179,6 +179,25 @@ def test_jacobians_that_are_given():
     assert vectorized.success
 
 
+@pytest.mark.parametrize(("name", "here"), [("RK45", "Tsit5"), ("RK23", "BS3"), ("Radau", "RadauIIA5")])
+def test_names_of_scipy(name, here):
+    """A script for SciPy runs as it is, and its result says by which method."""
+    times = np.linspace(0, 3, 7)
+    found = sn.solve_ivp(prey, (0, 3), [1.0, 1.0], method=name, t_eval=times, rtol=1e-6, atol=1e-9)
+    wanted = scipy.integrate.solve_ivp(prey, (0, 3), [1.0, 1.0], name, times, rtol=1e-6, atol=1e-9)
+    assert found.method == here
+    np.testing.assert_allclose(found.y, wanted.y, rtol=1e-4)
+
+
+def test_lsoda_is_the_choice_that_changes_with_the_system():
+    named, free = (
+        sn.solve_ivp(stiff, (0, 1), [1.0, 0.0, 0.0], method, rtol=1e-6, atol=1e-9)
+        for method in ("LSODA", None)
+    )
+    assert named.method == free.method
+    np.testing.assert_array_equal(named.y, free.y)
+
+
 def test_algebraic_equations():
     # x' = -y, 0 = x - y^3: the start of y is made consistent
     found = sn.solve_ivp(
@@ -247,7 +266,7 @@ def test_a_smooth_start_that_becomes_stiff_changes_the_method():
 @pytest.mark.parametrize(("call", "message"), [
     ({"fun": 3}, "function of"), ({"t_span": (0, 0)}, "two different"), ({"y0": [1j, 0]}, "complex"),
     ({"y0": [[1.0]]}, "shape"), ({"fun": lambda t, y: [1.0]}, "1 values for 2 unknowns"),
-    ({"method": "RK45"}, "taken by Tsit5"), ({"method": "Rodas5"}, "Did you mean"),
+    ({"method": "ode45"}, "taken by Tsit5"), ({"method": "Rodas5"}, "Did you mean"),
     ({"t_eval": [2.0]}, "within"),
     ({"t_eval": [0.5, 0.2]}, "begin of t_span"), ({"rtol": -1}, "rtol"), ({"mass": [1, 2]}, "ones and zeros"),
     ({"jac_sparsity": np.eye(3)}, "shape"),
