@@ -84,6 +84,10 @@ class Sample:
     segment: NDArray[np.int64]
     past: Past | None = None  # of a system with delays
 
+    def __repr__(self) -> str:
+        times = f"t = {self.t:g}" if np.ndim(self.t) == 0 else f"{len(self.t)} times"
+        return f"<Sample of {self.flat.name} at {times}: ask for sample[variable]>"
+
     def __getitem__(self, key: Expr | str | Sequence[Expr]) -> FloatArray:
         """The expression, variable or name at every time: (k,), or () for one; of a list: (m, k).
 

@@ -130,6 +130,10 @@ def _checked(
         raise ModelError(f"t_span is (begin, end), two numbers, not {t_span!r}") from error
     if not (np.isfinite([begin, end]).all() and begin != end):
         raise ModelError(f"t_span={t_span!r}: give two different, finite times")
+    try:
+        args = () if args is None else tuple(args)
+    except TypeError as error:
+        raise ModelError(f"args={args!r}: give a tuple, args=({args!r},)") from error
     start = np.asarray(y0)
     if start.dtype.kind == "c":
         raise ModelError("y0 is complex; split it into real and imaginary parts")
@@ -145,7 +149,7 @@ def _checked(
     if callable(jac):
         given = jac
         if pattern is None and not is_compiled(jac):
-            first = jac(begin, start.copy(), *(args or ()))
+            first = jac(begin, start.copy(), *args)
             pattern = first if hasattr(first, "tocsc") else None
     elif jac is not None:
         constant = jac if hasattr(jac, "tocsc") else np.asarray(jac, dtype=float)
@@ -157,7 +161,7 @@ def _checked(
         raise ModelError(f"mass: give ({n},) ones and zeros, zeros for algebraic equations")
     indptr, indices = pattern_of(pattern, n)
     return UserFunctions(
-        fun, n, tuple(args or ()), 1.0 if end > begin else -1.0, given, indptr, indices, functions,
+        fun, n, args, 1.0 if end > begin else -1.0, given, indptr, indices, functions,
         np.array([int(np.sign(getattr(event, "direction", 0))) for event in functions], dtype=np.int64),
         masses, np.broadcast_to(weights / rtol, (n,)).copy(), vectorized,
     )  # fmt: skip

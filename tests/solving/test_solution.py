@@ -162,6 +162,8 @@ def test_the_summary_names_the_model_and_the_method(solution: sn.Solution) -> No
         repr(solution) == f"<Solution of model: done at t = 2, {len(solution.t)} times, 2 unknowns, Rodas5P>"
     )
     assert solution.states == ("x", "z")
+    assert repr(solution(1.5)) == "<Sample of model at t = 1.5: ask for sample[variable]>"
+    assert repr(solution([0.5, 1.0])) == "<Sample of model at 2 times: ask for sample[variable]>"
 
 
 def test_families_of_components_are_observed_one_by_one(electrical: Any) -> None:

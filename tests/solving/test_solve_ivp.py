@@ -179,6 +179,11 @@ def test_jacobians_that_are_given():
     assert vectorized.success
 
 
+def test_arguments_may_be_an_array():
+    found = sn.solve_ivp(lambda t, y, a, b: a * y + b, (0, 1), [1.0], args=np.array([-1.0, 2.0]), rtol=1e-8)
+    np.testing.assert_allclose(found.y[0, -1], 2 - np.exp(-1), rtol=1e-6)
+
+
 @pytest.mark.parametrize(("name", "here"), [("RK45", "Tsit5"), ("RK23", "BS3"), ("Radau", "RadauIIA5")])
 def test_names_of_scipy(name, here):
     """A script for SciPy runs as it is, and its result says by which method."""
@@ -269,7 +274,7 @@ def test_a_smooth_start_that_becomes_stiff_changes_the_method():
     ({"method": "ode45"}, "taken by Tsit5"), ({"method": "Rodas5"}, "Did you mean"),
     ({"t_eval": [2.0]}, "within"),
     ({"t_eval": [0.5, 0.2]}, "begin of t_span"), ({"rtol": -1}, "rtol"), ({"mass": [1, 2]}, "ones and zeros"),
-    ({"jac_sparsity": np.eye(3)}, "shape"),
+    ({"jac_sparsity": np.eye(3)}, "shape"), ({"args": 2}, r"args=\(2,\)"),
 ])  # fmt: skip
 def test_bad_calls(call, message):
     with pytest.raises(ModelError, match=message):
