@@ -40,7 +40,8 @@ class Output:
         """Make ready for a run from here to T_STOP that saves at these times, or every step."""
         table = self._integers
         t, t_stop = float(self._floats[slot.T]), float(self._floats[slot.T_STOP])
-        self.drain()
+        if table[slot.SAVED_COUNT] or table[slot.KEPT_COUNT]:  # new buffers follow anyway
+            self.drain()
         if saveat is None:
             table[slot.SAVE] = slot.SAVE_STEPS
             self._buffers(max(_CHUNK // max(self._n, 1), 16))
