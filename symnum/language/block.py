@@ -6,6 +6,7 @@ its equations are templates over numbered slots with one integer column per slot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -26,15 +27,18 @@ class GridNames(Sequence[str]):
         self.name, self.shape = name, shape
 
     def __len__(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
         if not -len(self) <= i < len(self):
             raise IndexError(i)
-        i = int(i) % len(self)
-        return f"{self.name}[{','.join(str(int(k)) for k in np.unravel_index(i, self.shape))}]"
+        rest, index = int(i) % len(self), list[str]()
+        for size in reversed(self.shape):
+            rest, k = divmod(rest, size)
+            index.append(str(k))
+        return f"{self.name}[{','.join(reversed(index))}]"
 
     def find(self, name: str) -> int | None:
         """The number of a name, or None."""
@@ -44,9 +48,13 @@ class GridNames(Sequence[str]):
         parts = tail[:-1].split(",")
         if len(parts) != len(self.shape) or not all(part.strip().isdigit() for part in parts):
             return None
-        index = tuple(int(part) for part in parts)
-        inside = all(i < size for i, size in zip(index, self.shape, strict=True))
-        return int(np.ravel_multi_index(index, self.shape)) if inside else None
+        number = 0
+        for part, size in zip(parts, self.shape, strict=True):
+            k = int(part)
+            if k >= size:
+                return None
+            number = number * size + k
+        return number
 
 
 @record

@@ -34,6 +34,7 @@ OPTIMIZERS = ("least squares", "L-BFGS")
 # Learnt numbers up to which a Jacobian of all residuals pays: its steps are far fewer.
 _FEW = 512
 _WALL = 1e3  # a point that cannot be computed counts so many times as much as the best one
+_REACH = 30.0  # least squares: no number counts as one that has to change by more than so many of its sizes
 _HALVINGS = 30  # of a step behind which runs fail
 
 
@@ -389,7 +390,8 @@ class _Search:
     def least_squares(self, theta: FloatArray) -> tuple[str, str]:
         from scipy.optimize import least_squares
 
-        size = len(self.objective.residuals(theta))
+        residuals = self.objective.residuals(theta)
+        size = len(residuals)
 
         def function(point: FloatArray) -> FloatArray:
             try:
@@ -407,9 +409,14 @@ class _Search:
             self.iterated()  # SciPy asks for it once at the start and after every accepted step
             return self.objective.jacobian(point)
 
+        # Scaled by what they do to the residuals alone, weights that mean nothing at first, as behind a
+        # saturated unit, would be the ones to move.
+        sizes = _REACH * np.maximum(np.abs(theta), np.median(np.abs(theta)) or 1.0)
+        effect = np.linalg.norm(self.objective.jacobian(theta), axis=0)
+        scale = 1.0 / np.maximum(effect / max(float(np.linalg.norm(residuals)), 1e-300), 1.0 / sizes)
         # a point on a bound is moved inside by SciPy, which takes no bounds that leave no room
         found = least_squares(
-            function, theta, jacobian, bounds=(self.limits[:, 0], self.limits[:, 1]), x_scale="jac",
+            function, theta, jacobian, bounds=(self.limits[:, 0], self.limits[:, 1]), x_scale=scale,
             method="trf", ftol=1e-12, xtol=1e-12, gtol=1e-12, max_nfev=100 * self.iterations,
         )  # fmt: skip
         self.history.append(self.loss)

@@ -60,16 +60,19 @@ class Jump:
 class RunRecord:
     """Stretches of steps with what happened between them.
 
-    times: (m,) those asked for. states: (n, m), at an event the one before it. parameters: (n_p, m) those in
-    force there. where: for each time (stretch, steps up to it).
+    times: (m,) those asked for. states: (n, m), at an event the one before it. where: for each time (stretch,
+    steps up to it).
     """
 
     stretches: tuple[Stretch, ...]
     jumps: tuple[Jump, ...]
     states: FloatArray
-    parameters: FloatArray
     where: tuple[tuple[int, int], ...]
     steps: int
+
+    def parameters(self, k: int) -> FloatArray:
+        """(n_p,) those in force at a time."""
+        return self.stretches[self.where[k][0]].parameters
 
 
 class Recorder:
@@ -107,7 +110,6 @@ class Recorder:
         stretches: list[Stretch] = []
         jumps: list[Jump] = []
         states = np.empty((self.flat.n, len(self.times)))
-        parameters = np.empty((len(p), len(self.times)))
         where: list[tuple[int, int]] = []
         if due and due[0][0] == begin:
             stretches.append(_standing(begin, integrator.u, integrator.p))
@@ -115,7 +117,7 @@ class Recorder:
         while True:
             at = integrator.t
             if not where and self.times[0] == at:
-                states[:, 0], parameters[:, 0] = integrator.u, integrator.p
+                states[:, 0] = integrator.u
                 where.append((len(stretches), 0))
             if due and due[0][0] <= at:  # at the very moment of another event
                 stretches.append(_standing(at, integrator.u, integrator.p))
@@ -126,7 +128,7 @@ class Recorder:
             stops = wanted if len(wanted) and wanted[-1] == stop else np.append(wanted, stop)
             if stop <= at:  # the only time is the begin
                 stretches.append(_standing(at, integrator.u, integrator.p))
-                return self.finished(stretches, jumps, states, parameters, where)
+                return self.finished(stretches, jumps, states, where)
             status, stretch = integrator.keep_steps(stops, self.every)
             if status not in (Status.DONE, Status.EVENT):
                 raise SolveFailed(self.explain(status, jumps))
@@ -138,10 +140,10 @@ class Recorder:
             elif due:
                 jumps.append(self.happen(due.pop(0)[1], ()))
             else:
-                return self.finished(stretches, jumps, states, parameters, where)
+                return self.finished(stretches, jumps, states, where)
             if len(where) == len(self.times):
                 jumps.pop()  # nothing that is asked for comes behind it
-                return self.finished(stretches, jumps, states, parameters, where)
+                return self.finished(stretches, jumps, states, where)
             if any(action.event.terminal for action in jumps[-1].actions):
                 raise ModelError(
                     f"{self.flat.name}: {jumps[-1].actions[0].event} ends the run at t = {integrator.t:g}, "
@@ -149,17 +151,12 @@ class Recorder:
                 )
 
     def finished(
-        self, stretches: list[Stretch], jumps: list[Jump], states: FloatArray, parameters: FloatArray,
-        where: list[tuple[int, int]],
-    ) -> RunRecord:  # fmt: skip
+        self, stretches: list[Stretch], jumps: list[Jump], states: FloatArray, where: list[tuple[int, int]]
+    ) -> RunRecord:
         """Fill in the states at the times asked for."""
         for k, (number, node) in enumerate(where):
-            stretch = stretches[number]
-            parameters[:, k] = stretch.parameters
-            states[:, k] = self.integrator.state(stretch, node)
-        return RunRecord(
-            tuple(stretches), tuple(jumps), states, parameters, tuple(where), self.integrator.steps
-        )
+            states[:, k] = self.integrator.state(stretches[number], node)
+        return RunRecord(tuple(stretches), tuple(jumps), states, tuple(where), self.integrator.steps)
 
     def happen(self, actions: Sequence[Action], crossed: tuple[int, ...]) -> Jump:
         integrator = self.integrator
@@ -195,12 +192,16 @@ class Recorder:
 
     # ---- backwards --------------------------------------------------------------------------------
     def pull_back(
-        self, found: RunRecord, cotangents: FloatArray, by_p: FloatArray, effort: Effort | None = None
+        self,
+        found: RunRecord,
+        cotangents: FloatArray,
+        by_p: FloatArray | None,
+        effort: Effort | None = None,
     ) -> tuple[FloatArray, FloatArray, float]:
         """From cotangents of the states (n, m) to those of the start (n,) and of the parameters (n_p,).
 
-        by_p: (n_p, m) what the outputs at each time add for the parameters in force. effort: what is added to
-        the loss for the steps, and returned.
+        by_p: (m, n_p) what the outputs at each time add for the parameters in force, if anything. effort:
+        what is added to the loss for the steps, and returned.
         """
         spent, whole = 0.0, (self.problem.span[0], float(self.times[-1]))
         adjoint, total = np.zeros(self.flat.n), np.zeros(self.integrator.model.n_parameters)
@@ -213,7 +214,8 @@ class Recorder:
             for k, (where, node) in enumerate(found.where):
                 if where == number:
                     places[node] = k
-                    total += by_p[:, k]
+                    if by_p is not None:
+                        total += by_p[k]
             shares = None if effort is None else effort.shares(stretch.times, whole)
             adjoint, share, value = self.integrator.pull_back(stretch, places, rows, adjoint, shares)
             total += share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -86,6 +87,8 @@ class ParameterResolver:
 
     def evaluate(self, value: Any, what: str) -> float:
         """A number from a number or an expression of parameters."""
+        if type(value) is float and math.isfinite(value):  # as the thousands of weights of a network are
+            return value
         try:
             expr = as_expr(value)
         except TypeError as error:

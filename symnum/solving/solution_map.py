@@ -200,15 +200,15 @@ class _Entry:
         if isinstance(keys, (str, Expr)) or not len(keys):
             raise ModelError(f"parameters: give a list of parameters and variables, not {keys!r}")
         self.problem = problem
-        self.of_p: list[tuple[int, int]] = []  # (place in theta, place in p)
-        self.of_u: list[tuple[int, int]] = []
+        of_p: list[tuple[int, int]] = []  # (place in theta, place in p)
+        of_u: list[tuple[int, int]] = []
         names = []
         for place, key in enumerate(keys):
             name = key if isinstance(key, str) else str(key)
             number = flat.parameters.find(name)
             names.append(name)
             if number is not None:
-                self.of_p.append((place, number))
+                of_p.append((place, number))
                 continue
             known = flat.unknowns.find(name)
             if known is None:
@@ -216,17 +216,17 @@ class _Entry:
             at = int(flat.position[flat.number_of(key, "parameters")])
             if at < 0 or not flat.mass[at]:
                 raise ModelError(f"parameters: {name} follows from other unknowns and has no start")
-            self.of_u.append((place, at))
+            of_u.append((place, at))
         if len({*names}) < len(names):
             raise ModelError("parameters: one stands twice in the list")
         self.names = tuple(names)
+        self.of_p = np.array(of_p, np.int64).reshape(-1, 2).T
+        self.of_u = np.array(of_u, np.int64).reshape(-1, 2).T
         self.theta = np.empty(len(names))
-        for pairs, source in ((self.of_p, problem.p), (self.of_u, problem.u)):
-            for place, at in pairs:
-                self.theta[place] = source[at]
+        self.theta[self.of_p[0]] = problem.p[self.of_p[1]]
+        self.theta[self.of_u[0]] = problem.u[self.of_u[1]]
         self._starts = {int(flat.position[k]): value for k, value in problem.start_expressions().items()}
-        own = {at for _, at in self.of_u}
-        learned = {number for _, number in self.of_p}
+        own, learned = {at for _, at in of_u}, {number for _, number in of_p}
         self.followers: list[tuple[int, Differential]] = []
         for number, value in problem.followers().items():
             if number in learned:
@@ -270,29 +270,26 @@ class _Entry:
     def point(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(u, p) at the start."""
         u, p = self.problem.u.copy(), self.problem.p.copy()
-        for place, number in self.of_p:
-            p[number] = theta[place]
+        p[self.of_p[1]] = theta[self.of_p[0]]
         for number, follower in self.followers:
             p[number] = follower.value(0.0, u, p)
         for at, start in self.starts:
             u[at] = start.value(0.0, u, p)
-        for place, at in self.of_u:
-            u[at] = theta[place]
+        u[self.of_u[1]] = theta[self.of_u[0]]
         return u, p
 
     def pull(self, theta: FloatArray, by_u: FloatArray, by_p: FloatArray) -> FloatArray:
-        u, p = self.point(theta)
-        by_u, by_p = by_u.copy(), by_p.copy()
-        for at, start in self.starts:
-            start.pull(0.0, u, p, float(by_u[at]), by_u, by_p)
-        for number, follower in reversed(self.followers):
-            weight, by_p[number] = float(by_p[number]), 0.0
-            follower.pull(0.0, u, p, weight, by_u, by_p)
+        if self.starts or self.followers:
+            u, p = self.point(theta)
+            by_u, by_p = by_u.copy(), by_p.copy()
+            for at, start in self.starts:
+                start.pull(0.0, u, p, float(by_u[at]), by_u, by_p)
+            for number, follower in reversed(self.followers):
+                weight, by_p[number] = float(by_p[number]), 0.0
+                follower.pull(0.0, u, p, weight, by_u, by_p)
         result = np.empty(len(theta))
-        for place, number in self.of_p:
-            result[place] = by_p[number]
-        for place, at in self.of_u:
-            result[place] = by_u[at]
+        result[self.of_p[0]] = by_p[self.of_p[1]]
+        result[self.of_u[0]] = by_u[self.of_u[1]]
         return result
 
 
@@ -327,13 +324,15 @@ class _Exit:
             model_function(self.compiled.addresses["values"], time, *arrays)
         return result.T
 
-    def pull(self, t: FloatArray, found: RunRecord, cotangents: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Of the states (n, times) and of the parameters (n_p, times)."""
-        n, n_parameters = self.flat.n, len(found.parameters)
+    def pull(
+        self, t: FloatArray, found: RunRecord, cotangents: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Of the states (n, times) and of the parameters (times, n_p), None where outputs read none."""
+        n, n_parameters = self.flat.n, len(self.flat.parameters)
         if self.rows is not None:
             by_u = np.zeros((n, len(t)))
             np.add.at(by_u, self.rows, cotangents)
-            return by_u, np.zeros((n_parameters, len(t)))
+            return by_u, None
         address = self.compiled.address("pullback")
         result, work = np.zeros((len(t), n + n_parameters)), np.zeros(self.compiled.n_work + 1)
         states, parameters = _by_time(found)
@@ -341,13 +340,13 @@ class _Exit:
         for k, time in enumerate(t.tolist() if address else []):
             arrays = address_of(result[k]), address_of(given[k]), address_of(parameters[k]), address_of(work)
             model_function(address, time, *arrays)
-        return result[:, :n].T, result[:, n:].T
+        return result[:, :n].T, result[:, n:]
 
 
 def _by_time(found: RunRecord) -> tuple[FloatArray, FloatArray]:
     """(times, n) and (times, n_p + 1); one more so that there is an address."""
-    parameters = np.hstack([found.parameters.T, np.zeros((found.parameters.shape[1], 1))])
-    return np.ascontiguousarray(found.states.T), np.ascontiguousarray(parameters)
+    parameters = np.array([np.append(found.parameters(k), 0.0) for k in range(len(found.where))])
+    return np.ascontiguousarray(found.states.T), parameters
 
 
 def _expression(flat: Any, output: Any) -> Expr:

@@ -329,3 +329,17 @@ def test_an_optimizer_of_another_program_whose_step_ends_where_runs_fail() -> No
     assert found.evaluations == len(found.history) + 1  # the points that failed are iterations, too
     with pytest.raises(ModelError, match=r"choose one of least squares, L-BFGS, or give one of optax or Py"):
         Fit(problem, data, at, [k], optimizer="adam")
+
+
+def test_weights_that_mean_nothing_at_first_do_not_run_away() -> None:
+    """Cubes of states saturate units of this network: by their effect alone those would move by 1e10."""
+    times = np.linspace(0, 1.5, 31)[1:]
+    matrix = np.array([[-0.1, 2.0], [-2.0, -0.1]])
+    right = np.array([x**3, y**3]) @ matrix
+    truth = sn.System("truth", [sn.D(x) == right[0], sn.D(y) == right[1]])
+    exact = sn.solve(sn.Problem(truth, {x: 2, y: 0}, (0, 1.5)), rtol=1e-10, saveat=times)
+    f = sn.network("f", [x**3, y**3], [16, 16], 2, seed=3)
+    problem = sn.Problem(sn.System("spiral", [sn.D(x) == f[0], sn.D(y) == f[1]]), {x: 2, y: 0}, (0, 1.5))
+    found = sn.fit(problem, {x: exact[x], y: exact[y]}, times, f.weights, method="Tsit5", iterations=60)
+    assert found.loss < 1e-3
+    assert np.abs(found.theta).max() < 100
