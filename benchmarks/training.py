@@ -108,8 +108,9 @@ def theirs(problem: TrainingProblem, program: str, python: str) -> dict[str, Any
     except subprocess.TimeoutExpired:
         return {"problem": problem.name, "program": program, "note": f"not through in {PATIENCE} s"}
     except subprocess.CalledProcessError as error:
-        last = error.stderr.strip().splitlines()[-1][:120] if error.stderr.strip() else "no message"
-        return {"problem": problem.name, "program": program, "note": f"fails: {last}"}
+        told = [line for line in error.stderr.splitlines() if "Error" in line or "error" in line]
+        note = f"fails: {told[-1].strip()[:100]}" if told else f"ends with code {error.returncode}"
+        return {"problem": problem.name, "program": program, "note": note}
     found = json.loads(done.stdout)
     losses = found["losses"]
     if not np.isfinite(losses).all():

@@ -23,6 +23,7 @@ from training_problems import TrainingProblem, training_problem
 
 Train = Callable[[int], list[float]]
 _MOST_STEPS = 16_384
+_MOST_MEMORY = 8 << 30  # bytes
 
 
 def diffrax(problem: TrainingProblem, solver: str) -> Train:
@@ -78,11 +79,15 @@ def diffrax(problem: TrainingProblem, solver: str) -> Train:
 
 def torchdiffeq(problem: TrainingProblem, adjoint: bool) -> Train:
     """dopri5, by backpropagation through its operations or by the continuous adjoint."""
+    import resource
+
     import torch
     from torchdiffeq import odeint, odeint_adjoint
 
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
+    # backpropagation keeps every operation of every step
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     xp = SimpleNamespace(stack=lambda parts: torch.stack(list(parts)))
     data, scale = torch.tensor(problem.data), torch.tensor(problem.scale)[:, None]
     times = torch.tensor(np.append(0.0, problem.times))

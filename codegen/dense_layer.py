@@ -17,7 +17,7 @@ from symnum.codegen.function import Array, Function, Gather, Item, Loop, item_ou
 from symnum.record import replace
 from symnum.rewriting.expr import ZERO, Expr, slot
 
-__all__ = ["Layer", "LayerBack", "Step", "with_layers"]
+__all__ = ["Layer", "LayerBack", "Step", "makes_layer", "with_layers"]
 
 
 class Place(NamedTuple):
@@ -84,6 +84,11 @@ def with_layers(function: Function) -> list[Step]:
         found.append(items[k])
         k += 1
     return found if len(found) == len(items) else list(_zeros_needed(found))
+
+
+def makes_layer(first: Item, second: Item) -> bool:
+    """Are these the products and the sums of a layer?"""
+    return _forward(first, second) is not None
 
 
 def _forward(first: Item, second: Item) -> Layer | None:

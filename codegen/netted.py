@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symnum.codegen.affine import AffineTerms, affine_items
+from symnum.codegen.dense_layer import makes_layer
 from symnum.codegen.distinct import distinct_rows
 from symnum.codegen.function import Array, Column, Function, Gather, Item, Loop, Output, compact, reads
 from symnum.codegen.proportional import proportional
@@ -45,9 +46,11 @@ _FUSED = 4
 
 def netted(function: Function) -> Function:
     """The same function with values that sums need only together added up where they are made."""
-    for item in function.items:
+    for before, item in zip((None, *function.items), function.items, strict=False):
         if not isinstance(item, Gather) or item.space != "w" or item.second is not None:
             continue
+        if before is not None and makes_layer(before, item):
+            continue  # whose products are never stored
         if np.count_nonzero(item.coefficient) >= _LEAST:
             function = _Net(function, item).applied()
     return function

@@ -9,6 +9,7 @@ from symnum.codegen.compiled import CompiledFunction
 from symnum.codegen.dense_layer import Layer, LayerBack, with_layers
 from symnum.codegen.emitter import emitter_for
 from symnum.codegen.function import Array, Column, Function, Gather, Loop, Output
+from symnum.codegen.netted import netted
 from symnum.codegen.pullback import pullback
 from symnum.record import replace
 from symnum.rewriting.expr import slot
@@ -95,3 +96,9 @@ def test_what_is_no_layer_stays() -> None:
         assert all(isinstance(step, (Loop, Gather)) for step in with_layers(function))
         found = evaluated(function, u, p, "llvm")
         np.testing.assert_allclose(found, evaluated(function, u, p, "numpy"), rtol=1e-13, atol=1e-14)
+
+
+def test_products_of_a_layer_are_not_fused_into_other_sums() -> None:
+    """Each product occurs in one sum alone, so that `netted` would add them up four at a time."""
+    function = layer(64, 64)
+    assert [type(step) for step in with_layers(netted(function))] == [Layer, Loop]
