@@ -65,7 +65,8 @@ def test_burgers(viscosity: float, points: int) -> None:
     system = sn.discretize(model, {x: sn.TVD(points, "van Leer", speed=abs(u))})
     run = sn.solve(sn.Problem(system, span=(0.0, end)), rtol=1e-6, atol=1e-8, saveat=[0.0, end])
     found = run[u]
-    assert mass_drift(found) < 1e-13
+    # what the factors of the steps round off grows with the grid
+    assert mass_drift(found) < 1e-13 * max(points / 512, 1)
     assert abs(found[-1]).max() <= abs(found[0]).max() + 1e-9
     if viscosity < 0.02:
         return  # a shock of a cell's width
