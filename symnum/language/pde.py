@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symnum.errors import ModelError, UnknownName
@@ -12,9 +12,9 @@ from symnum.language.neural_network import with_networks_written_out
 from symnum.language.variables import checked_name
 from symnum.record import record
 from symnum.rewriting.equation import Equation
-from symnum.rewriting.expr import Expr
+from symnum.rewriting.expr import Expr, Symbol, symbol
 from symnum.rewriting.spatial import Trace, fields_of, spatial_leaves
-from symnum.rewriting.walk import leaves
+from symnum.rewriting.walk import leaves, substitute
 
 
 @record
@@ -48,7 +48,8 @@ class PDE:
     derivative is given by an elliptic equation. boundary: ``u.at(x, 0) == g``, ``D(u, x).at(x, 1) == 0``,
     any expression of both; as many for each field and coordinate as derivatives are taken in it, none in a
     periodic coordinate. initial: {field or D(field): expression of the coordinates, array over the grid, or
-    function of coordinate arrays}. events: as for a `System`.
+    function of coordinate arrays}, and numbers for ordinary unknowns. events: as for a `System`; they read
+    fields as ``u.at(x, 0.3)`` and ``integral(u, x)``.
 
     >>> import symnum as sn
     >>> x = sn.coordinate("x", 0, 1)
@@ -67,10 +68,10 @@ class PDE:
         events: Iterable[Event] = (),
     ) -> None:
         self.name = checked_name(name, "PDE: ")
+        self.events, watched = _watched(checked_events(events, name))
         self.equations = with_networks_written_out(
-            real_equations(_checked_equations(equations, f"{name}: the equations"))
+            real_equations((*_checked_equations(equations, f"{name}: the equations"), *watched))
         )
-        self.events = checked_events(events, name)
         found: dict[Expr, None] = {}
         for equation in self.equations:
             held = [u for side in (equation.lhs, equation.rhs) for u in fields_of(side)]
@@ -89,7 +90,7 @@ class PDE:
                 real_equations(_checked_equations(boundary, f"{name}: the boundary conditions"))
             ),
         )
-        self.initial = _checked_initial(name, initial or {}, self.fields)
+        self.initial, self.defaults = _checked_initial(name, initial or {}, self.fields, self.equations)
 
     def _check_names(self) -> None:
         kinds: dict[str, Expr] = {}
@@ -301,14 +302,33 @@ def _operand(trace: Trace) -> Expr:
     return trace.operand
 
 
-def _checked_initial(name: str, initial: Mapping[Expr, Any], fields: tuple[Expr, ...]) -> dict[Expr, Any]:
+def _watched(events: tuple[Event, ...]) -> tuple[tuple[Event, ...], list[Equation]]:
+    """Events over ordinary unknowns, in place of what they read of fields, and the equations of these."""
+    known: dict[Expr, Expr] = {}
+
+    def over_unknowns(exprs: Sequence[Expr]) -> Sequence[Expr]:
+        for leaf in leaves(tuple(exprs)):
+            if leaf.kind in ("trace", "integral"):
+                known.setdefault(leaf, symbol(Symbol(str(leaf), "variable")))
+        return substitute(tuple(exprs), known)
+
+    changed = tuple(event.map_expressions(over_unknowns) for event in events)
+    return changed, [Equation(unknown, leaf) for leaf, unknown in known.items()]
+
+
+def _checked_initial(
+    name: str, initial: Mapping[Expr, Any], fields: tuple[Expr, ...], equations: tuple[Equation, ...]
+) -> tuple[dict[Expr, Any], dict[Expr, Any]]:
+    """Of fields, and of ordinary variables."""
     if not isinstance(initial, Mapping):
         raise ModelError(f"{name}: initial is {{field: expression of the coordinates}}, not {initial!r}")
     given = real_values(initial)
+    held = [leaf for e in equations for side in (e.lhs, e.rhs) for leaf in spatial_leaves(side)]
+    ordinary = {leaf for leaf in held if leaf.op == "symbol" and leaf.kind == "variable"}
     for key in given:
         inner = key.args[0] if isinstance(key, Expr) and key.op == "D" else key
-        if not isinstance(inner, Expr) or inner not in fields:
-            raise ModelError(
-                f"{name}: initial holds {key}, which is none of the fields {', '.join(map(str, fields))}"
-            )
-    return given
+        if not isinstance(inner, Expr) or (inner not in fields and key not in ordinary):
+            listed = ", ".join(map(str, (*fields, *sorted(ordinary, key=str))))
+            raise ModelError(f"{name}: initial holds {key}, which is none of the unknowns {listed}")
+    defaults = {key: value for key, value in given.items() if key in ordinary}
+    return {key: value for key, value in given.items() if key not in ordinary}, defaults

@@ -212,6 +212,11 @@ def _sorted_statements(
                 f"{name}: equation {number} is just {statement}. Python compared two numbers or components; "
                 "an equation needs a variable or parameter on one side."
             )
+        elif isinstance(statement, System):
+            raise ModelError(
+                f"{name}: equation {number} is {statement!r}, a whole system. Give the equations of both to "
+                "one System; ordinary equations that go with fields stand among those of the sn.PDE."
+            )
         else:
             what = "an expression" if isinstance(statement, Expr) else f"a {type(statement).__name__}"
             raise ModelError(

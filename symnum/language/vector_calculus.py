@@ -2,7 +2,8 @@
 
 With scale factors h_i and J their product: grad_i f = (1/h_i) df/dq_i, div F = (1/J) sum d(J F_i / h_i)/dq_i,
 (curl F)_i = (1/(h_j h_k)) (d(h_k F_k)/dq_j - d(h_j F_j)/dq_k) for cyclic i, j, k (Morse & Feshbach, Methods
-of Theoretical Physics, 1953, sections 1.3 and 1.4). Components are those along the unit vectors.
+of Theoretical Physics, 1953, sections 1.3 and 1.4). Components are those along the unit vectors. Without a
+geometry the coordinates of the fields are straight ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from symnum.language.variables import D
 from symnum.record import record
 from symnum.rewriting.expr import ONE, ZERO, Expr, Operand, as_expr
 from symnum.rewriting.operators import sin
-from symnum.rewriting.spatial import depends_on
+from symnum.rewriting.spatial import depends_on, fields_of
 
 
 @record
@@ -60,13 +61,15 @@ def _orthogonal(coordinates: tuple[Expr | None, ...], scale: tuple[Expr, ...]) -
     return Geometry(tuple(q for q, _ in kept), tuple(h for _, h in kept), volume)
 
 
-def grad(f: Expr, geometry: Geometry) -> tuple[Expr, ...]:
+def grad(f: Expr, geometry: Geometry | None = None) -> tuple[Expr, ...]:
     """The gradient of f, one component a coordinate."""
+    geometry = geometry or _straight((f,), "grad")
     return tuple(_slope(f, q) / h for q, h in zip(geometry.coordinates, geometry.scale, strict=True))
 
 
-def div(components: Sequence[Operand], geometry: Geometry) -> Expr:
+def div(components: Sequence[Operand], geometry: Geometry | None = None) -> Expr:
     """The divergence of a vector field, in flux form (what leaves one cell enters the next)."""
+    geometry = geometry or _straight(components, "div")
     _check_length(components, geometry, "div")
     terms = [
         _slope(geometry.volume / h * as_expr(f), q)
@@ -75,15 +78,17 @@ def div(components: Sequence[Operand], geometry: Geometry) -> Expr:
     return sum(terms, start=ZERO) / geometry.volume
 
 
-def laplacian(f: Expr, geometry: Geometry) -> Expr:
+def laplacian(f: Expr, geometry: Geometry | None = None) -> Expr:
     """div grad f; in straight coordinates the sum of the second derivatives."""
+    geometry = geometry or _straight((f,), "laplacian")
     if all(h is ONE for h in geometry.scale) and geometry.volume is ONE:
         return sum((D(f, q, 2) for q in geometry.coordinates if depends_on(f, q)), start=ZERO)
     return div(grad(f, geometry), geometry)
 
 
-def curl(components: Sequence[Operand], geometry: Geometry) -> tuple[Expr, ...]:
+def curl(components: Sequence[Operand], geometry: Geometry | None = None) -> tuple[Expr, ...]:
     """The curl of a vector field in three coordinates; in two, its one component out of the plane."""
+    geometry = geometry or _straight(components, "curl")
     _check_length(components, geometry, "curl")
     n = len(geometry.coordinates)
     if n not in (2, 3):
@@ -95,6 +100,14 @@ def curl(components: Sequence[Operand], geometry: Geometry) -> tuple[Expr, ...]:
         return (_slope(scaled[k], q[j]) - _slope(scaled[j], q[k])) / (h[j] * h[k])
 
     return (component(0, 1),) if n == 2 else (component(1, 2), component(2, 0), component(0, 1))
+
+
+def _straight(exprs: Sequence[Operand], what: str) -> Geometry:
+    """The coordinates of the field over most of them."""
+    fields = [u for expr in exprs for u in fields_of(as_expr(expr))]
+    if not fields:
+        raise ModelError(f"{what}: there is no field here; give the coordinates, sn.cartesian(x, y)")
+    return cartesian(*max((u.data.coordinates for u in fields), key=len))
 
 
 def _slope(f: Expr, q: Expr) -> Expr:

@@ -135,7 +135,7 @@ class Discretizer:
         points = tuple(self.equations.pop("points", ()))
         blocks = [Block(tuple(self.quantities), points, tuple(self.sums))]
         blocks += [Block((), tuple(equations)) for equations in self.equations.values()]
-        return System(self.pde.name, blocks, events=self.pde.events)
+        return System(self.pde.name, blocks, events=self.pde.events, defaults=self.pde.defaults)
 
     # ---- what there is ----------------------------------------------------------------------------
     def _symbols(self) -> dict[Expr, tuple[Numbered, int]]:

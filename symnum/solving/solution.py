@@ -215,6 +215,17 @@ class Solution(Sample):
             return Sample(self.flat, self.segments, times[0], y[:, 0], which[0], self.past)
         return Sample(self.flat, self.segments, times, y, which, self.past)
 
+    def unknowns(self) -> tuple[str, ...]:
+        """The names of the unknowns that ``y`` holds: fields, and what is no point of one."""
+        fields: dict[str, bool] = {}
+        found: dict[str, None] = {}
+        for name in self.states:
+            head = name.partition("[")[0]
+            if head not in fields:
+                fields[head] = self.flat.unknowns.grid(head) is not None
+            found[head if fields[head] else name] = None
+        return tuple(found)
+
     def checkpoint(self, path: str | Path) -> Path:
         """Write where the run ended to a file, from which `Problem.after` goes on; returns the path."""
         if self.end is None:
@@ -227,6 +238,8 @@ class Solution(Sample):
         Of many unknowns those that vary most have names and colours, the others are thin and grey.
         A field alone: as a map over place and time in one dimension, over the plane at the end in two.
         """
+        if not what and len(whole := self.unknowns()) == 1:
+            what = whole
         grid = self.grid_of(what[0]) if len(what) == 1 else ()
         lines = {str(item): self[item] for item in what or self.states}
         try:
@@ -280,10 +293,10 @@ class Solution(Sample):
 
     def to_xarray(self, *what: Expr | str) -> xarray.Dataset:
         """A dataset over ``t``, and for fields over their coordinates (all unknowns without arguments)."""
-        grids = {str(item): self.grid_of(item) for item in what or self.states}
+        what = what or self.unknowns()
+        grids = {str(item): self.grid_of(item) for item in what}
         columns = {
-            str(item): (("t", *(name for name, _ in grids[str(item)])), self[item])
-            for item in what or self.states
+            str(item): (("t", *(name for name, _ in grids[str(item)])), self[item]) for item in what
         }
         try:
             import xarray

@@ -57,6 +57,7 @@ def test_substitution_and_mapping_give_a_new_system() -> None:
     ("make", "says"),
     [
         (lambda e: sn.System("s", [1 == 1]), "equation 1 is just True"),
+        (lambda e: sn.System("s", [sn.System("inner", [x == 1])]), "equation 1 is .*a whole system"),
         (lambda e: sn.System("s", ["D(x) == 1"]), "is 'D\\(x\\) == 1', a str. Write `left == right`"),
         (lambda e: sn.System("s", [sn.D(x)]), r"equation 1 is D\(x\)"),
         (lambda e: sn.System("s", sn.D(x) == -x), r"the equations are a list, not D\(x\) == -x"),

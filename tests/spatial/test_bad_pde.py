@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "no field": (lambda: sn.PDE("none", [D(sn.variable("a")) == 1]), "no equation holds a field"),
     "a start for a stranger": (
         lambda: sn.PDE("heat", HEAT, boundary=ENDS, initial={v: 0}),
-        "initial holds v, which is none of the fields u",
+        "initial holds v, which is none of the unknowns u",
     ),
     "a start with a parameter": (
         lambda: sn.discretize(

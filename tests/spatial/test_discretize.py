@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import symnum as sn
 
@@ -53,7 +54,7 @@ def test_three_dimensions() -> None:
     mode = sn.sin(pi * x) * sn.sin(pi * y) * sn.sin(pi * z)
     faces = [u.at(q, end) == 0 for q in (x, y, z) for end in (0, 1)]
     model = sn.PDE(
-        "cube", [D(u) == sn.laplacian(u, sn.cartesian(x, y, z))], boundary=faces, initial={u: mode}
+        "cube", [D(u) == sn.laplacian(u)], boundary=faces, initial={u: mode}
     )
     n = 12
     run = solve(model, dict.fromkeys((x, y, z), sn.Central(n + 1)), 0.05, rtol=1e-7)
@@ -276,6 +277,30 @@ def test_upwinding_does_not_oscillate_where_central_differences_do() -> None:
     assert beyond["Central"] > 0.1
 
 
+def test_events_read_fields_and_ordinary_unknowns_have_starts() -> None:
+    """A rod warmed at one end: when the other end, and when the mean, comes to 0.5 by the cosine series."""
+    x = sn.coordinate("x", 0, 1)
+    u, count = sn.field("u", x), sn.variable("count")
+    far = sn.Event(when=u.at(x, 1) - 0.5, then={count: count + 1})
+    mean = sn.Event(when=sn.integral(u, x) - 0.5, then={count: count + 10})
+    model = sn.PDE(
+        "rod",
+        [D(u) == 0.1 * D(u, x, 2), D(count) == 0],
+        boundary=[u.at(x, 0) == 1, D(u, x).at(x, 1) == 0],
+        initial={u: 0, count: 3},
+        events=[far, mean],
+    )
+    odd = np.arange(1, 400, 2) * pi / 2
+
+    def short_of_half(time: float, weights: Any) -> float:
+        return 0.5 - float(np.sum(2 / odd * weights * np.exp(-0.1 * odd**2 * time)))
+
+    exact = [brentq(short_of_half, 0.1, 20, (weights,), 1e-12) for weights in (1 / odd, np.sin(odd))]
+    run = sn.solve(sn.Problem(sn.discretize(model, {x: sn.Central(81, order=4)}), span=(0, 10)), rtol=1e-8)
+    assert [h.t for h in run.events] == pytest.approx(exact, rel=1e-4)  # the sum over 81 points for the mean
+    assert (run[count][0], run[count][-1]) == (3, 14)
+
+
 def test_pictures_and_tables_of_fields() -> None:
     x, y = sn.coordinate("x", 0, 1), sn.coordinate("y", 0, 2, periodic=True)
     u, w = sn.field("u", x, y), sn.field("w", y)
@@ -290,6 +315,8 @@ def test_pictures_and_tables_of_fields() -> None:
     assert table["u"].dims == ("t", "x", "y")
     assert float(table["u"].sel(t=0, x=0.5, y=1.0)) == pytest.approx(1.5)
     assert float(table["w"].sel(t=0, y=0.5)) == pytest.approx(0, abs=1e-12)
+    assert run.unknowns() == ("u", "w")
+    assert run.to_xarray().equals(table)  # fields, not their points
     flat, line = run.plot(u), run.plot(w)
     assert flat.get_title() == "t = 1"
     assert (line.get_xlabel(), line.get_ylabel()) == ("y", "t")
