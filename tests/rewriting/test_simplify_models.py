@@ -6,11 +6,12 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from rewriting_models import machine
 
 from symnum.rewriting.cost import dag_cost
 from symnum.rewriting.derivative import gradient
 from symnum.rewriting.expr import Expr, Symbol, add, symbol
-from symnum.rewriting.operators import cos, ifelse, sin, sqrt
+from symnum.rewriting.operators import cos, sin
 from symnum.rewriting.schedule import simplify
 from symnum.rewriting.walk import cost, evaluate, evaluate_arrays, leaves, postorder
 
@@ -38,56 +39,6 @@ def network(n: int) -> tuple[list[Expr], list[Expr], list[Expr]]:
 
     equations = [add(flow(i, j) for j in range(n) if j != i) for i in range(n)]
     return equations, [*angle, *voltage], [entry for row in (*B, *G) for entry in row]
-
-
-# A synchronous machine of sixth order with quadratic saturation, as a textbook writes it.
-MACHINE_STATES = [
-    symbol(Symbol(name, "variable"))
-    for name in ("delta", "omega", "e1q", "e1d", "e2d", "e2q", "vr", "vi", "vf", "tm")
-]
-MACHINE_PARAMETERS = [
-    symbol(Symbol(name, "parameter"))
-    for name in (
-        "wb", "M", "D", "Td1", "Tq1", "Td2", "Tq2", "xd", "xq", "xd1", "xq1", "x2", "xl", "ra", "A", "B"
-    )
-]  # fmt: skip
-
-
-def machine() -> list[Expr]:
-    """Six state equations and the current into the network."""
-    delta, omega, e1q, e1d, e2d, e2q, vr, vi, vf, tm = MACHINE_STATES
-    wb, M, D, Td1, Tq1, Td2, Tq2, xd, xq, xd1, xq1, x2, xl, ra, A, B = MACHINE_PARAMETERS
-    vd = vr * sin(delta) - vi * cos(delta)
-    vq = vr * cos(delta) + vi * sin(delta)
-    gd1, gq1 = (x2 - xl) / (xd1 - xl), (x2 - xl) / (xq1 - xl)
-    gd2, gq2 = (xd1 - x2) / (xd1 - xl) ** 2, (xq1 - x2) / (xq1 - xl) ** 2
-    psi_d = gd1 * e1q + gd2 * (xd1 - xl) * e2d
-    psi_q = gq1 * e1d + (1 - gq1) * e2q
-    psi = sqrt(psi_d**2 + psi_q**2)
-    saturation = ifelse(psi > A, B * (psi - A) ** 2 / psi, 0)
-    determinant = ra**2 + x2**2
-    i_d = (x2 * (psi_d - vq) + ra * (psi_q - vd)) / determinant
-    i_q = (ra * (psi_d - vq) - x2 * (psi_q - vd)) / determinant
-    torque = (ra * i_q + vq) * i_q + (ra * i_d + vd) * i_d
-    field = e1q + (xd - xd1) * (gd1 * i_d - gd2 * e2d + gd2 * e1q) + saturation * psi_d
-    gqd = (xq - xl) / (xd - xl)
-    damper = e1d + (xq - xq1) * (gq2 * e1d - gq2 * e2q - gq1 * i_q) + saturation * gqd * psi_q
-    return [
-        wb * (omega - 1),
-        (tm - torque - D * (omega - 1)) / M,
-        (vf - field) / Td1,
-        -damper / Tq1,
-        (-e2d + e1q - (xd1 - xl) * i_d) / Td2,
-        (-e2q + e1d + (xq1 - xl) * i_q) / Tq2,
-        i_d * sin(delta) + i_q * cos(delta),
-        i_q * sin(delta) - i_d * cos(delta),
-    ]
-
-
-def machine_with_jacobian() -> list[Expr]:
-    """The right-hand side followed by all nonzero partial derivatives."""
-    equations = machine()
-    return [*equations, *(entry for row in gradient(equations, MACHINE_STATES) for entry in row.values())]
 
 
 def agree(old: list[Expr], new: list[Expr]) -> None:
@@ -154,9 +105,10 @@ def test_a_network_with_its_jacobian() -> None:
 
 
 def test_a_machine_with_its_jacobian() -> None:
-    everything = machine_with_jacobian()
-    found = simplify(everything, free=MACHINE_PARAMETERS, budget=LONG)
-    assert dag_cost(found, MACHINE_PARAMETERS) < 0.8 * dag_cost(everything, MACHINE_PARAMETERS)
+    case = machine()
+    everything = case.everything()
+    found = simplify(everything, free=case.parameters, budget=LONG)
+    assert dag_cost(found, case.parameters) < 0.8 * dag_cost(everything, case.parameters)
     # what is counted agrees with the plain count, which knows nothing of parameters
     assert cost(found) < cost(everything)
     agree(everything, found)
